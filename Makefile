@@ -1,0 +1,59 @@
+# Each target does the set-up that it needs. `make demo` and `make test` work on a fresh machine with Python >= 3.11.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+# On a machine without a GPU, PyTorch's own CPU index spares gigabytes: make demo TORCH_INDEX=https://...
+TORCH_INDEX ?=
+CONFIG ?= config.yaml
+CORES ?= all
+NAME ?= paper
+
+.PHONY: demo run tables test unit e2e lint format ui clean clean-results
+
+demo: $(READY)
+	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
+
+run: $(READY)
+	$(BIN)/python -m lnf run $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG)) --cores $(CORES)
+
+tables: $(READY)
+	$(BIN)/python -m lnf tables $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
+
+test: unit e2e
+
+unit: $(READY)
+	$(BIN)/python -m pytest -m "not e2e" --durations=10
+
+e2e: $(READY)
+	$(BIN)/python -m pytest -m e2e --durations=10
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+ui: $(READY)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	  $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+
+clean:
+	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .snakemake/log .snakemake/scripts data/raw
+	find lnf tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-results: $(READY)
+	$(BIN)/python -m lnf clean-results $(NAME)
+
+$(READY): requirements.txt constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lnf: Python 3.11 or later is needed; name one by PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	  -r requirements.txt -c constraints.txt
+	touch $(READY)

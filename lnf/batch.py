@@ -1,0 +1,54 @@
+"""Batches of sequences, and what a model must know of a corpus.
+
+Axes: B batch, T time, V vocabulary size or number of keys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """Padded sequences: x [B, T] symbol ids or [B, T, V] keys in {0, 1}; mask [B, T] true on real steps."""
+
+    x: Tensor
+    mask_BT: Tensor
+
+    @property
+    def lengths_B(self) -> Tensor:
+        """Numbers of steps."""
+        return self.mask_BT.sum(1)
+
+    def to(self, device: torch.device) -> "SequenceBatch":
+        """The same batch on a device."""
+        return SequenceBatch(self.x.to(device), self.mask_BT.to(device))
+
+
+@dataclass(frozen=True)
+class CorpusShape:
+    """What a model must know of a corpus: kind of emission, V, M and the numbers of training lengths."""
+
+    kind: str
+    width: int
+    max_length: int
+    log_p_length: Tensor
+    """log p(T) for T = 0..M, in nats, [M + 1]."""
+
+
+def collate(sequences: Sequence[np.ndarray], kind: str) -> SequenceBatch:
+    """Pad sequences ([T] symbols or [T, V] keys) into one batch."""
+    lengths = [len(sequence) for sequence in sequences]
+    padded = np.zeros((len(sequences), max(lengths), *sequences[0].shape[1:]), dtype=np.uint8)
+    for row, sequence in enumerate(sequences):
+        padded[row, : len(sequence)] = sequence
+    x = torch.from_numpy(padded)
+    return SequenceBatch(x.to(torch.get_default_dtype()) if kind == "music" else x.long(), mask_of(torch.tensor(lengths)))
+
+
+def mask_of(lengths_B: Tensor) -> Tensor:
+    """Mask [B, max T], true on real steps."""
+    return torch.arange(int(lengths_B.max()), device=lengths_B.device) < lengths_B[:, None]

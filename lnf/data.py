@@ -1,0 +1,103 @@
+"""Prepared corpora as one run sees them: subset, length prior, batches (reads what `lnf prepare` wrote)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lnf import store
+from lnf.batch import CorpusShape, SequenceBatch, collate
+from lnf.errors import UserError
+from lnf.spec import Lengths, Spec, Subset
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sequences of one split, in corpus order; `columns` holds per-sequence facts (a Markov source's log p)."""
+
+    sequences: list[np.ndarray]
+    columns: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def batch(self, rows: Sequence[int], kind: str) -> SequenceBatch:
+        """The sequences of the given rows, padded with zeros."""
+        return collate([self.sequences[row] for row in rows], kind)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One run's view of a prepared corpus: its subset, drawn once."""
+
+    shape: CorpusShape
+    meta: dict[str, Any]
+    splits: dict[str, Split]
+
+
+def load(folder: Path, spec: Spec) -> Corpus:
+    """Read a corpus folder and draw the spec's subset.
+
+    Raises UserError if a sequence of the subset has a length that the length prior excludes.
+    """
+    meta = store.read_meta(folder)
+    splits = {name: _draw(folder, name, spec.subset) for name in ("train", "valid", "test")}
+    lengths = [len(x) for name in ("train", "valid") for x in splits[name].sequences]
+    log_p_length = length_log_probs(lengths, spec.lengths)
+    for name, split in splits.items():
+        for row, x in enumerate(split.sequences):
+            if len(x) >= len(log_p_length) or log_p_length[len(x)] == -torch.inf:
+                raise UserError(
+                    f"data: {spec.corpus}/{name}: sequence {row} has {len(x)} steps, which the length prior excludes;"
+                    " set lengths.smoothing to add_one and lengths.headroom above 1"
+                )
+    shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length)
+    return Corpus(shape, meta, splits)
+
+
+def length_log_probs(lengths: Sequence[int], settings: Lengths) -> Tensor:
+    """log p(T) for T = 0..M, [M + 1], float64, from the lengths of kept train and valid sequences (PAPER.md 3e)."""
+    max_length = int(settings.headroom * max(lengths))
+    counts = torch.bincount(torch.tensor(lengths), minlength=max_length + 1).double()
+    if settings.smoothing == "add_one":
+        counts = counts + 1
+    return torch.log(counts / counts.sum())
+
+
+def _draw(folder: Path, name: str, subset: Subset) -> Split:
+    sequences, columns = store.read_split(folder, name)
+    rows = np.array([n for n, x in enumerate(sequences) if subset.max_length is None or len(x) <= subset.max_length])
+    wanted = {"train": subset.train, "valid": subset.valid, "test": subset.test}[name]
+    if wanted is not None and wanted < len(rows):
+        rng = np.random.default_rng([subset.seed, len(sequences)])
+        rows = np.sort(rng.choice(rows, size=wanted, replace=False))
+    if len(rows) == 0:
+        raise UserError(f"data: {folder.name}/{name}: no sequence is left by the subset {subset}")
+    return Split([sequences[n] for n in rows], {key: values[rows] for key, values in columns.items()})
+
+
+def sorted_batches(split: Split, batch: int) -> list[list[int]]:
+    """Rows sorted by length, in batches: the order of validation and test."""
+    rows = sorted(range(len(split)), key=lambda row: (len(split.sequences[row]), row))
+    return [rows[start : start + batch] for start in range(0, len(rows), batch)]
+
+
+def shuffled_batches(split: Split, batch: int, pool: int, generator: torch.Generator) -> list[list[int]]:
+    """Rows shuffled, sorted by length inside pools of `pool` batches, batch order shuffled in each pool."""
+    rows = torch.randperm(len(split), generator=generator).tolist()
+    return [
+        members
+        for start in range(0, len(rows), batch * pool)
+        for members in _shuffled_pool(rows[start : start + batch * pool], split, batch, generator)
+    ]
+
+
+def _shuffled_pool(rows: list[int], split: Split, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+    rows = sorted(rows, key=lambda row: len(split.sequences[row]))
+    batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
+    for n in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[n]

@@ -1,0 +1,9 @@
+"""The one exception that the command line turns into a single line of text."""
+
+
+class UserError(Exception):
+    """A mistake in a configuration, a rule file, a data file or an argument.
+
+    The message is one line that names the key or file, the value found and what would be right.
+    `python -m lnf` prints `lnf: <message>` and exits 1, without a traceback.
+    """

@@ -1,0 +1,81 @@
+"""AF in hidden: each latent dimension depends on those before it, through a MADE (paper, section 4.2)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lnf.hidden.base import ContextFactory, HiddenFlow, Transform
+
+
+class AutoregressiveHidden(HiddenFlow):
+    """N MADE layers whose order alternates.
+
+    Arguments: scalar transform, latent size H, layers N, hidden units `width` > H, context layer factory, layer order.
+    References: PAPER.md 3e "hidden = af (MADE)"; Germain et al. 2015.
+    """
+
+    def __init__(
+        self, transform: Transform, latent: int, layers: int, width: int, context: ContextFactory, reverse: bool
+    ) -> None:
+        super().__init__([_MADELayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse)
+
+
+class _MADELayer(nn.Module):
+    """One transform of all H variables; variable j sees those of lower degree (j+1, or H-j if flipped) and the context.
+
+    Masked net [y; c] -> width -> width -> P H, ReLU. Outputs are parameter-major: p of variable j is output p H + j.
+    """
+
+    in_mask: Tensor
+    hidden_mask: Tensor
+    out_mask: Tensor
+
+    def __init__(self, transform: Transform, latent: int, width: int, context: ContextFactory, flip: bool) -> None:
+        super().__init__()
+        self.transform = transform
+        outputs = transform.parameters * latent
+        degrees = torch.arange(1, latent + 1)
+        degrees = degrees.flip(0) if flip else degrees
+        self.order = list(range(latent))[:: -1 if flip else 1]
+        hidden_degrees = torch.arange(width) % latent
+        out_degrees = (degrees - 1).repeat(transform.parameters)
+        self.register_buffer("in_mask", hidden_degrees[:, None] >= degrees, persistent=False)
+        self.register_buffer("hidden_mask", hidden_degrees[:, None] >= hidden_degrees, persistent=False)
+        self.register_buffer("out_mask", out_degrees[:, None] >= hidden_degrees, persistent=False)
+        self.context = context(width)
+        self.input = _linear(latent, width, 0.001)
+        nn.init.uniform_(self.context.get_parameter("weight"), -0.001, 0.001)
+        self.hidden = _linear(width, width, 0.001)
+        self.output = _linear(width, outputs, 1 / math.sqrt(width))
+        nn.init.uniform_(self.output.bias, -1 / math.sqrt(width), 1 / math.sqrt(width))
+
+    def to_noise(self, y: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        e, log_slope = self.transform.to_noise(y, self._parameters_of(y, self.context(context)))
+        return e, log_slope.sum(-1)
+
+    def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Variable by variable in increasing degree: each needs the values of those before it."""
+        features = self.context(context)
+        values: list[Tensor] = [torch.zeros_like(e[..., 0])] * e.shape[-1]
+        log_det = torch.zeros_like(e[..., 0])
+        for j in self.order:
+            raw = self._parameters_of(torch.stack(values, -1), features)
+            values[j], log_slope = self.transform.to_latent(e[..., j], [parameter[..., j] for parameter in raw])
+            log_det = log_det + log_slope
+        return torch.stack(values, -1), log_det
+
+    def _parameters_of(self, y: Tensor, context_features: Tensor) -> list[Tensor]:
+        """P raw parameters [..., H]."""
+        linear = nn.functional.linear
+        x = linear(y, self.input.weight * self.in_mask, self.input.bias) + context_features
+        x = linear(x.relu(), self.hidden.weight * self.hidden_mask, self.hidden.bias).relu()
+        x = linear(x, self.output.weight * self.out_mask, self.output.bias)
+        return list(x.chunk(self.transform.parameters, dim=-1))
+
+
+def _linear(inputs: int, outputs: int, bound: float) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.uniform_(layer.weight, -bound, bound)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,1 @@
+"""Models of sequences x: the latent-variable model and the LSTM baseline."""

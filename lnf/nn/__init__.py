@@ -1,0 +1,1 @@
+"""Networks: recurrences, position look-ups, dropout."""

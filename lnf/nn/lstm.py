@@ -1,0 +1,152 @@
+"""Stacked LSTMs, one- or two-directional, whose first layer also takes a position code.
+
+Axes: B batch, T time, I inputs, U units, D directions, G = 4 U gates.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lnf.nn.dropout import Dropout
+from lnf.nn.positions import PositionTable
+from lnf.nn.recurrence import lstm_cell, lstm_recurrence
+
+
+class LSTMLayer(nn.Module):
+    """One layer with PyTorch's gates and two bias vectors, all directions in one tensor.
+
+    Arguments: inputs I, units U, directions D (the second runs backward in time).
+    All entries start from U(+-1/sqrt(U)).
+    """
+
+    def __init__(self, inputs: int, units: int, directions: int = 1) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(units)
+        self.units = units
+        self.weight_ih = nn.Parameter(torch.empty(directions, 4 * units, inputs).uniform_(-bound, bound))
+        self.weight_hh = nn.Parameter(torch.empty(directions, 4 * units, units).uniform_(-bound, bound))
+        self.bias_ih = nn.Parameter(torch.empty(directions, 4 * units).uniform_(-bound, bound))
+        self.bias_hh = nn.Parameter(torch.empty(directions, 4 * units).uniform_(-bound, bound))
+
+    def project(self, x: Tensor) -> Tensor:
+        """Inputs [..., I] to the input's share of the gates, biases included, [..., D * G]."""
+        bias = (self.bias_ih + self.bias_hh).flatten()
+        return nn.functional.linear(x, self.weight_ih.flatten(0, 1), bias)
+
+
+@dataclass(frozen=True)
+class State:
+    """Output h and cell c of every layer of a one-directional stack, a list of [B, U] each."""
+
+    h: list[Tensor]
+    c: list[Tensor]
+
+
+class LSTM(nn.Module):
+    """A one-directional stack; the position code enters the first layer.
+
+    Arguments: inputs I (without the position), units U, layers, max_length M, dropout between layers.
+    """
+
+    def __init__(self, inputs: int, units: int, layers: int, max_length: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.position = _position_table(max_length, units, directions=1)
+        self.layers = nn.ModuleList(LSTMLayer(inputs if n == 0 else units, units) for n in range(layers))
+        self.dropout = Dropout(dropout)
+
+    def zero_state(self, like_BX: Tensor) -> State:
+        """The all-zero state for a batch."""
+        zeros = [like_BX.new_zeros(like_BX.shape[0], layer.units) for layer in self._layers()]
+        return State(zeros, zeros)
+
+    def forward(self, x_BTI: Tensor, codes_BT2: Tensor, state: State) -> Tensor:
+        """Top-layer outputs [B, T, U] after consuming x_0..x_t, from `state`."""
+        gates_TBG = self.layers[0].project(x_BTI.transpose(0, 1)) + self.position(codes_BT2.transpose(0, 1))
+        for n, layer in enumerate(self._layers()):
+            if n > 0:
+                gates_TBG = layer.project(self.dropout(h_TBU))
+            h_TBU = lstm_recurrence(gates_TBG[:, None], layer.weight_hh, state.h[n][None], state.c[n][None])[:, 0]
+        return h_TBU.transpose(0, 1)
+
+    def step(self, x_BI: Tensor, position_BG: Tensor, state: State) -> State:
+        """The state after one more input; `position_BG` is `self.position` of its code. The top output is h[-1]."""
+        h, c = list(state.h), list(state.c)
+        gates_BG = self.layers[0].project(x_BI) + position_BG
+        for n, layer in enumerate(self._layers()):
+            if n > 0:
+                gates_BG = layer.project(self.dropout(h[n - 1]))
+            h[n], c[n] = lstm_cell(gates_BG + state.h[n] @ layer.weight_hh[0].T, state.c[n])
+        return State(h, c)
+
+    def _layers(self) -> list[LSTMLayer]:
+        return [layer for layer in self.layers if isinstance(layer, LSTMLayer)]
+
+
+class BiLSTM(nn.Module):
+    """A two-directional stack from zero states; each layer reads both directions of the layer below.
+
+    Arguments: inputs I (without the position), units U, layers, max_length M.
+    """
+
+    def __init__(self, inputs: int, units: int, layers: int, max_length: int) -> None:
+        super().__init__()
+        self.position = _position_table(max_length, units, directions=2)
+        self.layers = nn.ModuleList(
+            LSTMLayer(inputs if n == 0 else 2 * units, units, directions=2) for n in range(layers)
+        )
+
+    def forward(self, x_BTI: Tensor, codes_BT2: Tensor, mask_BT: Tensor) -> Tensor:
+        """Top-layer outputs [B, T, 2 U], forward then backward direction, zero on padding."""
+        mask_TB1 = mask_BT.T[..., None]
+        reversal_TB = _reversal_within_length(mask_BT)
+        inputs_TBI = x_BTI.transpose(0, 1)
+        position_TBG = self.position(codes_BT2.transpose(0, 1))
+        for layer in self.layers:
+            assert isinstance(layer, LSTMLayer)
+            gates_TBG = layer.project(inputs_TBI)
+            if position_TBG is not None:
+                gates_TBG, position_TBG = gates_TBG + position_TBG, None
+            ahead, back = gates_TBG.chunk(2, dim=-1)
+            gates_TDBG = torch.stack([ahead, _reorder(back, reversal_TB)], dim=1)
+            zeros_DBU = gates_TBG.new_zeros(2, gates_TBG.shape[1], layer.units)
+            h_TDBU = lstm_recurrence(gates_TDBG, layer.weight_hh, zeros_DBU, zeros_DBU)
+            outputs = torch.cat([h_TDBU[:, 0], _reorder(h_TDBU[:, 1], reversal_TB)], dim=-1)
+            inputs_TBI = outputs.masked_fill(~mask_TB1, 0)
+        return inputs_TBI.transpose(0, 1)
+
+
+def _position_table(max_length: int, units: int, directions: int) -> PositionTable:
+    table = PositionTable(max_length, directions * 4 * units)
+    bound = 1 / math.sqrt(units)
+    nn.init.uniform_(table.weight, -bound, bound)
+    return table
+
+
+def _reversal_within_length(mask_BT: Tensor) -> Tensor:
+    """Time indices [T, B] that reverse each sequence within its own length and leave its padding in place."""
+    steps_T1 = torch.arange(mask_BT.shape[1], device=mask_BT.device)[:, None]
+    lengths_B = mask_BT.sum(1)
+    return torch.where(steps_T1 < lengths_B, lengths_B - 1 - steps_T1, steps_T1)
+
+
+def _reorder(x_TBX: Tensor, index_TB: Tensor) -> Tensor:
+    reordered: Tensor = _Reorder.apply(x_TBX, index_TB)
+    return reordered
+
+
+class _Reorder(torch.autograd.Function):
+    """Pick steps by an index that is its own inverse, so that the gradient is the same look-up and no scatter."""
+
+    @staticmethod
+    def forward(ctx: Any, x_TBX: Tensor, index_TB: Tensor) -> Tensor:
+        ctx.save_for_backward(index_TB)
+        rows = index_TB * index_TB.shape[1] + torch.arange(index_TB.shape[1], device=index_TB.device)
+        return x_TBX.flatten(0, 1).index_select(0, rows.flatten()).view(x_TBX.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (index_TB,) = ctx.saved_tensors
+        return _reorder(grads[0], index_TB), None

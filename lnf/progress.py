@@ -1,0 +1,48 @@
+"""Progress lines of one run: at most one every ten seconds, from RUN/state/progress.json."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+EVERY_S = 10.0
+
+
+class Progress:
+    """Prints `LABEL MESSAGE left TIME` and calls `on_epoch` when the file tells of another epoch."""
+
+    def __init__(self, run_dir: Path, label: str, on_epoch: Callable[[], None] | None) -> None:
+        self._path = run_dir / "state" / "progress.json"
+        self._label = label
+        self._on_epoch = on_epoch
+        self._epoch: int | None = None
+        self._printed_at = -EVERY_S
+        self._seen = self._text()
+
+    def poll(self) -> None:
+        """Look at the file once."""
+        text = self._text()
+        if text is None or text == self._seen:
+            return
+        self._seen = text
+        said = json.loads(text)
+        if time.monotonic() - self._printed_at >= EVERY_S:
+            self._printed_at = time.monotonic()
+            left = f" left {duration(said['seconds_left'])}" if "seconds_left" in said else ""
+            print(f"{self._label} {said['message']}{left}", flush=True)
+        if self._on_epoch and "epoch" in said and said["epoch"] != self._epoch:
+            self._epoch = said["epoch"]
+            self._on_epoch()
+
+    def _text(self) -> str | None:
+        try:
+            return self._path.read_text()
+        except FileNotFoundError:
+            return None
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `14 min` or `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,108 @@
+"""The non-linear squared (NLSq) scalar transform (paper, section 5; PAPER.md 3c, 3e and 7.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import math
+
+import torch
+from torch import Tensor
+
+# |c| < 8 sqrt(3) b / (9 d) keeps the slope positive; the authors stay 0.05 below it.
+STEEPNESS = 8 * math.sqrt(3) / 9 - 0.05
+
+
+@dataclass(frozen=True)
+class _Coefficients:
+    """Constrained parameters: e = a + b y + k (b / d) / (1 + u^2) with u = d y + g and |k| < STEEPNESS."""
+
+    a: Tensor
+    log_b: Tensor
+    log_d: Tensor
+    k: Tensor
+    g: Tensor
+
+    def value(self, y: Tensor) -> Tensor:
+        u = torch.exp(self.log_d) * y + self.g
+        return self.a + torch.exp(self.log_b) * y + self.k * torch.exp(self.log_b - self.log_d) / (1 + u * u)
+
+    def log_slope(self, y: Tensor) -> Tensor:
+        u = torch.exp(self.log_d) * y + self.g
+        return self.log_b + torch.log1p(_bend(self.k, u))
+
+
+def _bend(k: Tensor, u: Tensor) -> Tensor:
+    """-2 k u / (1 + u^2)^2, the part of the slope that varies; divided twice so that u^4 never overflows."""
+    return -2 * k * (u / (1 + u * u)) / (1 + u * u)
+
+
+def _constrain(raw: Sequence[Tensor]) -> _Coefficients:
+    a, raw_b, raw_c, raw_d, g = raw
+    return _Coefficients(a=a, log_b=0.4 * raw_b, log_d=0.4 * raw_d, k=STEEPNESS * torch.tanh(0.3 * raw_c), g=g)
+
+
+class NLSq:
+    """Non-linear squared transform; parameters (a, b', c', d', g), raw outputs of a network.
+
+        e = a + b y + c / (1 + u^2)        u = d y + g
+        log de/dy = log b + log1p(-2 k u / (1 + u^2)^2)        c = k b / d
+
+    with b = exp(0.4 b'), d = exp(0.4 d'), k = STEEPNESS tanh(0.3 c'). The slope lies in [0.0325 b, 1.9675 b].
+    y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats.
+    References: paper, section 5 and appendix C; PAPER.md 3c and 3e.
+    """
+
+    parameters: ClassVar[int] = 5
+
+    @staticmethod
+    def to_noise(y: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(e, log de/dy)."""
+        coefficients = _constrain(raw)
+        return coefficients.value(y), coefficients.log_slope(y)
+
+    @staticmethod
+    def to_latent(e: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(y, log dy/de): the one real root of a cubic, found in float64 whatever the dtype.
+
+        The gradient is the implicit function's: a Newton step at the root changes its value by rounding only, and its
+        derivative is dy/de = 1/f'(y), dy/dtheta = -(df/dtheta)/f'(y).
+        """
+        exact = _constrain([parameter.double() for parameter in raw])
+        with torch.no_grad():
+            root = _root(e.double(), exact)
+            slope = torch.exp(exact.log_slope(root))
+        y = root - (exact.value(root) - e.double()) / slope
+        return y.to(e.dtype), -exact.log_slope(y).to(e.dtype)
+
+
+def _root(e: Tensor, f: _Coefficients) -> Tensor:
+    """Solve f(y) = e to the last bits of float64: closed form in u, then safeguarded Newton steps in y.
+
+    In u the equation is u + k / (1 + u^2) = w with w = (e - a) d / b + g: one parameter, well scaled, |u - w| <= |k|.
+    """
+    w = (e - f.a) * torch.exp(f.log_d - f.log_b) + f.g
+    u = _cubic_root(w, f.k)
+    low, high = torch.minimum(w, w - f.k), torch.maximum(w, w - f.k)
+    for _ in range(2):
+        u = u - (u + f.k / (1 + u * u) - w) / (1 + _bend(f.k, u))
+        u = torch.minimum(torch.maximum(u, low), high)
+    # From u back to y = (u - g) / d the difference cancels when |g| is large: polish in y itself.
+    y = (u - f.g) * torch.exp(-f.log_d)
+    for _ in range(2):
+        y = y - (f.value(y) - e) / torch.exp(f.log_slope(y))
+    return y
+
+
+def _cubic_root(w: Tensor, k: Tensor) -> Tensor:
+    """The real root of u^3 - w u^2 + u + k - w = 0, in Holmes' hyperbolic form (PAPER.md 3e)."""
+    p = 1 - w * w / 3
+    q = 2 * w / 3 * (-(w * w) / 9) + w / 3 + k - w
+    scale = torch.sqrt(p.abs() / 3)
+    ratio = torch.where(p == 0, 0, 1.5 * q / (p * scale))
+    # torch.asinh does not cancel for large negative arguments, unlike log(v + sqrt(v^2 + 1)).
+    one_root = -2 * scale * torch.sinh(torch.asinh(ratio) / 3)
+    sign = torch.where(q < 0, -1.0, 1.0).to(q)
+    three_roots = -2 * sign * scale * torch.cosh(torch.acosh(ratio.abs().clamp(min=1)) / 3)
+    flat = -torch.sign(q) * q.abs() ** (1 / 3)
+    return torch.where(p > 0, one_root, torch.where(p < 0, three_roots, flat)) + w / 3

@@ -1,0 +1,21 @@
+"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; tests do not inherit a user's cluster or database."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallInfo[None], None]:
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("LNF_NO_SKIP"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped although LNF_NO_SKIP is set: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def _no_inherited_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "LNF_OWNER"):
+        monkeypatch.delenv(name, raising=False)

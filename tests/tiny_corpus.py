@@ -1,0 +1,34 @@
+"""A prepared Markov corpus of a few short texts, made in milliseconds."""
+
+from pathlib import Path
+from typing import Any
+
+from lnf.files import read_json
+from lnf.prepare import prepare
+from lnf.spec import RunContext
+
+SETTINGS: dict[str, Any] = {
+    "kind": "text",
+    "lengths": {"smoothing": "add_one", "headroom": 1.25},
+    "source": "lnf.corpora.markov.read",
+    "seed": 1,
+    "letters": 5,
+    "branching": 2,
+    "closing": 2,
+    "end": 0.3,
+    "max_length": 8,
+    "sequences": {"train": 40, "valid": 10, "test": 12},
+}
+
+
+def prepared(folder: Path) -> Path:
+    """The folder data/tiny below `folder`, prepared."""
+    out = folder / "data" / "tiny"
+    prepare("tiny", SETTINGS, None, out)
+    return out
+
+
+def context(corpus: Path, /, **digests: str) -> RunContext:
+    """A run's context with the corpus' own digest."""
+    data = read_json(corpus / "meta.json")["digest"]
+    return RunContext("test", {"spec": "spec", "code": "code", "data": data, **digests})
