@@ -41,6 +41,7 @@ format: $(READY)
 	$(BIN)/snakefmt Snakefile rules
 
 ui: $(READY)
+	$(BIN)/python -m lnf db
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	  $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 

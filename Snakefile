@@ -1,6 +1,5 @@
 """The paper from raw files to tables. config.yaml says what; lnf does the work; the rules say what depends on what."""
 
-import os
 import sys
 
 from snakemake.utils import min_version
@@ -15,10 +14,10 @@ min_version("9.0")
 container: "docker://python:3.11"
 
 
-configfile: os.path.join(workflow.basedir, "config.yaml")
+configfile: f"{workflow.basedir}/config.yaml"
 
 
-FLOW = begin(config, workflow.basedir)
+FLOW = begin(config, workflow.basedir, lambda: workflow.rerun_triggers)
 NAME = FLOW.name
 RUN = f"results/{NAME}/{{corpus}}/{{prior}}/{{seed}}"
 LNF = untracked(lambda wildcards: f"{sys.executable} -m lnf")

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--differs", type=_json, default={}, help="JSON: how the spec differs from the paper")
     added = command("evaluate", _evaluate, "Evaluate a trained run.")
     _add_run(added, "--run")
+    added.add_argument("--identity", default="", help="text that is kept with the result: what it depends on")
     added = command("gather", _gather, "Put the metrics of all runs into one file.")
     _add_config(added)
     added.add_argument("--out", type=Path, required=True)
@@ -71,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("sync", _sync, "Mirror a configuration's results to MLflow.")
     added.add_argument("name")
     command("db", _database, "Create or upgrade the MLflow database.")
+    added = command("clean-results", _clean_results, "Remove a configuration's results, asking first.")
+    added.add_argument("name")
+    added.add_argument("--yes", action="store_true", help="do not ask")
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])
     added.add_argument("--cores", default="all")
@@ -141,7 +145,7 @@ def _train(arguments: Arguments) -> None:
 def _evaluate(arguments: Arguments) -> None:
     from lnf import steps
 
-    steps.evaluate(arguments.spec, arguments.data, arguments.run, arguments.ray)
+    steps.evaluate(arguments.spec, arguments.data, arguments.run, arguments.identity, arguments.ray)
 
 
 def _gather(arguments: Arguments) -> None:
@@ -181,6 +185,12 @@ def _database(arguments: Arguments) -> None:
     from lnf.tracking import try_upgrade
 
     try_upgrade()
+
+
+def _clean_results(arguments: Arguments) -> None:
+    from lnf.cleaning import clean_results
+
+    clean_results(arguments.name, arguments.yes)
 
 
 def _run(arguments: Arguments) -> None:

@@ -46,7 +46,9 @@ def collate(sequences: Sequence[np.ndarray], kind: str) -> SequenceBatch:
     for row, sequence in enumerate(sequences):
         padded[row, : len(sequence)] = sequence
     x = torch.from_numpy(padded)
-    return SequenceBatch(x.to(torch.get_default_dtype()) if kind == "music" else x.long(), mask_of(torch.tensor(lengths)))
+    return SequenceBatch(
+        x.to(torch.get_default_dtype()) if kind == "music" else x.long(), mask_of(torch.tensor(lengths))
+    )
 
 
 def mask_of(lengths_B: Tensor) -> Tensor:

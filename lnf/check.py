@@ -14,6 +14,7 @@ from lnf.files import write_json
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.models.latent import LatentModel, build_prior
+from lnf.priors.base import Prior
 from lnf.spec import ModelSpec, Spec
 
 MAX_LENGTH = 8
@@ -82,9 +83,11 @@ def small_model(spec: Spec, kind: str, latent: int) -> SequenceModel:
     return model
 
 
-def small_prior(spec: Spec, latent: int) -> torch.nn.Module:
+def small_prior(spec: Spec, latent: int) -> Prior:
     """The variant's prior alone, likewise."""
-    return _perturbed(lambda: build_prior(_shrunk(spec, latent), MAX_LENGTH))
+    prior = _perturbed(lambda: build_prior(_shrunk(spec, latent), MAX_LENGTH))
+    assert isinstance(prior, Prior)
+    return prior
 
 
 def small_batch(kind: str) -> SequenceBatch:

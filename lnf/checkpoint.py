@@ -1,6 +1,7 @@
 """`model.pt`: a trained model with what identifies it.
 
-Format 1 = {format, spec, digests, revision, shape, state_dict}; read with `weights_only=True`, loaded with `strict=True`.
+Format 1 = {format, spec, digests, revision, shape, state_dict}; read with
+`weights_only=True`, loaded with `strict=True`.
 """
 
 from dataclasses import asdict

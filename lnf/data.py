@@ -60,7 +60,7 @@ def load(folder: Path, spec: Spec) -> Corpus:
 
 
 def length_log_probs(lengths: Sequence[int], settings: Lengths) -> Tensor:
-    """log p(T) for T = 0..M, [M + 1], float64, from the lengths of kept train and valid sequences (PAPER.md 3e)."""
+    """log p(T) for T = 0..M, [M + 1], float64, from the lengths of kept train and valid sequences."""
     max_length = int(settings.headroom * max(lengths))
     counts = torch.bincount(torch.tensor(lengths), minlength=max_length + 1).double()
     if settings.smoothing == "add_one":

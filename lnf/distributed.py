@@ -38,6 +38,7 @@ TICK_S = 0.25
 WAITING_S = 5.0
 HEAD_VERDICT_S = 4.0  # the supervisor needs up to 2 s to see that a part of the head died
 PAPER_HIDDEN = 500
+INTERRUPTED = 130
 SMALL_GPU = 0.25
 
 
@@ -68,7 +69,7 @@ def run_remote(job: RemoteJob) -> None:
     """Run the job on the user's cluster or the workflow's own head, and wait for it.
 
     Raises UserError (one line) if the job raised one, failed (its traceback goes to stderr), cannot be placed, or if
-    its worker or head died more often than is retried.
+    its worker or head died more often than is retried; SystemExit if the workflow that asked for it is gone.
     """
     identity = owner()
     try:
@@ -128,7 +129,8 @@ def _follow(job: RemoteJob, identity: str, head: Head, answers: IO[str]) -> dict
     patience = time.monotonic() + WAITING_S
     while not select.select([answers], [], [], TICK_S)[0]:
         if not alive(identity):
-            raise UserError(f"{job.label}: {job.step}: the workflow {identity} is gone")
+            print(f"lnf: {job.label}: {job.step} stops: the workflow {identity} is gone", file=sys.stderr, flush=True)
+            raise SystemExit(INTERRUPTED)  # no error of the run: the next workflow goes on with it
         if lost(head, identity):
             return {"kind": "head_lost", "message": "the local head ended"}
         progress.poll()

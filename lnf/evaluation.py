@@ -1,4 +1,4 @@
-"""Evaluation of one trained run on valid and test, as PAPER.md section 8 defines the numbers.
+"""Evaluation of one trained run on valid and test, as docs/paper.md section 8 defines the numbers.
 
 Everything is computed in nats per sequence and leaves this module in named units.
 Axes: S samples in one pass, K importance samples, B batch.
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lnf import checkpoint, data
 from lnf.batch import SequenceBatch
+from lnf.digests import spec_digest
 from lnf.errors import UserError
 from lnf.files import read_json, replacing
 from lnf.models.base import SequenceModel
@@ -26,10 +27,9 @@ from lnf.seeds import generator
 from lnf.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
 from lnf.state import RunState
+from lnf.units import UNITS
 
 SPLITS = ("valid", "test")
-UNITS = {"text": ("bpc", math.log(2)), "music": ("nats/step", 1.0)}
-"""Kind -> (unit of its tables, nats in one unit)."""
 
 EVALUATION = pyarrow.schema(
     [
@@ -59,22 +59,26 @@ class SequenceScores:
     log_prob_length: np.ndarray
 
 
-def evaluate_run(spec: Spec, folder: Path, run: Path) -> None:
-    """Evaluate RUN/model.pt into evaluation.parquet and sequences.parquet.
+def evaluate_run(spec: Spec, folder: Path, run: Path, identity: str = "") -> None:
+    """Evaluate RUN/model.pt into sequences.parquet and, last, evaluation.parquet.
 
-    A diverged run is passed on: no rows, and the status in the file's metadata. Raises UserError if the run's recorded
-    spec or data are not the expected ones, or if a model scores better than the source that made its corpus.
+    `identity` is kept in the metadata of both: what the caller says that they depend on. A diverged run is passed on:
+    no rows, and the status in the metadata. Raises UserError if the run's recorded spec or data are not the expected
+    ones, or if a model scores better than the source that made its corpus.
     """
     torch.set_num_threads(spec.resources.cpus)
     facts = read_json(run / "run.json")
     if facts["status"] != "ok":
-        _write(run / "evaluation.parquet", [], EVALUATION, facts["status"])
-        _write(run / "sequences.parquet", [], pyarrow.schema([("split", pyarrow.string())]), facts["status"])
+        metadata = {"status": facts["status"], "identity": identity}
+        _write(run / "sequences.parquet", [], pyarrow.schema([("split", pyarrow.string())]), metadata)
+        _write(run / "evaluation.parquet", [], EVALUATION, metadata)
         return
     model, _, document = checkpoint.load(run / "model.pt")
     corpus = data.load(folder, spec)
-    if document["digests"]["data"] != corpus.meta["digest"]:
-        raise UserError(f"{run}: trained on other data than {folder}; train it again")
+    expected = {"spec": spec_digest(spec), "data": corpus.meta["digest"]}
+    for part, digest in expected.items():
+        if document["digests"][part] != digest:
+            raise UserError(f"{run}: trained with {part} {document['digests'][part]}, not {digest}; train it again")
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
     model.to(device)
     rows, sequences = [], []
@@ -84,14 +88,15 @@ def evaluate_run(spec: Spec, folder: Path, run: Path) -> None:
         sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
-    _write(run / "evaluation.parquet", rows, EVALUATION, "ok")
-    _write(run / "sequences.parquet", sequences, None, "ok")
+    metadata = {"status": "ok", "identity": identity}
+    _write(run / "sequences.parquet", sequences, None, metadata)
+    _write(run / "evaluation.parquet", rows, EVALUATION, metadata)
     RunState(run / "state", {}).remove()
 
 
-def evaluate_json(spec: dict[str, Any], data: str, run: str) -> None:  # noqa: A002
+def evaluate_json(spec: dict[str, Any], data: str, run: str, identity: str) -> None:
     """`evaluate_run` with plain values, for a worker elsewhere."""
-    evaluate_run(Spec.from_dict(spec), Path(data), Path(run))
+    evaluate_run(Spec.from_dict(spec), Path(data), Path(run), identity)
 
 
 @torch.no_grad()
@@ -158,7 +163,7 @@ def samples_at_once(evaluate: EvaluateSpec, model: SequenceModel, batch: Sequenc
 
 
 def summary(scores: SequenceScores, split: str, kind: str, exact: bool, samples: int) -> list[dict[str, Any]]:
-    """Rows of evaluation.parquet for one split (PAPER.md section 8).
+    """Rows of evaluation.parquet for one split (docs/paper.md section 8).
 
     `nll` includes log p(T) and divides by sum(T + 1); `nll_given_length` does neither and divides by sum(T). The terms
     of the ELBO follow the first protocol.
@@ -205,8 +210,8 @@ def _sequence_rows(scores: SequenceScores, split: str, columns: dict[str, np.nda
     return rows
 
 
-def _write(path: Path, rows: list[dict[str, Any]], schema: pyarrow.Schema | None, status: str) -> None:
-    table = pyarrow.Table.from_pylist(rows, schema).replace_schema_metadata({"status": status})
+def _write(path: Path, rows: list[dict[str, Any]], schema: pyarrow.Schema | None, metadata: dict[str, str]) -> None:
+    table = pyarrow.Table.from_pylist(rows, schema).replace_schema_metadata(metadata)
     with replacing(path) as scratch:
         pyarrow.parquet.write_table(table, scratch)
 

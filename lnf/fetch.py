@@ -44,8 +44,8 @@ def fetch(name: str, entry: Mapping[str, Any], mirror: Path | None, cache: Path)
         problem = fault(held, entry)
         if problem is not None:
             raise UserError(
-                f"data: {name}: {held} is {problem}, expected {entry['bytes']} bytes, sha256 {entry['sha256']}; replace it,"
-                f" or name another folder with {MIRROR_VARIABLE}"
+                f"data: {name}: {held} is {problem}, expected {entry['bytes']} bytes, sha256 {entry['sha256']};"
+                f" replace it, or name another folder with {MIRROR_VARIABLE}"
             )
         return held
     cached = cache / str(entry["mirror"])

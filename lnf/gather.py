@@ -56,6 +56,12 @@ def read_metrics(path: Path) -> list[Row]:
     return rows
 
 
+def evaluation_identity(path: Path) -> str:
+    """What an evaluation.parquet was made with, as its maker was told; empty if it was not."""
+    identity: bytes = (pyarrow.parquet.read_schema(path).metadata or {}).get(b"identity", b"")
+    return identity.decode()
+
+
 def _run_rows(values: Config, spec: Spec, existing: bool) -> Iterator[Row]:
     folder = Path("results", values.name, spec.corpus, spec.prior.name, str(spec.seed))
     expected = run_digests(spec, config.corpus_settings(values, spec.corpus))

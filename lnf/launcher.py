@@ -10,13 +10,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from lnf import config, mirror
+from lnf.chatter import QUIET, retell
 from lnf.errors import UserError
 from lnf.files import read_json, write_json
 from lnf.processes import alive, process_identity
@@ -25,6 +28,7 @@ from lnf.spec import Spec
 RECORD = Path(".lnf", "workflow.json")
 LOCKS = Path(".snakemake", "locks")
 MIRROR_WAIT_S = 20.0
+LAST_WORDS_S = 2.0  # jobs hold Snakemake's stderr too, and may outlive it if it was killed
 COPIES = 8  # of a model's numbers that a run in flight holds on disk: weights, two moments, the best, twice
 
 
@@ -45,14 +49,14 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
     disk = _disk(specs, to_train)
     print(f"lnf: {settings.name}: {to_train} runs to train, {to_evaluate} to evaluate; {disk}", flush=True)
     status, identity = attend(command)
-    if status in (130, -signal.SIGINT):
+    if status > 128:
         print("lnf: interrupted; the same command goes on where it stopped", flush=True)
-        sys.exit(130)
+        sys.exit(status)
     if status != 0:
         _tables_of_what_exists(settings)
     _tell(settings, identity, configfiles, status)
     if status != 0:
-        sys.exit(status if status > 0 else 128 - status)
+        sys.exit(status)
 
 
 def snakemake(configfiles: Sequence[Path], cores: str) -> list[str]:
@@ -63,12 +67,7 @@ def snakemake(configfiles: Sequence[Path], cores: str) -> list[str]:
 
 def require_alone(command: Sequence[str]) -> None:
     """Refuse (UserError) if a workflow is alive in this folder; remove the lock that a dead one left."""
-    record = read_json(RECORD) if RECORD.exists() else None
-    living = [str(process.pid) for process in psutil.process_iter() if _is_workflow_here(process)]
-    if record is not None and record["host"] == socket.gethostname() and alive(record["owner"]):
-        living = [record["owner"].partition(":")[0]]
-    if living:
-        raise UserError(f"another workflow is at work in {Path.cwd()} (process {living[0]}); wait for it, or stop it")
+    record = require_no_workflow()
     if not any(LOCKS.glob("*")):
         return
     if record is None or record["host"] != socket.gethostname():
@@ -78,6 +77,17 @@ def require_alone(command: Sequence[str]) -> None:
         )
     print("lnf: the last workflow here was killed; unlocking, and going on where it stopped", flush=True)
     subprocess.run([*command, "--unlock", "--quiet", "all"], check=True, stdout=subprocess.DEVNULL)
+
+
+def require_no_workflow() -> dict[str, Any] | None:
+    """Refuse (UserError) if a workflow is alive in this folder. Returns the record of the last that `make` started."""
+    record: dict[str, Any] | None = read_json(RECORD) if RECORD.exists() else None
+    living = [str(process.pid) for process in psutil.process_iter() if _is_workflow_here(process)]
+    if record is not None and record["host"] == socket.gethostname() and alive(record["owner"]):
+        living = [record["owner"].partition(":")[0]]
+    if living:
+        raise UserError(f"another workflow is at work in {Path.cwd()} (process {living[0]}); wait for it, or stop it")
+    return record
 
 
 def planned(command: Sequence[str]) -> tuple[int, int] | None:
@@ -99,17 +109,34 @@ def planned(command: Sequence[str]) -> tuple[int, int] | None:
 
 
 def attend(command: Sequence[str]) -> tuple[int, str]:
-    """Run Snakemake and wait for it: its status and its identity. Ctrl-C reaches it from the terminal; it decides."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the child
-    process = subprocess.Popen(command)
+    """Run Snakemake and wait for it: its status (128 + n for signal n, 130 after Ctrl-C) and its identity.
+
+    Ctrl-C reaches Snakemake from the terminal, and it decides how to end. What it says on stderr is retold.
+    """
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    process = subprocess.Popen([*command, *QUIET], stderr=subprocess.PIPE, text=True, errors="replace")
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    assert process.stderr is not None
+    said = retell(process.stderr, lambda: bool(interrupts))
+    teller = threading.Thread(target=_pass_on, args=(said,), daemon=True)
+    teller.start()
     try:
         identity = process_identity(process.pid)
         write_json(RECORD, {"owner": identity, "host": socket.gethostname(), "command": list(command)})
-        return process.wait(), identity
+        status = process.wait()
+        teller.join(LAST_WORDS_S)
+        if status != 0 and (interrupts or status < 0):
+            status = 128 + (interrupts[0] if interrupts else -status)
+        return status, identity
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, before)
+
+
+def _pass_on(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _is_workflow_here(process: psutil.Process) -> bool:

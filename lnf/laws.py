@@ -1,7 +1,7 @@
 """Laws that every model and prior obeys, as functions that raise `BrokenLaw`.
 
-They run in float64 on small instances: in pytest on what is built in, and in the `check` rule on every variant before it
-may train. Axes: B batch, T time, H latent size, K importance samples.
+They run in float64 on small instances: in pytest on what is built in, and in the `check` rule on every variant before
+it may train. Axes: B batch, T time, H latent size, K importance samples.
 """
 
 from collections.abc import Callable

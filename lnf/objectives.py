@@ -29,7 +29,7 @@ class Objective:
 def objective(
     model: SequenceModel, batch: SequenceBatch, beta: float, samples: int, generator: torch.Generator | None = None
 ) -> Objective:
-    """The loss whose mean over L_i / (T_i + 1) is minimised (PAPER.md 3e "Objective")."""
+    """The loss whose mean over L_i / (T_i + 1) is minimised (docs/paper.md 3e "Objective")."""
     terms = model.terms(batch, samples, generator)
     reconstruction_B = terms.distortion_SB.mean(0)
     loss_B = reconstruction_B - terms.log_p_length_B

@@ -106,7 +106,7 @@ def check_counts(counts: Mapping[str, Mapping[str, int]], width: int, expect: Ma
 
 
 def check_lengths(corpus: RawCorpus, lengths: Mapping[str, Any]) -> None:
-    """Raises UserError if the length prior (PAPER.md 3e) gives a sequence no probability.
+    """Raises UserError if the length prior (docs/paper.md 3e) gives a sequence no probability.
 
     M = int(headroom * longest of train and valid); smoothing `none` allows the lengths of train and valid, `add_one`
     all of 0..M.

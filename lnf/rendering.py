@@ -22,8 +22,8 @@ NAMES = {
 
 LEGEND = (
     "Mean ± standard deviation (n-1) over n seeds [published value; † recalled, not read again]. Lower is better. "
-    "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include the "
-    "length; NLL given T does not, and is divided by the sum of T."
+    "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include "
+    "the length; NLL given T does not, and is divided by the sum of T."
 )
 Escape = Callable[[str], str]
 

@@ -1,4 +1,7 @@
-"""Schedules of training: the KL weight, and the learning rate that falls when validation stalls (PAPER.md 3e "Schedules")."""
+"""Schedules of training: the KL weight, and the learning rate that falls when validation stalls.
+
+References: docs/paper.md 3e "Schedules".
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal

@@ -1,8 +1,8 @@
-"""A run's directory while it trains: resume state, history and progress, all under RUN/state and never declared outputs.
+"""A run's directory while it trains: resume state, history and progress, under RUN/state and never declared outputs.
 
-    epoch.pt       the state at the start of an epoch: what a diverging run goes back to
-    step.pt        a later state inside that epoch, written every few minutes
-    history.jsonl  one line an epoch      progress.json  for whoever watches      run.json  what is running
+epoch.pt       the state at the start of an epoch: what a diverging run goes back to
+step.pt        a later state inside that epoch, written every few minutes
+history.jsonl  one line an epoch      progress.json  for whoever watches      run.json  what is running
 """
 
 import json

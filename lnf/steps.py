@@ -32,15 +32,16 @@ def train(spec: Spec, data: Path, out: Path, context: RunContext, on_ray: bool) 
             _on_ray("train", spec, out, arguments)
 
 
-def evaluate(spec: Spec, data: Path, run: Path, on_ray: bool) -> None:
+def evaluate(spec: Spec, data: Path, run: Path, identity: str, on_ray: bool) -> None:
     """Evaluate a trained run. Raises UserError; any failure is noted in RUN/state/error.json."""
     with _noting_failure(run):
         if not on_ray:
             from lnf.evaluation import evaluate_run
 
-            evaluate_run(spec, data, run)
+            evaluate_run(spec, data, run, identity)
         else:
-            _on_ray("evaluate", spec, run, {"spec": spec.to_dict(), "data": str(data), "run": str(run)})
+            arguments = {"spec": spec.to_dict(), "data": str(data), "run": str(run), "identity": identity}
+            _on_ray("evaluate", spec, run, arguments)
 
 
 def _on_ray(step: str, spec: Spec, run: Path, arguments: dict[str, Any]) -> None:

@@ -33,7 +33,10 @@ def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
-    """The sequences of a split, uint8, text [T] and music [T, 88], and its columns. Raises UserError if it is not there."""
+    """The sequences of a split, uint8, text [T] and music [T, 88], and its columns.
+
+    Raises UserError if it is not there.
+    """
     path = folder / f"{split}.arrow"
     try:
         with pa.OSFile(str(path), "rb") as stream:

@@ -108,7 +108,7 @@ def _cell(runs: Sequence[Row], split: str, metric: str, published: Published | N
 
 
 def status_of(runs: Sequence[Row]) -> str:
-    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`; and if other code made one."""
+    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`; other code is named."""
     seeds = {row["seed"]: row["status"] for row in runs}
     counts = Counter(seeds.values())
     others = ", ".join(f"{status} {count}" for status, count in sorted(counts.items()) if status != "ok")

@@ -1,4 +1,4 @@
-"""Training of one run: the loop, its resume state, and what it leaves behind (paper, section 6; PAPER.md 3b, 3e)."""
+"""Training of one run: the loop, its resume state, and what it leaves behind (docs/paper.md 3b, 3e)."""
 
 import math
 import time
@@ -180,7 +180,7 @@ class Trainer:
         beta = batch_kl_weight(self.train, self.epoch, index, batches)
         terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise)
         loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         _add(self.totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
         _finite(self.totals.loss)
         if (index + 1) % self.train.accumulate == 0:
@@ -247,7 +247,7 @@ class Trainer:
     def _new_optimizer(self) -> torch.optim.Optimizer:
         if self.train.optimizer == "sgd":
             return torch.optim.SGD(self.model.parameters(), lr=self.plateau.learning_rate)
-        return torch.optim.Adam(self.model.parameters(), lr=self.plateau.learning_rate)
+        return torch.optim.Adam(self.model.parameters(), lr=self.plateau.learning_rate, fused=True)
 
     def _report(self, batches_done: int, batches: int) -> None:
         fraction = (self.epoch + batches_done / batches) / self.train.epochs
@@ -287,7 +287,7 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
         _leave_results(trainer, out, context, facts | {"status": status, "stopped": stopped})
 
 
-def train_json(spec: dict[str, Any], data: str, out: str, context: dict[str, Any]) -> None:  # noqa: A002
+def train_json(spec: dict[str, Any], data: str, out: str, context: dict[str, Any]) -> None:
     """`train_run` with plain values, for a worker elsewhere."""
     train_run(Spec.from_dict(spec), Path(data), Path(out), RunContext.from_dict(context))
 
@@ -371,5 +371,3 @@ def _finite(value: float | None) -> float:
     if value is None or not math.isfinite(value):
         raise Diverged
     return value
-
-

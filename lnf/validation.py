@@ -1,5 +1,6 @@
 """Checks of a configuration, each mistake one line: key, value, and what would be right."""
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -33,6 +34,8 @@ _BOUNDS = {
 
 def check_schema(values: Mapping[str, Any], schema: Path) -> None:
     """Raise UserError for the most telling breach of the schema, if there is one."""
+    for line in _not_json(values):
+        raise UserError(f"config: {line}")
     validator = Draft202012Validator(yaml.safe_load(schema.read_text()))
     error = best_match(validator.iter_errors(values))
     if error is not None:
@@ -106,6 +109,22 @@ def _misfits(spec: Spec) -> Iterator[tuple[str, Any, str]]:
     drawn = (spec.subset.train, spec.subset.valid, spec.subset.test, spec.subset.max_length)
     if spec.lengths.smoothing == "none" and drawn != (None, None, None, None):
         yield "lengths.smoothing", "none", "must be add_one when subset draws from a corpus"
+
+
+def _not_json(value: Any, path: str = "") -> Iterator[str]:
+    """What YAML can say and JSON cannot: keys that are no texts, numbers that are not finite."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            where = f"{path}.{key}" if path else str(key)
+            if not isinstance(key, str):
+                yield f"{where}: a key must be a text; put it in quotes"
+            else:
+                yield from _not_json(item, where)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _not_json(item, f"{path}.{index}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: {value}: must be a finite number"
 
 
 def _sentence(error: ValidationError) -> str:

@@ -2,13 +2,18 @@
 
 Params that a job's result depends on are digests, which Snakemake tracks. What a job must merely be told (its whole
 spec, say) goes through `untracked`, so that a new label or more memory reruns nothing.
+
+A finished step has no inputs from earlier stages (`unless_trained` and its like), so that a corpus or a check that is
+made anew redoes nothing by itself. `ancient()` would not do: when a job must run, Snakemake no longer looks whether
+those behind its ancient outputs must run too, and a changed flow would be checked but not trained.
 """
 
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,8 @@ from lnf import config, validation
 from lnf.config import Config
 from lnf.digests import code_digest, data_digest, run_digests
 from lnf.errors import UserError
-from lnf.files import canonical, digest
+from lnf.files import canonical, digest, read_json
+from lnf.gather import evaluation_identity
 from lnf.processes import alive, process_identity
 from lnf.spec import Spec
 
@@ -25,14 +31,14 @@ Job = Any
 """Snakemake's wildcards: `corpus`, `prior` and `seed` as attributes, as far as a rule has them."""
 
 
-def begin(values: Mapping[str, Any], root: str) -> "Workflow":
-    """The workflow of a configuration, this process being its owner. A mistake ends the process: one line, status 1."""
-    try:
-        flow = Workflow(config.load(values, Path(root)))
+def begin(values: Mapping[str, Any], root: str, triggers: Callable[[], Iterable[Any]]) -> "Workflow":
+    """The workflow of a configuration, this process being its owner. A mistake ends the process: one line, status 1.
+
+    `triggers` tells Snakemake's reasons to run a job again, which it knows only after the rules.
+    """
+    with _mistakes_end():
+        flow = Workflow(config.load(values, Path(root)), triggers)
         validation.check_paths(flow.folders)
-    except UserError as problem:
-        print(f"lnf: {problem}", file=sys.stderr, flush=True)
-        sys.exit(1)
     _export(flow.config)
     return flow
 
@@ -45,8 +51,9 @@ def untracked(value: Callable[[Job], str]) -> Callable[[Job, Any], str]:
 class Workflow:
     """A configuration as rules see it."""
 
-    def __init__(self, values: Config) -> None:
+    def __init__(self, values: Config, triggers: Callable[[], Iterable[Any]]) -> None:
         self.config = values
+        self._triggers = triggers
         self.name = values.name
         self.runs = config.plan(values)
         self._specs = {run: config.resolve(values, *run) for run in self.runs}
@@ -92,6 +99,19 @@ class Workflow:
     def differs_text(self, job: Job) -> str:
         """How a run differs from the paper, as JSON."""
         return canonical(config.differs(self.config, job.corpus, job.prior, int(job.seed)))
+
+    def unless_trained(self, files: Iterable[str]) -> Callable[[Job], list[str]]:
+        """An input function: the files, as patterns, that a run needs as long as it is to be trained."""
+        return self._unless(self._trained, files)
+
+    def unless_evaluated(self, files: Iterable[str]) -> Callable[[Job], list[str]]:
+        """An input function: the files, as patterns, that a run needs as long as it is to be evaluated."""
+        return self._unless(self._evaluated, files)
+
+    @property
+    def unprepared(self) -> list[str]:
+        """The corpora of planned runs that are not in `data`, or are there with other settings."""
+        return [corpus for corpus in self.corpora if not self._prepared(corpus)]
 
     def settings_text(self, job: Job) -> str:
         """What `prepare` is given for a corpus, as JSON."""
@@ -144,8 +164,46 @@ class Workflow:
         """The options of the tables, as JSON."""
         return json.dumps(self.config["tables"])
 
+    def _unless(self, done: Callable[[Job], bool], files: Iterable[str]) -> Callable[[Job], list[str]]:
+        patterns = [str(file) for file in files]
+
+        def needed(job: Job) -> list[str]:
+            if not done(job):
+                return [pattern.format(**dict(job.items())) for pattern in patterns]
+            if any(str(trigger) == "input" for trigger in self._triggers()):
+                with _mistakes_end():
+                    raise UserError("rerun-triggers: input: must be mtime and params, as in profiles/default")
+            return []
+
+        return needed
+
+    def _folder(self, job: Job) -> Path:
+        return Path("results", self.name, *(str(getattr(job, key)) for key in _KEYS))
+
+    def _prepared(self, corpus: str) -> bool:
+        meta = Path("data", corpus, "meta.json")
+        return meta.exists() and read_json(meta)["digest"] == data_digest(config.corpus_settings(self.config, corpus))
+
+    def _trained(self, job: Job) -> bool:
+        run = self._folder(job) / "run.json"
+        return run.exists() and bool(canonical(read_json(run)["digests"]) == self.digests_text(job))
+
+    def _evaluated(self, job: Job) -> bool:
+        path = self._folder(job) / "evaluation.parquet"
+        return path.exists() and evaluation_identity(path) == self.evaluate_identity(job)
+
 
 _KEYS = ("corpus", "prior", "seed")
+
+
+@contextmanager
+def _mistakes_end() -> Iterator[None]:
+    """End the process with one line and status 1 on a UserError, for Snakemake would add a page of its own."""
+    try:
+        yield
+    except UserError as problem:
+        print(f"lnf: {problem}", file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 def _export(values: Config) -> None:

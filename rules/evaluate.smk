@@ -1,6 +1,6 @@
 """Evaluation of trained models, each handed to Ray.
 
-Inputs: the run's outputs and the prepared corpus (ancient).
+Inputs: the run's outputs and, for a run that is to be evaluated, the prepared corpus.
 Outputs: results/NAME/CORPUS/PRIOR/SEED/{evaluation,sequences}.parquet.
 """
 
@@ -8,7 +8,7 @@ Outputs: results/NAME/CORPUS/PRIOR/SEED/{evaluation,sequences}.parquet.
 rule evaluate:
     """Likelihood, its bounds and their terms on valid and test."""
     input:
-        data=ancient(rules.prepare.output),
+        data=FLOW.unless_evaluated(rules.prepare.output),
         model=rules.train.output.model,
         run=rules.train.output.run,
     output:
@@ -27,4 +27,4 @@ rule evaluate:
         run=subpath(input.run, parent=True),
     shell:
         "{params.lnf} evaluate {params.spec:q} --data data/{wildcards.corpus} --run {params.run} --name {params.name}"
-        " --ray 2>&1 | tee -i {log}"
+        " --identity {params.identity:q} --ray 2>&1 | tee -i {log}"

@@ -8,7 +8,7 @@ rule gather:
     """Put every run's metrics into one tidy file; a result of another spec or other data is refused."""
     input:
         runs=FLOW.of_runs("run.json", "evaluation.parquet"),
-        meta=ancient(expand("data/{corpus}/meta.json", corpus=FLOW.corpora)),
+        meta=expand("data/{corpus}/meta.json", corpus=FLOW.unprepared),
     output:
         f"results/{NAME}/metrics.parquet",
     log:
@@ -27,7 +27,7 @@ rule tables:
     """The paper's tables, each cell beside the published value."""
     input:
         metrics=rules.gather.output,
-        published=os.path.join(workflow.basedir, "reports", "paper.csv"),
+        published=f"{workflow.basedir}/reports/paper.csv",
     output:
         expand(
             f"reports/out/{NAME}/tables/{{table}}.{{form}}",

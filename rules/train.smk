@@ -1,7 +1,7 @@
 """Training runs, each handed to Ray.
 
-Inputs: the prepared corpus and the variant's check, both ancient: a run is redone when its digests change, not when a
-file is written anew.
+Inputs: the prepared corpus and the variant's check, for a run that is to be trained; a finished one has none, for it is
+redone when its digests change, not when a file is written anew.
 Outputs: results/NAME/CORPUS/PRIOR/SEED/{model.pt, history.parquet, run.json}. The resume state in state/ beside them
 is not declared, so that it outlives a failed job.
 """
@@ -10,9 +10,9 @@ is not declared, so that it outlives a failed job.
 rule train:
     """Train one variant on one corpus with one seed, or go on where it was cut off."""
     input:
-        data=ancient(rules.prepare.output),
-        check=ancient(rules.check.output),
-        database=ancient(rules.database.output),
+        data=FLOW.unless_trained(rules.prepare.output),
+        check=FLOW.unless_trained(rules.check.output),
+        database=FLOW.unless_trained(rules.database.output),
     output:
         model=f"{RUN}/model.pt",
         history=f"{RUN}/history.parquet",

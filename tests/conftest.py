@@ -1,4 +1,4 @@
-"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; tests do not inherit a user's cluster or database."""
+"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; no user's cluster is inherited."""
 
 import os
 from collections.abc import Generator

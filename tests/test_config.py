@@ -1,6 +1,7 @@
 """Configuration: plan, precedence, and one line for each mistake."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,9 @@ def test_overlays_load_under_their_own_name(overlay: str) -> None:
         assert config.corpus_settings(ours, run[0]) == config.corpus_settings(PAPER, run[0])
 
 
+AFTER = "a best epoch is chosen only after the ramp"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -138,6 +142,8 @@ def test_overlays_load_under_their_own_name(overlay: str) -> None:
             "defaults.train.learning_rate: '1e-3': must be a number (YAML wants a dot: 1.0e-3)",
         ),
         ({"defaults": {"train": {"optimizer": "adm"}}}, "defaults.train.optimizer: 'adm': must be one of adam, sgd"),
+        ({"corpora": {2012: {}}}, "corpora.2012: a key must be a text; put it in quotes"),
+        ({"defaults": {"train": {"clip": math.inf}}}, "defaults.train.clip: inf: must be a finite number"),
         ({"data": None}, "data: None: must be a mapping"),
         ({"name": "a/b"}, "name: 'a/b': must be letters, digits, _ and -, as it names the folder of the results"),
         ({"select": {"seeds": [0, 0]}}, "select.seeds: [0, 0]: must be whole numbers, each once"),
@@ -171,8 +177,7 @@ def test_overlays_load_under_their_own_name(overlay: str) -> None:
         ),
         (
             {"defaults": {"train": {"epochs": 15}}},
-            "ptb/af_only: train.epochs: 15: must exceed kl_floor_epochs + kl_ramp_epochs + 1 = 15:"
-            " a best epoch is chosen only after the ramp",
+            f"ptb/af_only: train.epochs: 15: must exceed kl_floor_epochs + kl_ramp_epochs + 1 = 15: {AFTER}",
         ),
         (
             {"overrides": {"corpora": {"ptb": {"subset": {"train": 9}}}}},

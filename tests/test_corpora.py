@@ -50,9 +50,9 @@ def test_ptb_strips_lines_and_takes_its_symbols_from_train(tmp_path: Path) -> No
 def test_ptb_refuses_unknown_symbols_empty_files_and_bytes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"valid.txt: characters \['z'\]"):
         ptb.read({}, text_files(tmp_path, "ab\n", "abz\n"))
-    with pytest.raises(UserError, match="train.txt: 0 distinct characters"):
+    with pytest.raises(UserError, match=r"train\.txt: 0 distinct characters"):
         ptb.read({}, text_files(tmp_path, ""))
-    with pytest.raises(UserError, match="train.txt: not UTF-8"):
+    with pytest.raises(UserError, match=r"train\.txt: not UTF-8"):
         ptb.read({}, text_files(tmp_path, "caf\xe9\n"))
 
 
@@ -67,7 +67,7 @@ def test_polyphonic_reads_rolls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({"validdata": one_cell(np.zeros((4, 87)))}, r"validdata\[0\] has shape \[4, 87\]; \[steps, 88\]"),
         ({"validdata": one_cell(np.zeros((4, 88)) + 2)}, "other than 0 and 1"),

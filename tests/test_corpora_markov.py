@@ -138,7 +138,7 @@ def test_read_depends_on_its_seed_alone() -> None:
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("key, value", [("letters", 1), ("branching", 13), ("closing", 0), ("end", 1.0)])
+@pytest.mark.parametrize(("key", "value"), [("letters", 1), ("branching", 13), ("closing", 0), ("end", 1.0)])
 def test_sizes_that_cannot_be(key: str, value: float) -> None:
     with pytest.raises(UserError, match=f"{key}: {value}"):
         read(SETTINGS | {key: value}, {})

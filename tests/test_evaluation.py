@@ -1,4 +1,4 @@
-"""Evaluation: the numbers of PAPER.md section 8, streaming that changes nothing, and the limit that a source sets."""
+"""Evaluation: the numbers of docs/paper.md section 8, streaming changes nothing, a source sets a limit."""
 
 import math
 from dataclasses import replace
@@ -37,7 +37,7 @@ def _spec(prior: str = "af_scf", **evaluate: Any) -> Spec:
 
 
 def _evaluated(spec: Spec, corpus: Path, run: Path) -> list[dict[str, Any]]:
-    train_run(spec, corpus, run, context(corpus))
+    train_run(spec, corpus, run, context(corpus, spec))
     evaluate_run(spec, corpus, run)
     rows: list[dict[str, Any]] = pyarrow.parquet.read_table(run / "evaluation.parquet").to_pylist()
     return rows
@@ -75,7 +75,7 @@ def test_rows_of_a_run(prior: str, corpus: Path, tmp_path: Path) -> None:
     assert (nll["estimator"], nll["k"]) == (("exact", None) if prior == "lstm" else ("importance", 7))
     sequences = pyarrow.parquet.read_table(tmp_path / "sequences.parquet").to_pylist()
     test = [row for row in sequences if row["split"] == "test"]
-    assert [row["index"] for row in test] == list(range(12))
+    assert [row["index"] for row in test] == list(range(60))
     total = -sum(row["log_prob"] for row in test) / sum(row["length"] + 1 for row in test) / math.log(2)
     assert nll["value"] == pytest.approx(total)
     assert all(row["source_log_prob"] < 0 for row in test)
@@ -105,7 +105,7 @@ def test_the_byte_budget_changes_no_number(corpus: Path) -> None:
 
 
 def test_a_diverged_run_is_passed_on(corpus: Path, tmp_path: Path) -> None:
-    train_run(_spec(), corpus, tmp_path, context(corpus))
+    train_run(_spec(), corpus, tmp_path, context(corpus, _spec()))
     write_json(tmp_path / "run.json", {**read_json(tmp_path / "run.json"), "status": "diverged"})
     evaluate_run(_spec(), corpus, tmp_path)
     table = pyarrow.parquet.read_table(tmp_path / "evaluation.parquet")
@@ -113,12 +113,14 @@ def test_a_diverged_run_is_passed_on(corpus: Path, tmp_path: Path) -> None:
     assert table.schema.metadata[b"status"] == b"diverged"
 
 
-def test_a_run_on_other_data_is_refused(corpus: Path, tmp_path: Path) -> None:
-    train_run(_spec(), corpus, tmp_path / "run", context(corpus))
+def test_a_run_of_another_spec_or_on_other_data_is_refused(corpus: Path, tmp_path: Path) -> None:
+    train_run(_spec(), corpus, tmp_path / "run", context(corpus, _spec()))
+    with pytest.raises(UserError, match="trained with spec"):
+        evaluate_run(_spec("af_af"), corpus, tmp_path / "run")
     document = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
     document["digests"]["data"] = "other"
     torch.save(document, tmp_path / "run" / "model.pt")
-    with pytest.raises(UserError, match="trained on other data"):
+    with pytest.raises(UserError, match="trained with data other"):
         evaluate_run(_spec(), corpus, tmp_path / "run")
 
 
@@ -126,7 +128,7 @@ def test_a_model_that_sees_what_it_predicts_is_caught(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A planted leak: nine tenths of the probability go to the right symbol."""
-    train_run(_spec("lstm"), corpus, tmp_path, context(corpus))
+    train_run(_spec("lstm"), corpus, tmp_path, context(corpus, _spec("lstm")))
     evaluate_run(_spec("lstm"), corpus, tmp_path)
 
     def leaky(self: Emission, features: Tensor, x: Tensor) -> Tensor:

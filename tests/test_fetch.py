@@ -74,7 +74,7 @@ def test_mirror_is_looked_in_first_and_nothing_is_copied(tmp_path: Path, server:
 
 
 @pytest.mark.parametrize(
-    "body, words", [(GOOD[:7], "cut short"), (b"<html>", "html page"), (GOOD + b"!", "another file")]
+    ("body", "words"), [(GOOD[:7], "cut short"), (b"<html>", "html page"), (GOOD + b"!", "another file")]
 )
 def test_a_wrong_mirror_file_is_refused_not_passed_over(tmp_path: Path, server: str, body: bytes, words: str) -> None:
     held = tmp_path / "mirror/set/a.txt"
@@ -110,7 +110,7 @@ def test_a_busy_server_is_tried_again(tmp_path: Path, server: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer, words",
+    ("answer", "words"),
     [("/short", "cut short"), ("/page", "html page"), ("/other", "another file"), ("/none", "answered 404")],
 )
 def test_wrong_downloads_are_one_line_and_nothing_is_kept(tmp_path: Path, server: str, answer: str, words: str) -> None:

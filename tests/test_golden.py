@@ -1,4 +1,4 @@
-"""Every entry of the golden vectors: the authors' weights in our modules give the authors' numbers (PAPER.md 3e)."""
+"""Every entry of the golden vectors: the authors' weights in our modules give their numbers (docs/paper.md 3e)."""
 
 import pytest
 import torch

@@ -117,7 +117,7 @@ def test_mutant_of_the_flow_is_caught(law: Callable[..., None], mutation: Callab
 
 
 def test_detached_half_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PAPER.md 3d.19: the authors' coupling on a current PyTorch. Values are right, gradients are not."""
+    """docs/paper.md 3d.19: the authors' coupling on a current PyTorch. Values are right, gradients are not."""
     prior = _model("af_scf").prior
     layer_class = type(prior.get_submodule("flow.layers.0"))
     parameters_of = layer_class._parameters_of  # type: ignore[attr-defined]
@@ -129,7 +129,6 @@ def test_detached_half_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unnormalised_density_is_caught() -> None:
     plane = check.small_prior(tiny_spec("af_af"), latent=2)
-    assert isinstance(plane, Prior)
     laws.integrates_to_one(plane)
     with pytest.raises(laws.BrokenLaw, match="integrates"):
         laws.integrates_to_one(_Mutant(plane, _scaled))

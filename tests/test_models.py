@@ -23,7 +23,7 @@ PARAMETERS = {
     "af_none": 29_166_901,
     "af_none_affine": 29_091_751,
 }
-"""PAPER.md 3e, "Rows": PTB, M = 288, V = 51."""
+"""docs/paper.md 3e, "Rows": PTB, M = 288, V = 51."""
 
 
 @pytest.mark.parametrize("prior", PRIORS)

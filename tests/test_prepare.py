@@ -75,7 +75,7 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({"expect": {"sequences": {"train": 4}}}, "small: train: 3 sequences; expect.sequences.train is 4"),
         ({"expect": {"steps": {"test": 5}}}, "small: test: 4 steps; expect.steps.test is 5"),
@@ -104,7 +104,7 @@ def test_what_prepare_refuses_leaves_the_old_folder(tmp_path: Path, changes: dic
 def test_a_damaged_raw_file_keeps_nothing(tmp_path: Path, body: str) -> None:
     settings = text_settings(tmp_path / "mirror")
     (tmp_path / "mirror/small/train.txt").write_text(body)
-    with pytest.raises(UserError, match="data: small: train.txt: .*sha256") as caught:
+    with pytest.raises(UserError, match=r"data: small: train\.txt: .*sha256") as caught:
         prepare("small", settings, tmp_path / "mirror", tmp_path / "data/small")
     assert "\n" not in str(caught.value) and not (tmp_path / "data").exists()
 
@@ -112,7 +112,7 @@ def test_a_damaged_raw_file_keeps_nothing(tmp_path: Path, body: str) -> None:
 def test_missing_raw_files_without_an_address(tmp_path: Path) -> None:
     settings = text_settings(tmp_path / "mirror")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no address is known.*LNF_DATA_MIRROR"):
+    with pytest.raises(UserError, match=r"no address is known.*LNF_DATA_MIRROR"):
         prepare("small", settings, tmp_path / "empty", tmp_path / "data/small")
 
 
@@ -157,9 +157,9 @@ def test_store_keeps_rolls_silence_and_columns(tmp_path: Path) -> None:
 
 
 def test_store_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="train.arrow does not exist"):
+    with pytest.raises(UserError, match=r"train\.arrow does not exist"):
         store.read_split(tmp_path, "train")
-    with pytest.raises(UserError, match="meta.json does not exist"):
+    with pytest.raises(UserError, match=r"meta\.json does not exist"):
         store.read_meta(tmp_path)
     (tmp_path / "train.arrow").write_bytes(b"damaged")
     with pytest.raises(UserError, match="not an Arrow file"):

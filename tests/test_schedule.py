@@ -1,4 +1,4 @@
-"""Schedules of training, against the numbers of PAPER.md 3e "Schedules"."""
+"""Schedules of training, against the numbers of docs/paper.md 3e "Schedules"."""
 
 import pytest
 

@@ -19,15 +19,33 @@ from lnf import mirror, tracking
 from lnf.files import write_json
 from lnf.processes import owner_folder, process_identity
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project folder, which is the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database; making one takes seconds."""
+    folder = tmp_path_factory.mktemp("database")
+    with contextlib.chdir(folder):
+        tracking.upgrade()
+    return folder / tracking.DATABASE
+
+
+@pytest.fixture
+def project(fresh: Path, database: Path) -> Path:
+    """A project folder with an empty database, which is the working directory."""
+    shutil.copy(database, fresh)
+    return fresh
 
 
 def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", scale: float = 1.0) -> Path:
@@ -120,7 +138,7 @@ def test_a_retrained_run_is_new_and_the_old_superseded(project: Path) -> None:
     assert (new.data.tags["lnf.status"], new.info.status) == ("diverged", "FAILED")
 
 
-def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(project: Path) -> None:
+def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(fresh: Path) -> None:
     for seed in range(2):
         evaluate(leave_run(5, seed=seed), 1.0 + seed)
     command = [sys.executable, "-c", "import sys; from lnf.tracking import sync_all; sys.exit(sync_all('demo') - 2)"]
@@ -131,7 +149,7 @@ def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(project
         assert [process.returncode for process in racing] == [0] * racers and set(errors) == {""}
         found = dumped()
         assert len(found) == 2 and all(len(values) == 5 for values in found.values())
-        for file in project.glob("mlflow.db*"):
+        for file in fresh.glob("mlflow.db*"):
             file.unlink()
 
 

@@ -191,7 +191,7 @@ def test_the_rest_of_an_accumulation_group_is_dropped(corpus: Path, tmp_path: Pa
 
 
 def test_objective_weighs_every_sentence_the_same(corpus: Path, tmp_path: Path) -> None:
-    """mean over the batch of L_i / (T_i + 1), L_i = mean_s(D + beta R) - log p(T) (PAPER.md 3e)."""
+    """mean over the batch of L_i / (T_i + 1), L_i = mean_s(D + beta R) - log p(T) (docs/paper.md 3e)."""
     spec = tiny_spec("af_scf")
     loaded = data.load(corpus, spec)
     trainer = _trainer(spec, corpus, tmp_path)

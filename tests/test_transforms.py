@@ -24,7 +24,7 @@ def random_points(count: int, dtype: torch.dtype, parameters: int) -> tuple[Tens
 
 
 def adversarial_points(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
-    """A grid of NLSq's corners: saturated c, tiny and huge b and d, large shifts, y at the kink sqrt(3) and its like."""
+    """A grid of NLSq's corners: saturated c, tiny and huge b and d, large shifts, y at the kink sqrt(3)."""
     kink = math.sqrt(3)
     values = [0.0, 1.0, -1.0, kink, -kink, 1.73205066, 1.73195076, 1e-8, 30.0, -30.0, 1e4, -1e4]
     axes = [values, [0.0, 3.0, -40.0], [0.0, 20.0, -20.0], [0.0, 1.0, 30.0, -30.0], [0.0, 20.0, -20.0]]
@@ -47,7 +47,7 @@ def nlsq_in_float64(y: Tensor, raw: list[Tensor]) -> tuple[Tensor, Tensor, Tenso
 @DTYPES
 @pytest.mark.parametrize("points", ["random", "adversarial"])
 def test_nlsq_inverse_is_backward_stable(points: str, dtype: torch.dtype) -> None:
-    """|f(y) - e| <= 8 eps (|a| + |b y| + |c| + |e| + f'(y) |y|), and nothing is inf or NaN (PAPER.md 7.1)."""
+    """|f(y) - e| <= 8 eps (|a| + |b y| + |c| + |e| + f'(y) |y|), and nothing is inf or NaN (docs/paper.md 7.1)."""
     e, raw = random_points(1_000_000, dtype, 5) if points == "random" else adversarial_points(dtype)
     y, log_slope = NLSq.to_latent(e, raw)
     assert y.isfinite().all() and log_slope.isfinite().all()
@@ -59,7 +59,7 @@ def test_nlsq_inverse_is_backward_stable(points: str, dtype: torch.dtype) -> Non
 @pytest.mark.parametrize("raw_b", [0.0, 1.0, -1.0, 3.0, -3.0])
 @pytest.mark.parametrize("y", [1.73205066, 1.73195076])
 def test_nlsq_just_below_the_kink(y: float, raw_b: float) -> None:
-    """The authors' inverse is inf or wrong at these float32 inputs (PAPER.md 7.1)."""
+    """The authors' inverse is inf or wrong at these float32 inputs (docs/paper.md 7.1)."""
     raw = [torch.tensor([value]) for value in (0.0, 0.0, raw_b, 0.0, 0.0)]
     e, _ = NLSq.to_noise(torch.tensor([y]), raw)
     back, _ = NLSq.to_latent(e, raw)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from lnf.digests import spec_digest
 from lnf.files import read_json
 from lnf.prepare import prepare
-from lnf.spec import RunContext
+from lnf.spec import RunContext, Spec
 
 SETTINGS: dict[str, Any] = {
     "kind": "text",
@@ -17,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "closing": 2,
     "end": 0.3,
     "max_length": 8,
-    "sequences": {"train": 40, "valid": 10, "test": 12},
+    "sequences": {"train": 40, "valid": 10, "test": 60},
 }
 
 
@@ -28,7 +29,8 @@ def prepared(folder: Path) -> Path:
     return out
 
 
-def context(corpus: Path, /, **digests: str) -> RunContext:
-    """A run's context with the corpus' own digest."""
+def context(corpus: Path, spec: Spec | None = None, /, **digests: str) -> RunContext:
+    """A run's context with the corpus' own digest, and the spec's if it is given."""
     data = read_json(corpus / "meta.json")["digest"]
-    return RunContext("test", {"spec": "spec", "code": "code", "data": data, **digests})
+    own = {"spec": spec_digest(spec) if spec else "spec", "code": "code", "data": data}
+    return RunContext("test", {**own, **digests})

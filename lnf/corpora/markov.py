@@ -36,16 +36,16 @@ class MarkovSource:
 
     @classmethod
     def draw(cls, seed: int, letters: int, branching: int, closing: int, end: float, max_length: int) -> "MarkovSource":
-        """A random source: `branching` letters may follow a context (any letter may begin), with flat Dirichlet weights.
+        """A random source: which `branching` letters may follow hangs on the last letter, how likely each is on both.
 
-        The text may end, with probability `end`, after each of `closing` letters. Only uniform numbers are drawn, whose
-        stream numpy keeps from version to version.
+        Weights are flat Dirichlet; any letter may begin. The text may end, with probability `end`, after each of
+        `closing` letters. Only uniform numbers are drawn, whose stream numpy keeps from version to version.
         """
         uniform = np.random.default_rng([seed, 0])
         size = letters + 1
         weights = -np.log1p(-uniform.random((size, size, letters)))
-        ranks = uniform.random((size, size, letters)).argsort(axis=-1).argsort(axis=-1)
-        allowed = ranks < branching
+        allowed_BV = uniform.random((size, letters)).argsort(axis=-1).argsort(axis=-1) < branching
+        allowed = np.repeat(allowed_BV[None], size, axis=0)
         allowed[letters, letters] = True
         next_ABV = np.where(allowed, weights, 0.0)
         next_ABV /= next_ABV.sum(axis=-1, keepdims=True)
@@ -76,9 +76,9 @@ class MarkovSource:
         return log_prob + math.log(self._end_AB[a, b]) if self._end_AB[a, b] else -math.inf
 
     def next_letter(self, context: tuple[int, int], left: int) -> Floats:
-        """p(next letter | context, exactly `left` >= 1 letters still to come), [V]; V in a context is "before the text".
+        """p(next letter | context, exactly `left` >= 1 letters still to come), [V].
 
-        Zeros where no text of that length goes on from the context.
+        V in a context is "before the text".         Zeros where no text of that length goes on from the context.
         """
         a, b = context
         weights: Floats = self._next_ABV[a, b] * self._finish_NAB[left - 1, b, : self.letters]

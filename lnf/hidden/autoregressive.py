@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lnf.hidden.base import ContextFactory, HiddenFlow, Transform
+from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 
 
 class AutoregressiveHidden(HiddenFlow):
     """N MADE layers whose order alternates.
 
     Arguments: scalar transform, latent size H, layers N, hidden units `width` > H, context layer factory, layer order.
-    References: PAPER.md 3e "hidden = af (MADE)"; Germain et al. 2015.
+    References: docs/paper.md 3e "hidden = af (MADE)"; Germain et al. 2015.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class AutoregressiveHidden(HiddenFlow):
         super().__init__([_MADELayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse)
 
 
-class _MADELayer(nn.Module):
+class _MADELayer(Layer):
     """One transform of all H variables; variable j sees those of lower degree (j+1, or H-j if flipped) and the context.
 
     Masked net [y; c] -> width -> width -> P H, ReLU. Outputs are parameter-major: p of variable j is output p H + j.

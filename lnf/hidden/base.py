@@ -1,7 +1,7 @@
 """What every flow within a time step is: a bijection of a latent vector, given a context.
 
-Leading axes are free (`...`); H latent size. Contexts are opaque here: a `ContextFactory` builds the layer that turns one
-into hidden features (a linear map of an LSTM output, or a position look-up).
+Leading axes are free (`...`); H latent size. Contexts are opaque here: a `ContextFactory` builds the layer that turns
+one into hidden features (a linear map of an LSTM output, or a position look-up).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,21 +27,31 @@ class Transform(Protocol):
         """(y, log dy/de)."""
 
 
+class Layer(nn.Module):
+    """One bijection of a chain; log-determinants [...] in nats."""
+
+    def to_noise(self, y: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """y [..., H] to (e [..., H], log|det de/dy| [...])."""
+        raise NotImplementedError(f"{type(self).__name__}.to_noise")
+
+    def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """e [..., H] to (y [..., H], log|det dy/de| [...])."""
+        raise NotImplementedError(f"{type(self).__name__}.to_latent")
+
+
 class HiddenFlow(nn.Module):
-    """A chain of layers, each given the same context (paper, section 4.2; PAPER.md 3e "Hidden flow").
+    """A chain of layers, each given the same context (paper, section 4.2; docs/paper.md 3e "Hidden flow").
 
-    From z to noise the layers run 0..N-1, or N-1..0 if `reverse`; from noise to z the other way round.
-    A layer has `to_noise(y, context) -> (e, log_det)` and `to_latent(e, context) -> (y, log_det)`, log_det [...] in nats.
-    """
+    From z to noise the layers run 0..N-1, or N-1..0 if `reverse`; from noise to z the other way round."""
 
-    def __init__(self, layers: Sequence[nn.Module], reverse: bool) -> None:
+    def __init__(self, layers: Sequence[Layer], reverse: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.reverse = reverse
 
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """z [..., H] to (e [..., H], log|det de/dz| [...])."""
-        layers = reversed(self.layers) if self.reverse else self.layers
+        layers = self._chain()[::-1] if self.reverse else self._chain()
         log_det = z.new_zeros(z.shape[:-1])
         for layer in layers:
             z, layer_log_det = layer.to_noise(z, context)
@@ -50,9 +60,12 @@ class HiddenFlow(nn.Module):
 
     def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """e [..., H] to (z [..., H], log|det dz/de| [...])."""
-        layers = self.layers if self.reverse else reversed(self.layers)
+        layers = self._chain() if self.reverse else self._chain()[::-1]
         log_det = e.new_zeros(e.shape[:-1])
         for layer in layers:
             e, layer_log_det = layer.to_latent(e, context)
             log_det = log_det + layer_log_det
         return e, log_det
+
+    def _chain(self) -> list[Layer]:
+        return [layer for layer in self.layers if isinstance(layer, Layer)]

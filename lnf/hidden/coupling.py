@@ -3,23 +3,25 @@
 import torch
 from torch import Tensor, nn
 
-from lnf.hidden.base import ContextFactory, HiddenFlow, Transform
+from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 
 
 class CouplingHidden(HiddenFlow):
     """N split coupling layers whose halves alternate.
 
     Arguments: scalar transform, latent size H, layers N, hidden units `width`, context layer factory, layer order.
-    References: PAPER.md 3e "hidden = scf"; Dinh et al. 2017.
+    References: docs/paper.md 3e "hidden = scf"; Dinh et al. 2017.
     """
 
     def __init__(
         self, transform: Transform, latent: int, layers: int, width: int, context: ContextFactory, reverse: bool
     ) -> None:
-        super().__init__([_CouplingLayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse)
+        super().__init__(
+            [_CouplingLayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse
+        )
 
 
-class _CouplingLayer(nn.Module):
+class _CouplingLayer(Layer):
     """Keep k = floor(H/2) variables (the first, or the last if flipped), transform the others given them.
 
     Net [kept; c] -> width -> width -> P (H - k), ReLU. Outputs are variable-major: p of changed variable j is output

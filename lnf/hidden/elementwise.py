@@ -1,17 +1,16 @@
 """No flow in hidden: one scalar transform per dimension, given only the context (paper, table 2, "- AF hidden")."""
 
+import torch
 from torch import Tensor, nn
 
-import torch
-
-from lnf.hidden.base import ContextFactory, HiddenFlow, Transform
+from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 
 
 class ElementwiseHidden(HiddenFlow):
     """Every latent dimension alone; a composition of scalar transforms given one context needs no more than N = 1.
 
     Arguments: as the other hidden flows; `width` is unused, there is no hidden layer.
-    References: PAPER.md 3e "hidden = none".
+    References: docs/paper.md 3e "hidden = none".
     """
 
     def __init__(
@@ -20,7 +19,7 @@ class ElementwiseHidden(HiddenFlow):
         super().__init__([_ElementwiseLayer(transform, latent, context) for _ in range(layers)], reverse)
 
 
-class _ElementwiseLayer(nn.Module):
+class _ElementwiseLayer(Layer):
     """Raw parameters are one linear map of the context, variable-major: p of variable j is output j P + p."""
 
     def __init__(self, transform: Transform, latent: int, context: ContextFactory) -> None:

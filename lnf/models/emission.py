@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Emission(nn.Module):
-    """p(x_t | features): W2 (W1 features + b1) + b2 with W2 = the embedding, no nonlinearity (PAPER.md 3e "Decoder").
+    """p(x_t | features): W2 (W1 features + b1) + b2 with W2 = the embedding (docs/paper.md 3e "Decoder").
 
     Arguments: kind ("text": categorical over V symbols; "music": V independent Bernoulli keys), V, E, features F.
     """

@@ -1,4 +1,4 @@
-"""The latent-variable model p(T) p(z|T) prod_t p(x_t|z) with a flow prior (paper, section 4; PAPER.md 3e).
+"""The latent-variable model p(T) p(z|T) prod_t p(x_t|z) with a flow prior (paper, section 4; docs/paper.md 3e).
 
 Axes: S samples, B batch, T time, H latent size.
 """

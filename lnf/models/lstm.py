@@ -1,4 +1,4 @@
-"""The LSTM baseline: an autoregressive model of x itself, with an exact likelihood (PAPER.md 3e "LSTM baseline").
+"""The LSTM baseline: an autoregressive model of x itself, with an exact likelihood (docs/paper.md 3e "LSTM baseline").
 
 Axes: B batch, T time, U units.
 """
@@ -23,7 +23,7 @@ class LSTMModel(SequenceModel):
     The first symbol's logits are a learned constant, since the initial state is zero.
 
     Arguments: spec (sizes), shape of the corpus.
-    References: paper, section 6; PAPER.md 3e.
+    References: paper, section 6; docs/paper.md 3e.
     """
 
     exact: ClassVar[bool] = True

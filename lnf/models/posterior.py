@@ -1,4 +1,4 @@
-"""The approximate posterior q(z|x): a diagonal Gaussian at every step (PAPER.md 3e "Posterior").
+"""The approximate posterior q(z|x): a diagonal Gaussian at every step (docs/paper.md 3e "Posterior").
 
 Axes: S samples, B batch, T time, H latent size, E embedding.
 """

@@ -64,20 +64,19 @@ class LSTM(nn.Module):
 
     def forward(self, x_BTI: Tensor, codes_BT2: Tensor, state: State) -> Tensor:
         """Top-layer outputs [B, T, U] after consuming x_0..x_t, from `state`."""
-        gates_TBG = self.layers[0].project(x_BTI.transpose(0, 1)) + self.position(codes_BT2.transpose(0, 1))
+        h_TBU = x_BTI.transpose(0, 1)
         for n, layer in enumerate(self._layers()):
-            if n > 0:
-                gates_TBG = layer.project(self.dropout(h_TBU))
+            gates_TBG = layer.project(h_TBU if n == 0 else self.dropout(h_TBU))
+            if n == 0:
+                gates_TBG = gates_TBG + self.position(codes_BT2.transpose(0, 1))
             h_TBU = lstm_recurrence(gates_TBG[:, None], layer.weight_hh, state.h[n][None], state.c[n][None])[:, 0]
         return h_TBU.transpose(0, 1)
 
     def step(self, x_BI: Tensor, position_BG: Tensor, state: State) -> State:
         """The state after one more input; `position_BG` is `self.position` of its code. The top output is h[-1]."""
         h, c = list(state.h), list(state.c)
-        gates_BG = self.layers[0].project(x_BI) + position_BG
         for n, layer in enumerate(self._layers()):
-            if n > 0:
-                gates_BG = layer.project(self.dropout(h[n - 1]))
+            gates_BG = layer.project(x_BI) + position_BG if n == 0 else layer.project(self.dropout(h[n - 1]))
             h[n], c[n] = lstm_cell(gates_BG + state.h[n] @ layer.weight_hh[0].T, state.c[n])
         return State(h, c)
 
@@ -133,7 +132,7 @@ def _reversal_within_length(mask_BT: Tensor) -> Tensor:
 
 
 def _reorder(x_TBX: Tensor, index_TB: Tensor) -> Tensor:
-    reordered: Tensor = _Reorder.apply(x_TBX, index_TB)
+    reordered: Tensor = _Reorder.apply(x_TBX, index_TB)  # type: ignore[no-untyped-call]
     return reordered
 
 

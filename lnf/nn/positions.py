@@ -1,4 +1,4 @@
-"""Position code of a sequence, as look-ups (PAPER.md 3e, "Position code").
+"""Position code of a sequence, as look-ups (docs/paper.md 3e, "Position code").
 
 The paper concatenates sig(T)_t = [onehot_M(t); onehot_M(T-1-t)] to the inputs of a layer. A product of a one-hot with a
 matrix is one of its rows: `PositionTable` holds the columns of that matrix and adds two of its rows.

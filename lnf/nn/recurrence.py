@@ -1,7 +1,7 @@
 """The LSTM recurrence over precomputed input projections, with a hand-written backward pass.
 
-Everything that does not depend on the former step is left to the caller as one large product. The backward pass does the
-same: only the chain through time is a loop, the gradient of the recurrent weights is one product over all steps.
+Everything that does not depend on the former step is left to the caller as one large product. The backward pass does
+the same: only the chain through time is a loop, the gradient of the recurrent weights is one product over all steps.
 
 Axes: T time, D directions (1 or 2, run side by side), N batch, U units, G = 4 U gates in PyTorch's order i, f, g, o.
 """
@@ -22,7 +22,7 @@ def lstm_cell(gates_NG: Tensor, c_NU: Tensor) -> tuple[Tensor, Tensor]:
 
 def lstm_recurrence(gates_TDNG: Tensor, weight_DGU: Tensor, h0_DNU: Tensor, c0_DNU: Tensor) -> Tensor:
     """Outputs h [T, D, N, U] of gates_t + W h_{t-1} run through the cell, from the state (h0, c0)."""
-    outputs: Tensor = _Recurrence.apply(gates_TDNG, weight_DGU, h0_DNU, c0_DNU)
+    outputs: Tensor = _Recurrence.apply(gates_TDNG, weight_DGU, h0_DNU, c0_DNU)  # type: ignore[no-untyped-call]
     return outputs
 
 
@@ -54,7 +54,7 @@ class _Recurrence(torch.autograd.Function):
         return h_TDNU
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         act_TDNG, c_TDNU, tanh_c_TDNU, h_TDNU, weight_DGU, h0, c0 = ctx.saved_tensors
         (grad_TDNU,) = grads
@@ -75,10 +75,9 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(dc.unsqueeze(-2), into_cell[t], out=d_cell_gates[t])
             torch.mul(dh, into_output[t], out=d_output_gate[t])
             dc = dc * f[t]
+            dh = torch.bmm(d_gates[t], weight_DGU)
             if t > 0:
-                dh = torch.baddbmm(grad_TDNU[t - 1], d_gates[t], weight_DGU)
-            else:
-                dh = torch.bmm(d_gates[t], weight_DGU)
+                dh += grad_TDNU[t - 1]
         h_before = torch.cat([h0[None], h_TDNU[:-1]])
         rows_DRG = d_gates.transpose(0, 1).reshape(directions, steps * batch, 4 * units)
         rows_DRU = h_before.transpose(0, 1).reshape(directions, steps * batch, units)

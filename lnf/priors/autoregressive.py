@@ -10,7 +10,7 @@ from lnf.priors.context import RecurrentContext
 class AutoregressiveTime(Prior):
     """z_t <-> e_t given z_{<t}: density parallel in time, sampling sequential.
 
-    References: paper, section 4.1; PAPER.md 3e "time = af".
+    References: paper, section 4.1; docs/paper.md 3e "time = af".
     """
 
     def __init__(

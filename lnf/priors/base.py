@@ -49,9 +49,7 @@ class Prior(nn.Module):
     def sample(self, mask_BT: Tensor, latent: int, generator: torch.Generator | None = None) -> Tensor:
         """z ~ p(z|T), [B, T, H], zero on padding."""
         weight = next(self.parameters())
-        e_BTH = torch.randn(
-            (*mask_BT.shape, latent), generator=generator, dtype=weight.dtype, device=weight.device
-        )
+        e_BTH = torch.randn((*mask_BT.shape, latent), generator=generator, dtype=weight.dtype, device=weight.device)
         return self.to_latent(e_BTH, mask_BT)[0]
 
 

@@ -1,7 +1,7 @@
-"""The recurrent network that gives each step its context, for priors that depend on the past (PAPER.md 3e "Prior, common").
+"""The recurrent network that gives each step its context, for priors that depend on the past.
 
-c_0 is the top layer's initial output, a function of the length; c_t is its output after v_0..v_{t-1}. The input at step t
-is [v_t; position code of step t + 1].
+c_0 is the top layer's initial output, a function of the length; c_t is its output after v_0..v_{t-1}. The input at step
+t is [v_t; position code of step t + 1] (docs/paper.md 3e "Prior, common").
 """
 
 from collections.abc import Iterator

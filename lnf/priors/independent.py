@@ -10,7 +10,7 @@ class IndependentTime(Prior):
     """z_t <-> e_t given only t and T; the context is the position code itself.
 
     Arguments: as the other priors; units, layers and dropout are unused, there is no recurrent network.
-    References: PAPER.md 3e "time = none".
+    References: docs/paper.md 3e "time = none".
     """
 
     def __init__(

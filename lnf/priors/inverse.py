@@ -10,7 +10,7 @@ from lnf.priors.context import RecurrentContext
 class InverseAutoregressiveTime(Prior):
     """z_t <-> e_t given e_{<t}: sampling parallel in time, density sequential; hidden layers in reverse order.
 
-    References: paper, section 4.1; PAPER.md 3e "time = iaf".
+    References: paper, section 4.1; docs/paper.md 3e "time = iaf".
     """
 
     def __init__(

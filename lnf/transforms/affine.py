@@ -1,4 +1,4 @@
-"""The affine scalar transform (paper, section 5; PAPER.md 3e "affine")."""
+"""The affine scalar transform (paper, section 5; docs/paper.md 3e "affine")."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,7 +13,7 @@ class Affine:
         e = (y - o_0) exp(-o_1 / 2)        log de/dy = -o_1 / 2
 
     y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats.
-    References: PAPER.md 3e (the authors' `affine`).
+    References: docs/paper.md 3e (the authors' `affine`).
     """
 
     parameters: ClassVar[int] = 2

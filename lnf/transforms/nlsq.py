@@ -1,10 +1,9 @@
-"""The non-linear squared (NLSq) scalar transform (paper, section 5; PAPER.md 3c, 3e and 7.1)."""
+"""The non-linear squared (NLSq) scalar transform (paper, section 5; docs/paper.md 3c, 3e and 7.1)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
-
-import math
 
 import torch
 from torch import Tensor
@@ -15,31 +14,26 @@ STEEPNESS = 8 * math.sqrt(3) / 9 - 0.05
 
 @dataclass(frozen=True)
 class _Coefficients:
-    """Constrained parameters: e = a + b y + k (b / d) / (1 + u^2) with u = d y + g and |k| < STEEPNESS."""
+    """Constrained parameters: e = a + b (y + k / d q), u = d y + g, q = 1 / (1 + u^2), |k| < STEEPNESS."""
 
     a: Tensor
-    log_b: Tensor
-    log_d: Tensor
+    b: Tensor
+    d: Tensor
     k: Tensor
     g: Tensor
+    log_b: Tensor
 
-    def value(self, y: Tensor) -> Tensor:
-        u = torch.exp(self.log_d) * y + self.g
-        return self.a + torch.exp(self.log_b) * y + self.k * torch.exp(self.log_b - self.log_d) / (1 + u * u)
-
-    def log_slope(self, y: Tensor) -> Tensor:
-        u = torch.exp(self.log_d) * y + self.g
-        return self.log_b + torch.log1p(_bend(self.k, u))
-
-
-def _bend(k: Tensor, u: Tensor) -> Tensor:
-    """-2 k u / (1 + u^2)^2, the part of the slope that varies; divided twice so that u^4 never overflows."""
-    return -2 * k * (u / (1 + u * u)) / (1 + u * u)
+    def value_and_log_slope(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        u = torch.addcmul(self.g, self.d, y)
+        q = torch.reciprocal(1 + u * u)
+        kq = self.k * q
+        return torch.addcmul(self.a, self.b, y + kq / self.d), self.log_b + torch.log1p(-2 * kq * u * q)
 
 
 def _constrain(raw: Sequence[Tensor]) -> _Coefficients:
     a, raw_b, raw_c, raw_d, g = raw
-    return _Coefficients(a=a, log_b=0.4 * raw_b, log_d=0.4 * raw_d, k=STEEPNESS * torch.tanh(0.3 * raw_c), g=g)
+    log_b = 0.4 * raw_b
+    return _Coefficients(a, torch.exp(log_b), torch.exp(0.4 * raw_d), STEEPNESS * torch.tanh(0.3 * raw_c), g, log_b)
 
 
 class NLSq:
@@ -50,7 +44,7 @@ class NLSq:
 
     with b = exp(0.4 b'), d = exp(0.4 d'), k = STEEPNESS tanh(0.3 c'). The slope lies in [0.0325 b, 1.9675 b].
     y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats.
-    References: paper, section 5 and appendix C; PAPER.md 3c and 3e.
+    References: paper, section 5 and appendix C; docs/paper.md 3c and 3e.
     """
 
     parameters: ClassVar[int] = 5
@@ -58,8 +52,7 @@ class NLSq:
     @staticmethod
     def to_noise(y: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(e, log de/dy)."""
-        coefficients = _constrain(raw)
-        return coefficients.value(y), coefficients.log_slope(y)
+        return _constrain(raw).value_and_log_slope(y)
 
     @staticmethod
     def to_latent(e: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -71,31 +64,33 @@ class NLSq:
         exact = _constrain([parameter.double() for parameter in raw])
         with torch.no_grad():
             root = _root(e.double(), exact)
-            slope = torch.exp(exact.log_slope(root))
-        y = root - (exact.value(root) - e.double()) / slope
-        return y.to(e.dtype), -exact.log_slope(y).to(e.dtype)
+        value, log_slope = exact.value_and_log_slope(root)
+        y = root - (value - e.double()) / torch.exp(log_slope.detach())
+        return y.to(e.dtype), -exact.value_and_log_slope(y)[1].to(e.dtype)
 
 
 def _root(e: Tensor, f: _Coefficients) -> Tensor:
-    """Solve f(y) = e to the last bits of float64: closed form in u, then safeguarded Newton steps in y.
+    """Solve f(y) = e to the last bits of float64: closed form in u, then safeguarded Newton steps, the last ones in y.
 
     In u the equation is u + k / (1 + u^2) = w with w = (e - a) d / b + g: one parameter, well scaled, |u - w| <= |k|.
     """
-    w = (e - f.a) * torch.exp(f.log_d - f.log_b) + f.g
+    w = (e - f.a) * (f.d / f.b) + f.g
     u = _cubic_root(w, f.k)
     low, high = torch.minimum(w, w - f.k), torch.maximum(w, w - f.k)
     for _ in range(2):
-        u = u - (u + f.k / (1 + u * u) - w) / (1 + _bend(f.k, u))
+        q = 1 / (1 + u * u)
+        u = u - (u + f.k * q - w) / (1 - 2 * f.k * q * u * q)
         u = torch.minimum(torch.maximum(u, low), high)
     # From u back to y = (u - g) / d the difference cancels when |g| is large: polish in y itself.
-    y = (u - f.g) * torch.exp(-f.log_d)
+    y = (u - f.g) / f.d
     for _ in range(2):
-        y = y - (f.value(y) - e) / torch.exp(f.log_slope(y))
+        value, log_slope = f.value_and_log_slope(y)
+        y = y - (value - e) / torch.exp(log_slope)
     return y
 
 
 def _cubic_root(w: Tensor, k: Tensor) -> Tensor:
-    """The real root of u^3 - w u^2 + u + k - w = 0, in Holmes' hyperbolic form (PAPER.md 3e)."""
+    """The real root of u^3 - w u^2 + u + k - w = 0, in Holmes' hyperbolic form (docs/paper.md 3e)."""
     p = 1 - w * w / 3
     q = 2 * w / 3 * (-(w * w) / 9) + w / 3 + k - w
     scale = torch.sqrt(p.abs() / 3)

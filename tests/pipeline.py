@@ -1,0 +1,149 @@
+"""A copy of the project in a folder of its own, for tests that run its pipeline, change its sources, and kill it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet
+import yaml
+
+from lnf.files import read_json
+from lnf.head import MARK
+from lnf.processes import marked
+
+ROOT = Path(__file__).resolve().parent.parent
+INHERITED = ("LNF_", "RAY_", "MLFLOW_", "PYTHONPATH")
+PARTIAL_S = 120.0
+
+OVERLAY: dict[str, Any] = {
+    "name": "tiny",
+    "select": {"corpora": ["markov"], "priors": ["lstm", "af_scf"], "seeds": [0]},
+    "corpora": {"markov": {"prepare": {"sequences": {"train": 240, "valid": 30, "test": 30}, "max_length": 12}}},
+    "overrides": {
+        "all": {
+            "model": {"latent": 4, "hidden": 16, "embedding": 16, "layers": 1, "flow_layers": 1, "flow_hidden": 8},
+            "train": {"epochs": 5, "batch": 16, "valid_batch": 32, "kl_floor_epochs": 1, "kl_ramp_epochs": 2},
+            "evaluate": {"samples": 5},
+            "resources": {"memory_gb": 0.5},
+        },
+        "priors": {"lstm": {"train": {"learning_rate": 2.0}}, "af_scf": {"train": {"epochs": 24, "elbo_samples": 2}}},
+    },
+}
+"""Two runs on a few short sequences: the LSTM's lasts a second, the flow's long enough to be killed in the middle."""
+
+
+class Project:
+    """The working tree's files, as git would list them, copied to `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+        for name in filter(None, names):
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(INHERITED)}
+
+    def overlay(self, **changes: Any) -> str:
+        """Write an overlay: OVERLAY with dotted keys (`__` for the dot) replaced; its file name."""
+        values = json.loads(json.dumps(OVERLAY))
+        for dotted, value in changes.items():
+            *parts, last = dotted.split("__")
+            place = values
+            for part in parts:
+                place = place.setdefault(part, {})
+            place[last] = value
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(values))
+        return "overlay.yaml"
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """`python -m ARGUMENTS`, as under a terminal: in a process group of its own."""
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, process_group=0,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """The status and the output of `python -m ARGUMENTS`."""
+        process = self.start(*arguments)
+        out, _ = process.communicate(timeout=PARTIAL_S)
+        return process.returncode, out
+
+    def workflow(self, **changes: Any) -> "subprocess.Popen[str]":
+        """What `make run` starts."""
+        return self.start("lnf", "run", "--configfile", self.overlay(**changes), "--cores", "2")
+
+    def planned(self, **changes: Any) -> dict[str, int]:
+        """Rule -> jobs of a dry run."""
+        status, out = self.run("snakemake", "-n", "--cores", "2", "--configfile", self.overlay(**changes))
+        assert status == 0, out
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", out, re.MULTILINE)}
+
+    def result(self, prior: str, file: str = "") -> Path:
+        """A file of a run."""
+        return self.folder / "results" / "tiny" / "markov" / prior / "0" / file
+
+    def epochs(self, prior: str) -> int:
+        """Epochs that a run which trains has behind it."""
+        history = self.result(prior, "state/history.jsonl")
+        try:
+            return len(history.read_text().splitlines())
+        except FileNotFoundError:
+            return 0
+
+    def identities(self, prior: str) -> dict[str, tuple[int, int]]:
+        """File -> (inode, time of change) of a run's files."""
+        stats = {path.name: path.stat() for path in sorted(self.result(prior).iterdir()) if path.is_file()}
+        return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+
+    def rows(self, prior: str, file: str) -> list[dict[str, Any]]:
+        """The rows of a run's parquet file."""
+        rows: list[dict[str, Any]] = pyarrow.parquet.read_table(self.result(prior, file)).to_pylist()
+        return rows
+
+    def marks(self) -> set[str]:
+        """The marks of the Ray heads that are known here."""
+        return {read_json(path)["mark"] for path in self.folder.glob(".lnf/ray/*/head.json")}
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever works for this project: all descend from a workflow that put it on PYTHONPATH."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("PYTHONPATH") == str(self.folder):
+                    found.append(process)
+            except psutil.Error:  # ended meanwhile, or another user's
+                continue
+        return found
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever a failed test left."""
+        for process in self.processes():
+            process.kill()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, process: "subprocess.Popen[str] | None" = None) -> None:
+    """Wait until `condition` holds; fail after `seconds`, and when `process` ends before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"ended too early: {process.communicate()[0]}")
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def kill_part(mark: str, name: str) -> None:
+    """kill -9 one process of a Ray head by a part of its command line."""
+    (part,) = [process for process in marked(MARK, mark) if name in " ".join(process.cmdline()[:5])]
+    os.kill(part.pid, signal.SIGKILL)

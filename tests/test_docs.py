@@ -1,0 +1,137 @@
+"""The documents are true: the commands, paths and rules that they name exist. No trace of a machine is in the tree."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lnf.__main__ import main
+from lnf.config import ROOT
+from lnf.dotted import load_class
+from lnf.priorfile import read_all
+from lnf.spec import BUILTINS
+
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+FOLDERS = "lnf|rules|workflow|profiles|tests|docs|bench|reports/paper|\\.ci"
+GENERATED = re.compile(r"^(reports/out|results|logs|data|benchmarks)/")
+PLACEHOLDER = re.compile(r"\*|\b(NAME|SPEC|CORPUS|PRIOR|SEED|RUN)\b")
+EXAMPLES = {"rules/priors/iaf_af.smk", "rules/priors/af_af_sinh.smk", "lnf/transforms/sinh_arcsinh.py"}
+"""Files that docs/adding-a-prior.md tells a reader to write."""
+MACHINES = re.compile(
+    r"(?<![\w.])/(?:work|root|home|opt|Users)/|/tmp/|bash_jobs|file:///"
+    r"|\b10(?:\.\d+){3}\b|\b192\.168\.\d+\.\d+\b|--(?:extra-)?index-url[ =]\S*://(?!download\.pytorch\.org)"
+)
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z0-9][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"(?:^ {4}|`)make ([a-z][a-z0-9-]*)", document.read_text(), re.MULTILINE))
+        assert named <= targets, f"{document.name}: {named - targets}"
+
+
+def test_every_command_of_lnf_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"^ {4}([a-z][a-z-]*)", capsys.readouterr().out, re.MULTILINE))
+    assert {"train", "spec", "tables"} <= known
+    for document in [*DOCUMENTS, ROOT / "Makefile", ROOT / "config.yaml"]:
+        named = set(re.findall(r"-m lnf ([a-z][a-z-]*)", document.read_text()))
+        assert named <= known, f"{document.name}: {named - known}"
+
+
+@EACH
+def test_every_path_exists(document: Path) -> None:
+    missing = [path for path in _paths(document) if not (ROOT / path).exists()]
+    assert not missing, missing
+
+
+@EACH
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def _paths(document: Path) -> Iterator[str]:
+    """Files of the project that a document names: below a known folder, or by a known ending in backquotes."""
+    text = document.read_text()
+    named = re.findall(rf"(?<![\w./-])((?:{FOLDERS})/[\w./*-]*\w)", text)
+    named += re.findall(r"`(\w[\w./-]*\.(?:md|toml|txt|yaml))`", text)
+    for path in dict.fromkeys(named):
+        if not (PLACEHOLDER.search(path) or GENERATED.match(path) or path in EXAMPLES):
+            yield path
+
+
+def test_the_rulegraph_is_snakemakes(tmp_path: Path) -> None:
+    block = re.search(r"<!-- rulegraph -->\n(.*?)<!-- /rulegraph -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run([*command, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert _edges(block[1]) == _edges(done.stdout)
+
+
+def _edges(mermaid: str) -> set[tuple[str, str]]:
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", mermaid))
+    return {(names[above], names[below]) for above, below in re.findall(r"(id\d+) --> (id\d+)", mermaid)}
+
+
+def test_the_table_of_rows_is_the_rule_files() -> None:
+    lines = re.findall(r"^\| `(\w+)` \| (.+?) \| (\S+) \| (\S+) \| (\S+) \|$", (ROOT / "README.md").read_text(), re.M)
+    short = {part: {path: name for name, path in known.items()} for part, known in BUILTINS.items()} | {"": {}}
+    variants = read_all(ROOT / "rules" / "priors").values()
+    parts = ("time", "hidden", "transform")
+    rules = {(v.name, v.label, *(short[part].get(getattr(v, part), "-") for part in parts)) for v in variants}
+    assert set(lines) == rules
+
+
+def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-prior.md").read_text(), re.DOTALL)
+    combination, module, rule = blocks
+    (tmp_path / "documented.py").write_text(module)
+    (tmp_path / "one.smk").write_text(combination)
+    (tmp_path / "two.smk").write_text(rule.replace("lnf.transforms.sinh_arcsinh", "documented"))
+    monkeypatch.syspath_prepend(tmp_path)
+    variants = read_all(tmp_path)
+    assert list(variants) == ["iaf_af", "af_af_sinh"]
+    transform = load_class(str(variants["af_af_sinh"].transform))
+    y, *raw = torch.randn(
+        1 + transform.parameters, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    e, log_slope = transform.to_noise(y.requires_grad_(), raw)
+    back, log_slope_back = transform.to_latent(e, raw)
+    torch.testing.assert_close(back, y)
+    torch.testing.assert_close(log_slope_back, -log_slope)
+    torch.testing.assert_close(torch.autograd.grad(e.sum(), y)[0].log(), log_slope.detach())
+
+
+def test_pins_carry_no_local_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert pins
+    assert [pin for pin in pins if "+" in pin or "==" not in pin] == []
+
+
+def test_no_machine_is_in_the_tree() -> None:
+    for path in _texts():
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            where = f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+            assert path == Path(__file__) or not MACHINES.search(line), where
+            assert path in (Path(__file__), ROOT / ".ci" / "run") or "../shared" not in line, where
+
+
+def _texts() -> Iterator[Path]:
+    """The text files that git knows or would know."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout")
+    for name in done.stdout.splitlines():
+        path = ROOT / name
+        if path.is_file() and b"\0" not in path.read_bytes()[:8192]:
+            yield path
