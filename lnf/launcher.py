@@ -97,7 +97,7 @@ def planned(command: Sequence[str]) -> tuple[int, int] | None:
     """
     dry = subprocess.run([*command, "--dry-run"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if dry.returncode != 0:
-        print(dry.stdout, end="", file=sys.stderr)
+        _pass_on(retell(dry.stdout.splitlines(), lambda: False))
         sys.exit(dry.returncode)
     if "Nothing to be done" in dry.stdout:
         return None

@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, for tests that run its pipeline, change its sources, and kill it."""
 
+import contextlib
 import json
 import os
 import re
@@ -130,7 +131,8 @@ class Project:
     def close(self) -> None:
         """Leave nothing behind, whatever a failed test left."""
         for process in self.processes():
-            process.kill()
+            with contextlib.suppress(psutil.Error):  # ended meanwhile
+                process.kill()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, process: "subprocess.Popen[str] | None" = None) -> None:

@@ -1,6 +1,5 @@
 """Results are removed only by someone who was told what they cost."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> list[str]:
     """Somebody at a terminal who answers `text`; what is asked."""
     asked: list[str] = []
-    reply: Callable[[str], str] = lambda question: asked.append(question) or text  # type: ignore[func-returns-value]
+
+    def reply(question: str) -> str:
+        asked.append(question)
+        return text
+
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", reply)
     return asked

@@ -144,6 +144,7 @@ def test_a_killed_worker_is_replaced_and_the_run_resumes(workflow: Workflow) -> 
     assert not (workflow.folder / "retried" / "state" / "worker.train.json").exists()
 
 
+@pytest.mark.e2e
 def test_a_killed_client_takes_its_worker_along_and_no_other(workflow: Workflow) -> None:
     killed, other = workflow.client("steps", "killed", count=1000), workflow.client("steps", "other", count=20)
     wait_for(lambda: workflow.steps("killed") and workflow.steps("other"), 30)
@@ -155,6 +156,7 @@ def test_a_killed_client_takes_its_worker_along_and_no_other(workflow: Workflow)
     assert len({pid for _, pid in workflow.steps("other")}) == 1
 
 
+@pytest.mark.e2e
 def test_a_waiting_run_says_so_once(workflow: Workflow) -> None:
     cpus = os.cpu_count()
     first = workflow.client("steps", "first", count=32, cpus=cpus)
@@ -164,6 +166,7 @@ def test_a_waiting_run_says_so_once(workflow: Workflow) -> None:
     assert finish(second).count("toy/af_af/0 train waits for cpus") == 1
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("part", ["raylet/raylet", "gcs/gcs_server", "ray.scripts", "supervisor"])
 def test_a_run_survives_the_death_of_the_head(workflow: Workflow, part: str) -> None:
     run = part.replace("/", "_")
@@ -181,6 +184,7 @@ def test_a_run_survives_the_death_of_the_head(workflow: Workflow, part: str) -> 
     wait_for(lambda: not marked(MARK, before.mark) and not Path(before.folder).exists(), 10)
 
 
+@pytest.mark.e2e
 def test_nothing_is_left_when_the_owner_is_gone_and_a_new_one_gets_its_own_head(tmp_path: Path) -> None:
     old = Workflow(tmp_path)
     client = old.client("steps", "run", count=30)

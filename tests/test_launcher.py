@@ -44,6 +44,7 @@ def attend(project: Path) -> "subprocess.Popen[bytes]":
     return process
 
 
+@pytest.mark.e2e
 def test_a_killed_workflow_is_unlocked_and_a_living_one_respected(project: Path) -> None:
     command = launcher.snakemake([], "1")
     first = attend(project)

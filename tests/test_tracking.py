@@ -143,7 +143,7 @@ def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(fresh: 
         evaluate(leave_run(5, seed=seed), 1.0 + seed)
     command = [sys.executable, "-c", "import sys; from lnf.tracking import sync_all; sys.exit(sync_all('demo') - 2)"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for racers in (8, 1):
+    for racers in (4, 1):
         racing = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(racers)]
         errors = [process.communicate(timeout=100)[1] for process in racing]
         assert [process.returncode for process in racing] == [0] * racers and set(errors) == {""}
