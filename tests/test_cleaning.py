@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lnf import cleaning
-from lnf.__main__ import main
+from lnf.command_line import main
 from lnf.files import write_json
 
 

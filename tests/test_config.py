@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lnf import config, priorfile, validation
-from lnf.__main__ import main
+from lnf.command_line import main
 from lnf.errors import UserError
 from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lnf.__main__ import main
+from lnf.command_line import main
 from lnf.config import ROOT
 from lnf.dotted import load_class
 from lnf.priorfile import read_all

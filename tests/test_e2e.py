@@ -181,8 +181,8 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(
     reference: dict[tuple[str, str], bytes], disturbed: Project
 ) -> None:
     first = disturbed.workflow()
-    evaluating = disturbed.folder / "logs" / "tiny" / "markov" / "lstm" / "0.evaluate.log"
-    wait_for(lambda: evaluating.exists() and disturbed.epochs("af_scf") >= 2, 90, first)
+    signs = [disturbed.result("lstm", file) for file in ("state/worker.evaluate.json", "evaluation.parquet")]
+    wait_for(lambda: any(sign.exists() for sign in signs) and disturbed.epochs("af_scf") >= 2, 90, first)
     trained = {name: disturbed.identities("lstm")[name] for name in ("model.pt", "history.parquet", "run.json")}
     marks, seen = disturbed.marks(), disturbed.epochs("af_scf")
     os.killpg(first.pid, signal.SIGINT)
