@@ -32,6 +32,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
@@ -46,7 +47,7 @@ ui: $(READY)
 	  $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 clean:
-	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .snakemake/log .snakemake/scripts data/raw
+	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw
 	find lnf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-results: $(READY)

@@ -4,8 +4,8 @@ import sys
 
 from snakemake.utils import min_version
 
-from lnf.priorfile import declare as prior
-from lnf.workflow import begin, untracked
+from lnf.plan.rule_files import declare as prior
+from lnf.app.workflow import begin, untracked
 
 min_version("9.0")
 

@@ -5,7 +5,7 @@ import sys
 
 def _run() -> int:
     try:
-        from lnf.command_line import main
+        from lnf.app.command_line import main
 
         return main()
     except KeyboardInterrupt:

@@ -17,9 +17,9 @@ import psutil
 import pyarrow.parquet
 import yaml
 
-from lnf.files import read_json
-from lnf.head import MARK
-from lnf.processes import marked
+from lnf.cluster.head import MARK
+from lnf.system.files import read_json
+from lnf.system.processes import marked
 
 ROOT = Path(__file__).resolve().parent.parent
 INHERITED = ("LNF_", "RAY_", "MLFLOW_", "PYTHONPATH")

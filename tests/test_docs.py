@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lnf.command_line import main
-from lnf.config import ROOT
-from lnf.dotted import load_class
-from lnf.priorfile import read_all
+from lnf.app.command_line import main
+from lnf.plan.config import ROOT
+from lnf.plan.rule_files import read_all
 from lnf.spec import BUILTINS
+from lnf.system.dotted_paths import load_class
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from lnf.digests import spec_digest
-from lnf.files import read_json
-from lnf.prepare import prepare
+from lnf.corpora.prepare import prepare
+from lnf.plan.digests import spec_digest
 from lnf.spec import RunContext, Spec
+from lnf.system.files import read_json
 
 SETTINGS: dict[str, Any] = {
     "kind": "text",
     "lengths": {"smoothing": "add_one", "headroom": 1.25},
-    "source": "lnf.corpora.markov.read",
+    "source": "lnf.corpora.sources.markov.read",
     "seed": 1,
     "letters": 5,
     "branching": 2,

@@ -1,1 +1,1 @@
-"""Sources of sequences: each module has `read(settings, files) -> RawCorpus`, and settings name it by dotted path."""
+"""Corpora: raw files fetched and prepared, stored, loaded, put into batches."""

@@ -1,1 +1,1 @@
-"""Flows within one time step (over the latent dimensions), one module each."""
+"""Flows within a time step."""

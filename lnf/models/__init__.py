@@ -1,1 +1,1 @@
-"""Models of sequences x: the latent-variable model and the LSTM baseline."""
+"""Models of sequences: the latent model and its parts, the LSTM baseline, their objectives."""

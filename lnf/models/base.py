@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lnf.batch import CorpusShape, SequenceBatch
+from lnf.corpora.batches import CorpusShape, SequenceBatch
 
 
 @dataclass(frozen=True)

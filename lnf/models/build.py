@@ -1,9 +1,9 @@
 """Models from specs."""
 
-from lnf.batch import CorpusShape
-from lnf.dotted import load_class
+from lnf.corpora.batches import CorpusShape
 from lnf.models.base import SequenceModel
 from lnf.spec import Spec
+from lnf.system.dotted_paths import load_class
 
 
 def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:

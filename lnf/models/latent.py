@@ -8,14 +8,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lnf.batch import CorpusShape, SequenceBatch, mask_of
-from lnf.dotted import load_class
+from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.base import SequenceModel, Terms
 from lnf.models.decoder import Decoder
 from lnf.models.emission import Emission
 from lnf.models.posterior import Posterior, reparameterise
 from lnf.priors.base import Prior
 from lnf.spec import Spec
+from lnf.system.dotted_paths import load_class
 
 
 def build_prior(spec: Spec, max_length: int) -> Prior:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lnf.batch import CorpusShape, SequenceBatch, mask_of
+from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.base import SequenceModel, Terms
 from lnf.models.emission import Emission
 from lnf.nn.dropout import Dropout

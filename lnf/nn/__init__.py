@@ -1,1 +1,1 @@
-"""Networks: recurrences, position look-ups, dropout."""
+"""Recurrent networks, position tables, dropout."""

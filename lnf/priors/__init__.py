@@ -1,1 +1,1 @@
-"""Flow priors over latent sequences: how one time step depends on the others, one module each."""
+"""Priors over latent sequences: the flow between time steps."""

@@ -1,1 +1,1 @@
-"""Scalar transforms: invertible, elementwise, one module each."""
+"""Scalar bijections."""

@@ -1,0 +1,126 @@
+"""From raw files, or from nothing, to a corpus folder: `prepare` is the one step of the data stage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lnf.corpora import store
+from lnf.corpora.fetch import fetch, mirror_folder
+from lnf.corpora.sources.base import SPLITS, RawCorpus
+from lnf.errors import UserError
+from lnf.system.dotted_paths import load_class
+
+RAW = "raw"
+"""The folder of downloaded files, beside the corpora."""
+
+
+def prepare(corpus: str, settings: Mapping[str, Any], mirror: Path | None, out: Path) -> None:
+    """Write the corpus folder `out`: three Arrow files and meta.json. Prints one line.
+
+    `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
+    perhaps `files`, `min_length`, `max_length` (steps), `expect` (counts), and what the source needs. Raises UserError,
+    and leaves `out` alone, if a file cannot be had, or is not what it should be, or if the length prior excludes a
+    sequence.
+    """
+    try:
+        meta = _prepare(corpus, settings, mirror_folder(mirror), out)
+    except UserError as problem:
+        raise UserError(str(problem).replace("data: ", f"data: {corpus}: ", 1)) from problem
+    print(f"lnf: {corpus}: {summary(meta)} in {out}", flush=True)
+
+
+def summary(meta: Mapping[str, Any]) -> str:
+    """A corpus in half a line, for people."""
+    numbers = {key: "/".join(str(meta["counts"][split][key]) for split in SPLITS) for key in ("sequences", "steps")}
+    width = f"{meta['width']} {'symbols' if meta['kind'] == 'text' else 'keys'}"
+    return f"{numbers['sequences']} sequences, {numbers['steps']} steps (train/valid/test), {width}"
+
+
+def _prepare(corpus: str, settings: Mapping[str, Any], mirror: Path | None, out: Path) -> dict[str, Any]:
+    from lnf.plan.digests import data_digest
+
+    entries = settings.get("files", {})
+    files = {name: fetch(name, entry, mirror, out.parent / RAW) for name, entry in entries.items()}
+    raw = load_class(settings["source"])(settings, files)
+    kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
+    counts = {split: count(raw, kept, split) for split in SPLITS}
+    check_counts(counts, kept.width, settings.get("expect", {}))
+    check_lengths(kept, settings["lengths"])
+    lengths = np.array([len(x) for split in ("train", "valid") for x in kept.splits[split]])
+    values, times = np.unique(lengths, return_counts=True)
+    meta = {
+        "corpus": corpus,
+        "kind": settings["kind"],
+        "digest": data_digest(settings),
+        "raw": {name: entry["sha256"] for name, entry in entries.items()},
+        "settings": settings,
+        "vocabulary": kept.vocabulary,
+        "width": kept.width,
+        "counts": counts,
+        "length_counts": {str(length): int(n) for length, n in zip(values, times, strict=True)},
+        "longest": int(lengths.max()),
+        "source": kept.source,
+    }
+    store.write(out, kept, meta)
+    return meta
+
+
+def keep(raw: RawCorpus, shortest: int, longest: int | None) -> RawCorpus:
+    """The sequences of `shortest` to `longest` steps, in all splits, in their order."""
+    rows = {
+        split: [n for n, x in enumerate(xs) if shortest <= len(x) and (longest is None or len(x) <= longest)]
+        for split, xs in raw.splits.items()
+    }
+    return RawCorpus(
+        {split: [raw.splits[split][n] for n in chosen] for split, chosen in rows.items()},
+        raw.vocabulary,
+        {split: {name: values[rows[split]] for name, values in held.items()} for split, held in raw.columns.items()},
+        raw.source,
+    )
+
+
+def count(raw: RawCorpus, kept: RawCorpus, split: str) -> dict[str, int]:
+    """Sequences and steps of a split, kept and dropped."""
+    sequences, steps = len(kept.splits[split]), sum(map(len, kept.splits[split]))
+    return {
+        "sequences": sequences,
+        "steps": steps,
+        "dropped": len(raw.splits[split]) - sequences,
+        "dropped_steps": sum(map(len, raw.splits[split])) - steps,
+    }
+
+
+def check_counts(counts: Mapping[str, Mapping[str, int]], width: int, expect: Mapping[str, Any]) -> None:
+    """Raises UserError if a split is empty or a count is not the one expected."""
+    for split in SPLITS:
+        if not counts[split]["sequences"]:
+            raise UserError(f"data: {split}: no sequence; one at least would be right")
+    for key in ("sequences", "steps"):
+        for split, wanted in expect.get(key, {}).items():
+            if counts[split][key] != wanted:
+                raise UserError(f"data: {split}: {counts[split][key]} {key}; expect.{key}.{split} is {wanted}")
+    if expect.get("width", width) != width:
+        raise UserError(f"data: {width} symbols; expect.width is {expect['width']}")
+
+
+def check_lengths(corpus: RawCorpus, lengths: Mapping[str, Any]) -> None:
+    """Raises UserError if the length prior (docs/paper.md 3e) gives a sequence no probability.
+
+    M = int(headroom * longest of train and valid); smoothing `none` allows the lengths of train and valid, `add_one`
+    all of 0..M.
+    """
+    seen = {len(x) for split in ("train", "valid") for x in corpus.splits[split]}
+    longest = int(lengths["headroom"] * max(seen))
+    for row, x in enumerate(corpus.splits["test"]):
+        if len(x) > longest:
+            raise UserError(
+                f"data: test: sequence {row} has {len(x)} steps, more than M = {longest} ="
+                f" int(lengths.headroom * {max(seen)}); a greater lengths.headroom would be right"
+            )
+        if lengths["smoothing"] == "none" and len(x) not in seen:
+            raise UserError(
+                f"data: test: sequence {row} has {len(x)} steps, which no sequence of train and valid has;"
+                " lengths.smoothing: add_one would be right"
+            )

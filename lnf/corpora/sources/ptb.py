@@ -1,0 +1,44 @@
+"""Penn Treebank as characters: one sentence a line, `<unk>` spelled as five characters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lnf.corpora.sources.base import SPLITS, RawCorpus, Sequences
+from lnf.errors import UserError
+
+
+def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
+    """Read `train.txt`, `valid.txt`, `test.txt`; the vocabulary is the characters of train, sorted.
+
+    Raises UserError if a file is not text, or if valid or test holds a character that train does not.
+    """
+    lines = {split: _lines(files[f"{split}.txt"]) for split in SPLITS}
+    vocabulary = sorted(set().union(*lines["train"]))
+    if not 0 < len(vocabulary) <= 256:
+        raise UserError(f"data: train.txt: {len(vocabulary)} distinct characters; 1 to 256 would be right")
+    return RawCorpus({split: _encode(lines[split], vocabulary, split) for split in SPLITS}, vocabulary)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines without the blanks around them. Split at newlines only, as a file object does."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return [line.strip() for line in stream]
+    except UnicodeDecodeError as problem:
+        raise UserError(f"data: {path.name}: not UTF-8 text ({problem.reason} at byte {problem.start})") from problem
+
+
+def _encode(lines: list[str], vocabulary: list[str], split: str) -> Sequences:
+    ids = {symbol: n for n, symbol in enumerate(vocabulary)}
+    unknown = sorted(set().union(*lines) - ids.keys())
+    if unknown:
+        raise UserError(f"data: {split}.txt: characters {unknown} do not occur in train.txt")
+    return [_ids(line, ids) for line in lines]
+
+
+def _ids(line: str, ids: Mapping[str, int]) -> NDArray[np.uint8]:
+    return np.array([ids[symbol] for symbol in line], dtype=np.uint8)

@@ -1,0 +1,107 @@
+"""Prepared corpora on disk: a folder of three Arrow files and `meta.json`, written whole or not at all.
+
+Text: column `x` list<uint8>, symbol ids. Music: `x` list<list<uint8>>, the keys 0..87 that sound at each step. Further
+float64 columns hold numbers of each sequence.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences
+from lnf.errors import UserError
+from lnf.system.files import read_json, write_json
+
+META = "meta.json"
+
+
+def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
+    """Write a corpus, in place of what `folder` held. The same corpus gives the same bytes."""
+    with _replacing_folder(folder) as scratch:
+        for split, sequences in corpus.splits.items():
+            table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
+            with pa.ipc.new_file(str(scratch / f"{split}.arrow"), table.schema) as writer:
+                writer.write_table(table)
+        write_json(scratch / META, meta)
+
+
+def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
+    """The sequences of a split, uint8, text [T] and music [T, 88], and its columns.
+
+    Raises UserError if it is not there.
+    """
+    path = folder / f"{split}.arrow"
+    try:
+        with pa.OSFile(str(path), "rb") as stream:
+            table = pa.ipc.open_file(stream).read_all()
+    except FileNotFoundError as problem:
+        raise UserError(f"data: {path} does not exist; `python -m lnf prepare` writes it") from problem
+    except pa.ArrowInvalid as problem:
+        raise UserError(f"data: {path} is not an Arrow file ({problem}); remove it and prepare anew") from problem
+    x = table["x"].combine_chunks()
+    columns = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
+    return _sequences(x), columns
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """The corpus' meta.json. Raises UserError if it is not there."""
+    try:
+        meta: dict[str, Any] = read_json(folder / META)
+    except FileNotFoundError as problem:
+        raise UserError(f"data: {folder / META} does not exist; `python -m lnf prepare` writes it") from problem
+    return meta
+
+
+def _table(sequences: Sequences, columns: Columns, music: bool) -> pa.Table:
+    offsets = _offsets([len(sequence) for sequence in sequences])
+    empty = np.zeros((0, KEYS) if music else 0, dtype=np.uint8)
+    steps = np.concatenate([empty, *sequences])
+    values = pa.array(steps) if not music else _keys(steps)
+    arrays = {"x": pa.ListArray.from_arrays(offsets, values)}
+    return pa.table(arrays | {name: pa.array(column, pa.float64()) for name, column in columns.items()})
+
+
+def _keys(rolls: NDArray[np.uint8]) -> pa.ListArray:
+    """Rolls [N, 88] as N lists of keys."""
+    rows, keys = rolls.nonzero()
+    return pa.ListArray.from_arrays(_offsets(np.bincount(rows, minlength=len(rolls))), pa.array(keys.astype(np.uint8)))
+
+
+def _sequences(x: pa.ListArray) -> Sequences:
+    steps = x.flatten()
+    dense = _rolls(steps) if pa.types.is_list(steps.type) else steps.to_numpy()
+    return np.split(dense, np.cumsum(x.value_lengths().to_numpy())[:-1]) if len(x) else []
+
+
+def _rolls(keys: pa.ListArray) -> NDArray[np.uint8]:
+    rolls = np.zeros((len(keys), KEYS), dtype=np.uint8)
+    rolls[np.repeat(np.arange(len(keys)), keys.value_lengths().to_numpy()), keys.flatten().to_numpy()] = 1
+    return rolls
+
+
+def _offsets(lengths: Any) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder`; rename it into place if the block succeeds, remove it if not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a writer that was killed: a corpus has one writer
+        shutil.rmtree(left)
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    scratch.mkdir()
+    try:
+        yield scratch
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

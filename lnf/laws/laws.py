@@ -1,0 +1,176 @@
+"""Laws that every model and prior obeys, as functions that raise `BrokenLaw`.
+
+They run in float64 on small instances: in pytest on what is built in, and in the `check` rule on every variant before
+it may train. Axes: B batch, T time, H latent size, K importance samples.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lnf.corpora.batches import SequenceBatch
+from lnf.models.base import SequenceModel
+from lnf.models.objectives import iwae_bound, log_weights, objective
+from lnf.priors.base import Prior
+
+EXACT = 1e-8
+"""Absolute tolerance of identities in float64."""
+
+
+class BrokenLaw(Exception):
+    """A law does not hold; the message names it and by how much."""
+
+
+def _require_close(law: str, found: Tensor, right: Tensor, tolerance: float = EXACT) -> None:
+    error = (found - right).abs().max().item()
+    if not error <= tolerance:
+        raise BrokenLaw(f"{law}: off by {error:.3g}, allowed {tolerance:.3g}")
+
+
+def invertible(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """z -> noise -> z returns, and the log-determinants of the two ways cancel."""
+    e_BTH, log_det_B = prior.to_noise(z_BTH, mask_BT)
+    back_BTH, log_det_back_B = prior.to_latent(e_BTH, mask_BT)
+    _require_close("invertible", back_BTH, z_BTH * mask_BT[..., None])
+    _require_close("invertible (log-determinants)", log_det_back_B, -log_det_B)
+
+
+def log_det_is_the_jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """log|det de/dz| over the valid steps of each sequence equals that of autograd's Jacobian."""
+    _, log_det_B = prior.to_noise(z_BTH, mask_BT)
+    for row, jacobian in enumerate(_jacobians(prior, z_BTH, mask_BT)):
+        _require_close("log-determinant", log_det_B[row], torch.linalg.slogdet(jacobian.flatten(2).flatten(0, 1))[1])
+
+
+def causal(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """The noise of a step does not depend on later latent vectors."""
+    for jacobian_THTH in _jacobians(prior, z_BTH, mask_BT):
+        influence_TT = jacobian_THTH.abs().amax((1, 3))
+        _require_close("causal", influence_TT.triu(1), torch.zeros_like(influence_TT), 0.0)
+
+
+def padding_invariant(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """Neither the values on padding nor its amount change the density or the noise."""
+    log_p_B = prior.log_prob(z_BTH, mask_BT)
+    other_BTH = torch.where(mask_BT[..., None], z_BTH, z_BTH + 1.5)
+    wider_BTH = torch.nn.functional.pad(other_BTH, (0, 0, 0, 2), value=0.7)
+    wider_mask_BT = torch.nn.functional.pad(mask_BT, (0, 2))
+    _require_close("padding-invariant", prior.log_prob(wider_BTH, wider_mask_BT), log_p_B)
+
+
+def batch_independent(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """A sequence has the density that it has alone."""
+    together_B = prior.log_prob(z_BTH, mask_BT)
+    alone = [
+        prior.log_prob(z_BTH[row : row + 1, :length], mask_BT[row : row + 1, :length])
+        for row, length in enumerate(mask_BT.sum(1).tolist())
+    ]
+    _require_close("batch-independent", together_B, torch.cat(alone))
+
+
+def gradients_of_latents(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """Every valid element of z gets a gradient through log_prob, and it is the true one (central differences).
+
+    A copy that was detached on the way still leaves some gradient; only the comparison finds it.
+    """
+    z_BTH = z_BTH.detach().requires_grad_()
+    (gradient_BTH,) = torch.autograd.grad(prior.log_prob(z_BTH, mask_BT).sum(), z_BTH)
+    valid_BTH = mask_BT[..., None].expand_as(z_BTH)
+    if not (gradient_BTH[valid_BTH] != 0).all():
+        raise BrokenLaw("gradients of latents: a valid element of z gets none through log_prob")
+    _require_close("gradients of latents (padding)", gradient_BTH[~valid_BTH], torch.zeros(1).to(z_BTH), 0.0)
+    with torch.no_grad():
+        for index in valid_BTH.nonzero():
+            step = torch.zeros_like(z_BTH)
+            step[tuple(index)] = 1e-5
+            rise = prior.log_prob(z_BTH + step, mask_BT).sum() - prior.log_prob(z_BTH - step, mask_BT).sum()
+            slope = gradient_BTH[tuple(index)]
+            _require_close("gradients of latents", rise / 2e-5, slope, 1e-5 * (1 + slope.abs().item()))
+
+
+def integrates_to_one(prior: Prior, half_width: float = 14.0, points: int = 301) -> None:
+    """The density of a single step of a prior with H = 2 integrates to 1 on a grid."""
+    axis = torch.linspace(-half_width, half_width, points, dtype=torch.float64)
+    z_N1H = torch.cartesian_prod(axis, axis)[:, None]
+    with torch.no_grad():
+        log_p_N = prior.log_prob(z_N1H, torch.ones(len(z_N1H), 1, dtype=torch.bool))
+    cell = (2 * half_width / (points - 1)) ** 2
+    _require_close("density integrates to 1", log_p_N.exp().sum() * cell, torch.ones((), dtype=torch.float64), 5e-3)
+
+
+def parameters_get_gradients(model: SequenceModel, batch: SequenceBatch) -> None:
+    """Every parameter tensor gets a gradient from the training objective on a batch with T >= 3."""
+    model.zero_grad()
+    terms = objective(model, batch, beta=1.0, samples=1, generator=_noise())
+    terms.loss_B.sum().backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is None or not (parameter.grad != 0).any():
+            raise BrokenLaw(f"parameters get gradients: {name} gets none")
+    model.zero_grad()
+
+
+def rate_plus_distortion(model: SequenceModel, batch: SequenceBatch) -> None:
+    """At beta = 1 the objective is -elbo - log p(T): rate + distortion = -mean log importance weight."""
+    found = objective(model, batch, beta=1.0, samples=3, generator=_noise())
+    elbo_B = log_weights(model.terms(batch, 3, _noise())).mean(0)
+    _require_close("rate + distortion = -elbo", found.loss_B - found.length_B, -elbo_B)
+    beta_half = objective(model, batch, beta=0.5, samples=3, generator=_noise())
+    kl_B = 0 if found.kl_B is None else found.kl_B
+    _require_close("beta weighs the rate", found.loss_B - beta_half.loss_B, torch.zeros_like(elbo_B) + 0.5 * kl_B)
+
+
+def bound_grows_with_samples(model: SequenceModel, batch: SequenceBatch, samples: int = 6) -> None:
+    """For one set of K weights, the mean of the K leave-one-out bounds is at most the bound of all."""
+    log_w_KB = log_weights(model.terms(batch, samples, _noise()))
+    count = len(log_w_KB)
+    whole_B = iwae_bound(log_w_KB)
+    _require_at_most("elbo <= importance bound", log_w_KB.mean(0), whole_B)
+    if count > 1:
+        left_out = [iwae_bound(torch.cat([log_w_KB[:k], log_w_KB[k + 1 :]])) for k in range(count)]
+        _require_at_most("importance bound grows with K", torch.stack(left_out).mean(0), whole_B)
+
+
+def model_ignores_padding(model: SequenceModel, batch: SequenceBatch) -> None:
+    """A sequence has the same terms alone and in a batch with more padding and other values on it."""
+    extra = (0, 2) if batch.x.dim() == 2 else (0, 0, 0, 2)
+    x = torch.nn.functional.pad(batch.x, extra)
+    mask_BT = torch.nn.functional.pad(batch.mask_BT, (0, 2))
+    x = torch.where(mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), x, torch.ones_like(x))
+    noise_SBTH = model.draw_noise(batch, 2, _noise())
+    padded = model.terms_given(SequenceBatch(x, mask_BT), torch.nn.functional.pad(noise_SBTH, (0, 0, 0, 2), value=0.7))
+    for row, length in enumerate(batch.lengths_B.tolist()):
+        one = SequenceBatch(batch.x[row : row + 1, :length], batch.mask_BT[row : row + 1, :length])
+        alone = model.terms_given(one, noise_SBTH[:, row : row + 1, :length])
+        _require_close("model ignores padding", log_weights(padded)[:, row], log_weights(alone)[:, 0])
+
+
+def normalised(model: SequenceModel, width: int, steps: int) -> None:
+    """The exact likelihoods of all texts of a length sum to 1."""
+    symbols = [torch.arange(width)] * steps
+    x_BT = torch.cartesian_prod(*symbols)
+    with torch.no_grad():
+        log_p_B = log_weights(model.terms(SequenceBatch(x_BT, torch.ones_like(x_BT, dtype=torch.bool)), 1))[0]
+    _require_close("likelihoods sum to 1", log_p_B.exp().sum(), torch.ones((), dtype=log_p_B.dtype))
+
+
+def _noise() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _require_at_most(law: str, low: Tensor, high: Tensor) -> None:
+    excess = (low - high).max().item()
+    if not excess <= EXACT:
+        raise BrokenLaw(f"{law}: exceeded by {excess:.3g}")
+
+
+def _jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> list[Tensor]:
+    """de/dz over the valid steps of each sequence, [T, H, T, H] each."""
+    return [
+        torch.autograd.functional.jacobian(_noise_of(prior, mask_BT[row : row + 1, :length]), z_BTH[row, :length])
+        for row, length in enumerate(mask_BT.sum(1).tolist())
+    ]
+
+
+def _noise_of(prior: Prior, mask_1T: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda z_TH: prior.to_noise(z_TH[None], mask_1T)[0][0]

@@ -1,0 +1,50 @@
+"""Training objective and bounds, pure functions of a model and a batch. Everything in nats per sequence.
+
+Axes: S or K posterior samples, B batch.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lnf.corpora.batches import SequenceBatch
+from lnf.models.base import SequenceModel, Terms
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Per sequence, means over posterior samples: loss = reconstruction + beta kl - log p(T).
+
+    `kl` is the sampled rate; None for a model with an exact likelihood, whose reconstruction is -log p(x|T).
+    """
+
+    loss_B: Tensor
+    reconstruction_B: Tensor
+    kl_B: Tensor | None
+    length_B: Tensor
+
+
+def objective(
+    model: SequenceModel, batch: SequenceBatch, beta: float, samples: int, generator: torch.Generator | None = None
+) -> Objective:
+    """The loss whose mean over L_i / (T_i + 1) is minimised (docs/paper.md 3e "Objective")."""
+    terms = model.terms(batch, samples, generator)
+    reconstruction_B = terms.distortion_SB.mean(0)
+    loss_B = reconstruction_B - terms.log_p_length_B
+    kl_B = None
+    if terms.rate_SB is not None:
+        kl_B = terms.rate_SB.mean(0)
+        loss_B = loss_B + beta * kl_B
+    return Objective(loss_B, reconstruction_B, kl_B, -terms.log_p_length_B)
+
+
+def log_weights(terms: Terms) -> Tensor:
+    """log p(x, z|T) - log q(z|x) of each sample, [S, B]; of an exact model, its log p(x|T)."""
+    return -terms.distortion_SB if terms.rate_SB is None else -(terms.distortion_SB + terms.rate_SB)
+
+
+def iwae_bound(log_weights_KB: Tensor) -> Tensor:
+    """Lower bound on log p(x|T), [B], from K importance weights of whole sequences (Burda et al. 2016)."""
+    return log_weights_KB.logsumexp(0) - math.log(len(log_weights_KB))

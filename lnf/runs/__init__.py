@@ -1,0 +1,1 @@
+"""What one run does: training, evaluation, schedules, resume state, checkpoint, seeds, progress."""

@@ -1,0 +1,227 @@
+"""Evaluation of one trained run on valid and test, as docs/paper.md section 8 defines the numbers.
+
+Everything is computed in nats per sequence and leaves this module in named units.
+Axes: S samples in one pass, K importance samples, B batch.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from torch import Tensor
+
+from lnf.corpora import loading
+from lnf.corpora.batch_order import sorted_batches
+from lnf.corpora.batches import SequenceBatch
+from lnf.errors import UserError
+from lnf.models.base import SequenceModel
+from lnf.models.objectives import log_weights
+from lnf.plan.digests import spec_digest
+from lnf.runs import checkpoint
+from lnf.runs.resume_state import RunState
+from lnf.runs.seeds import generator
+from lnf.runs.source_limit import require_no_better_than_source
+from lnf.spec import EvaluateSpec, Spec
+from lnf.system.files import read_json, replacing
+from lnf.units import UNITS
+
+SPLITS = ("valid", "test")
+
+EVALUATION = pyarrow.schema(
+    [
+        ("split", pyarrow.string()),
+        ("metric", pyarrow.string()),
+        ("unit", pyarrow.string()),
+        ("value", pyarrow.float64()),
+        ("estimator", pyarrow.string()),
+        ("k", pyarrow.int32()),
+        ("n", pyarrow.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class SequenceScores:
+    """Per sequence of a split, in corpus order, in nats; kl is None for an exact model.
+
+    log_prob_given_length: exact, or the K-sample importance bound, of log p(x|T); reconstruction and kl: means over
+    the same K samples; log_prob_length: log p(T).
+    """
+
+    length: np.ndarray
+    log_prob_given_length: np.ndarray
+    reconstruction: np.ndarray
+    kl: np.ndarray | None
+    log_prob_length: np.ndarray
+
+
+def evaluate_run(spec: Spec, folder: Path, run: Path, identity: str = "") -> None:
+    """Evaluate RUN/model.pt into sequences.parquet and, last, evaluation.parquet.
+
+    `identity` is kept in the metadata of both: what the caller says that they depend on. A diverged run is passed on:
+    no rows, and the status in the metadata. Raises UserError if the run's recorded spec or data are not the expected
+    ones, or if a model scores better than the source that made its corpus.
+    """
+    torch.set_num_threads(spec.resources.cpus)
+    facts = read_json(run / "run.json")
+    if facts["status"] != "ok":
+        metadata = {"status": facts["status"], "identity": identity}
+        _write(run / "sequences.parquet", [], pyarrow.schema([("split", pyarrow.string())]), metadata)
+        _write(run / "evaluation.parquet", [], EVALUATION, metadata)
+        return
+    model, _, document = checkpoint.load(run / "model.pt")
+    corpus = loading.load(folder, spec)
+    expected = {"spec": spec_digest(spec), "data": corpus.meta["digest"]}
+    for part, digest in expected.items():
+        if document["digests"][part] != digest:
+            raise UserError(f"{run}: trained with {part} {document['digests'][part]}, not {digest}; train it again")
+    device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
+    model.to(device)
+    rows, sequences = [], []
+    for name in SPLITS:
+        scores = score(model, corpus.splits[name], spec, device, RunState(run / "state", {}))
+        rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
+        sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
+        if "log_prob" in corpus.splits[name].columns:
+            require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
+    metadata = {"status": "ok", "identity": identity}
+    _write(run / "sequences.parquet", sequences, None, metadata)
+    _write(run / "evaluation.parquet", rows, EVALUATION, metadata)
+    RunState(run / "state", {}).remove()
+
+
+def evaluate_json(spec: dict[str, Any], data: str, run: str, identity: str) -> None:
+    """`evaluate_run` with plain values, for a worker elsewhere."""
+    evaluate_run(Spec.from_dict(spec), Path(data), Path(run), identity)
+
+
+@torch.no_grad()
+def score(
+    model: SequenceModel, split: loading.Split, spec: Spec, device: torch.device, watcher: RunState | None = None
+) -> SequenceScores:
+    """Scores of every sequence with K importance samples, within the byte budget.
+
+    Noise depends on the evaluation seed and on the batch alone, so all models of one corpus meet the same.
+    """
+    batches = sorted_batches(split, spec.train.valid_batch)
+    samples = 1 if model.exact else spec.evaluate.samples
+    columns = {name: np.full(len(split), np.nan) for name in ("log_prob", "reconstruction", "kl", "length_log_prob")}
+    for index, rows in enumerate(batches):
+        batch = split.batch(rows, spec.kind).to(device)
+        noise = generator(device, spec.evaluate.seed, "evaluation", index)
+        totals = _streamed(model, batch, samples, spec, noise)
+        for name, values in totals.items():
+            columns[name][rows] = values.double().cpu().numpy()
+        if watcher is not None:
+            _report(watcher, index + 1, len(batches))
+    return SequenceScores(
+        length=np.array([len(x) for x in split.sequences]),
+        log_prob_given_length=columns["log_prob"],
+        reconstruction=columns["reconstruction"],
+        kl=None if model.exact else columns["kl"],
+        log_prob_length=columns["length_log_prob"],
+    )
+
+
+def _streamed(
+    model: SequenceModel, batch: SequenceBatch, samples: int, spec: Spec, noise: torch.Generator
+) -> dict[str, Tensor]:
+    """Sums over K samples in chunks that the byte budget holds, [B] each."""
+    log_mean_weight = torch.full((len(batch.x),), -torch.inf, dtype=torch.float64, device=batch.mask_BT.device)
+    reconstruction, kl = torch.zeros_like(log_mean_weight), torch.zeros_like(log_mean_weight)
+    for chunk in _chunks(samples, samples_at_once(spec.evaluate, model, batch)):
+        terms = model.terms(batch, chunk, noise)
+        chunk_weight = log_weights(terms).double().logsumexp(0) - math.log(samples)
+        log_mean_weight = torch.logaddexp(log_mean_weight, chunk_weight)
+        reconstruction += terms.distortion_SB.double().sum(0) / samples
+        if terms.rate_SB is not None:
+            kl += terms.rate_SB.double().sum(0) / samples
+        length_log_prob = terms.log_p_length_B
+    return {
+        "log_prob": log_mean_weight,
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "length_log_prob": length_log_prob,
+    }
+
+
+def samples_at_once(evaluate: EvaluateSpec, model: SequenceModel, batch: SequenceBatch) -> int:
+    """How many samples of a batch fit the byte budget; at least one.
+
+    The widest point is a layer of a BiLSTM: gates and activations of both directions (16 U), cell and output (8 U),
+    inputs (4 U), and the logits of the step.
+    """
+    widest = max(parameter.shape[-1] for name, parameter in model.named_parameters() if "weight_hh" in name)
+    outputs = model.get_parameter("emission.bias").numel()
+    itemsize = model.get_parameter("emission.bias").element_size()
+    bytes_a_sample = batch.mask_BT.numel() * (28 * widest + 3 * outputs) * itemsize
+    return max(1, int(evaluate.memory_gb * 2**30 / bytes_a_sample))
+
+
+def summary(scores: SequenceScores, split: str, kind: str, exact: bool, samples: int) -> list[dict[str, Any]]:
+    """Rows of evaluation.parquet for one split (docs/paper.md section 8).
+
+    `nll` includes log p(T) and divides by sum(T + 1); `nll_given_length` does neither and divides by sum(T). The terms
+    of the ELBO follow the first protocol.
+    """
+    unit, nats = UNITS[kind]
+    steps = int(scores.length.sum())
+    paper, given_length = nats * (steps + len(scores.length)), nats * steps
+    log_p, log_p_length = scores.log_prob_given_length.sum(), scores.log_prob_length.sum()
+    estimator, k = ("exact", None) if exact else ("importance", samples)
+    values: list[tuple[str, float, str, int | None]] = [
+        ("nll", -(log_p + log_p_length) / paper, estimator, k),
+        ("nll_given_length", -log_p / given_length, estimator, k),
+        ("length", -log_p_length / paper, "exact", None),
+    ]
+    if scores.kl is not None:
+        reconstruction, kl = scores.reconstruction.sum(), scores.kl.sum()
+        values += [
+            ("elbo", (reconstruction + kl - log_p_length) / paper, "sampled", samples),
+            ("reconstruction", reconstruction / paper, "sampled", samples),
+            ("kl", kl / paper, "sampled", samples),
+        ]
+    return [
+        {"split": split, "metric": metric, "unit": unit, "value": float(value), "estimator": how, "k": count, "n": n}
+        for metric, value, how, count in values
+        for n in [len(scores.length)]
+    ]
+
+
+def _sequence_rows(scores: SequenceScores, split: str, columns: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    rows = []
+    for index in range(len(scores.length)):
+        log_p = float(scores.log_prob_given_length[index])
+        row: dict[str, Any] = {
+            "split": split,
+            "index": index,
+            "length": int(scores.length[index]),
+            "log_prob": log_p + float(scores.log_prob_length[index]),
+            "log_prob_given_length": log_p,
+        }
+        if "log_prob" in columns:
+            row["source_log_prob"] = float(columns["log_prob"][index])
+            row["source_log_prob_given_length"] = float(columns["log_prob"][index] - columns["log_prob_length"][index])
+        rows.append(row)
+    return rows
+
+
+def _write(path: Path, rows: list[dict[str, Any]], schema: pyarrow.Schema | None, metadata: dict[str, str]) -> None:
+    table = pyarrow.Table.from_pylist(rows, schema).replace_schema_metadata(metadata)
+    with replacing(path) as scratch:
+        pyarrow.parquet.write_table(table, scratch)
+
+
+def _chunks(total: int, size: int) -> Iterator[int]:
+    for start in range(0, total, size):
+        yield min(size, total - start)
+
+
+def _report(watcher: RunState, done: int, batches: int) -> None:
+    watcher.progress({"fraction": done / batches, "message": f"evaluating, batch {done}/{batches}"})

@@ -1,0 +1,262 @@
+"""The training loop of one run, and the state that it resumes from (docs/paper.md 3b, 3e)."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lnf.corpora import loading
+from lnf.corpora.batch_order import shuffled_batches, sorted_batches
+from lnf.corpora.batches import SequenceBatch
+from lnf.models.base import SequenceModel
+from lnf.models.build import build_model
+from lnf.models.objectives import objective
+from lnf.nn.dropout import Dropout
+from lnf.runs.resume_state import RunState, State
+from lnf.runs.schedule import Plateau, batch_kl_weight, kl_weight
+from lnf.runs.seeds import derive, generator
+from lnf.spec import Spec, TrainSpec
+
+
+class Diverged(Exception):
+    """A loss or a gradient is not finite."""
+
+
+@dataclass
+class Totals:
+    """Token-weighted sums over an epoch, in nats; `tokens` is sum(T + 1)."""
+
+    loss: float = 0.0
+    reconstruction: float = 0.0
+    kl: float | None = None
+    length: float = 0.0
+    tokens: int = 0
+
+    def per_token(self, name: str) -> float | None:
+        """A sum divided by sum(T + 1)."""
+        value = getattr(self, name)
+        return None if value is None else value / self.tokens
+
+
+@dataclass
+class Trainer:
+    """One run in this process. `fit` trains to the end; `state` is all that a resumed run needs."""
+
+    spec: Spec
+    corpus: loading.Corpus
+    store: RunState
+    device: torch.device
+    model: SequenceModel = field(init=False)
+    optimizer: torch.optim.Optimizer = field(init=False)
+    plateau: Plateau = field(init=False)
+    best_model: dict[str, Tensor] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epoch: int = 0
+    rollbacks: int = 0
+    seconds_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(derive(self.spec.seed, "initialisation"))
+            self.model = build_model(self.spec, self.corpus.shape).to(self.device)
+        self.plateau = Plateau(self.train.learning_rate)
+        self.optimizer = self._new_optimizer()
+        self.noise = generator(self.device, self.spec.seed, "noise", 0)
+        self.dropout = generator(self.device, self.spec.seed, "dropout", 0)
+        for module in self.model.modules():
+            if isinstance(module, Dropout):
+                module.generator = self.dropout
+        self.started = time.monotonic()
+        self.saved = time.monotonic()
+
+    @property
+    def train(self) -> TrainSpec:
+        """The spec's training settings."""
+        return self.spec.train
+
+    def fit(self) -> str:
+        """Train until the epochs or the learning rate end; returns why it stopped.
+
+        A non-finite loss goes back to the epoch's start with a smaller step; raises Diverged when that was done
+        `max_rollbacks` times.
+        """
+        state = self.store.resume(self.device)
+        if state is None:
+            self.store.save(self.state(), "epoch.pt")
+            self.totals, self.first_batch = Totals(), 0
+        else:
+            self._load(state)
+        while self.epoch < self.train.epochs:
+            if self.plateau.learning_rate < self.train.min_learning_rate:
+                return f"learning rate below {self.train.min_learning_rate:g}"
+            try:
+                self._epoch()
+            except Diverged:
+                self._roll_back()
+        return "all epochs done"
+
+    def state(self) -> State:
+        """Everything that the next batch depends on."""
+        return {
+            "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": self.plateau.to_dict(),
+            "best_model": self.best_model,
+            "history": self.history,
+            "rollbacks": self.rollbacks,
+            "seconds": self.seconds,
+        }
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, interruptions left out."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def _load(self, state: State) -> None:
+        self.epoch, self.rollbacks = state["epoch"], state["rollbacks"]
+        self.model.load_state_dict(state["model"])
+        self.plateau = Plateau(**state["plateau"])
+        self.optimizer = self._new_optimizer()
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best_model, self.history = state["best_model"], state["history"]
+        self.seconds_before, self.started = state["seconds"], time.monotonic()
+        self.totals, self.first_batch = Totals(**state.get("totals", {})), state.get("batch", 0)
+        if self.first_batch > 0:
+            self.noise.set_state(state["noise"].cpu())
+            self.dropout.set_state(state["dropout"].cpu())
+
+    def _epoch(self) -> None:
+        order = generator(torch.device("cpu"), self.spec.seed, "order", self.epoch)
+        split = self.corpus.splits["train"]
+        batches = shuffled_batches(split, self.train.batch, self.train.pool_batches, order)
+        if self.first_batch == 0:
+            self.noise.manual_seed(derive(self.spec.seed, "noise", self.epoch, self.rollbacks))
+            self.dropout.manual_seed(derive(self.spec.seed, "dropout", self.epoch, self.rollbacks))
+        self.model.train()
+        self.optimizer.zero_grad()
+        for index in range(self.first_batch, len(batches)):
+            self._step(index, split.batch(batches[index], self.spec.kind).to(self.device), len(batches))
+        self.optimizer.zero_grad()  # the rest of an accumulation group is dropped, as in the authors' code
+        valid = self.validate()
+        outcome = self.plateau.update(self.train, self.epoch, _finite(valid.per_token("loss")))
+        self._record(valid)
+        if outcome == "best":
+            self.best_model = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        elif outcome == "decay":
+            self._decay()
+        self.epoch += 1
+        self.totals, self.first_batch = Totals(), 0
+        self.store.save(self.state(), "epoch.pt")
+
+    def _step(self, index: int, batch: SequenceBatch, batches: int) -> None:
+        beta = batch_kl_weight(self.train, self.epoch, index, batches)
+        terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise)
+        loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
+        loss.backward()
+        _add(self.totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
+        _finite(self.totals.loss)
+        if (index + 1) % self.train.accumulate == 0:
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)
+            _finite(float(norm))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            if time.monotonic() - self.saved > 60 * self.train.state_minutes:
+                self._save_inside_epoch(index + 1)
+        self._report(index + 1, batches)
+
+    def _save_inside_epoch(self, next_batch: int) -> None:
+        inside = {
+            "batch": next_batch,
+            "totals": vars(self.totals),
+            "noise": self.noise.get_state(),
+            "dropout": self.dropout.get_state(),
+        }
+        self.store.save({**self.state(), **inside}, "step.pt")
+        self.saved = time.monotonic()
+
+    def validate(self) -> Totals:
+        """The training objective on valid at this epoch's KL weight, with the same noise every epoch."""
+        self.model.eval()
+        noise = generator(self.device, self.spec.seed, "validation")
+        totals, split = Totals(), self.corpus.splits["valid"]
+        beta = kl_weight(self.train, self.epoch)
+        with torch.no_grad():
+            for rows in sorted_batches(split, self.train.valid_batch):
+                batch = split.batch(rows, self.spec.kind).to(self.device)
+                terms = objective(self.model, batch, beta, self.train.elbo_samples, noise)
+                _add(totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
+        return totals
+
+    def _record(self, valid: Totals) -> None:
+        row: dict[str, Any] = {
+            "epoch": self.epoch,
+            "beta": kl_weight(self.train, self.epoch),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        }
+        row |= {f"train_{name}": self.totals.per_token(name) for name in ("loss", "reconstruction", "kl")}
+        row |= {f"valid_{name}": valid.per_token(name) for name in ("loss", "reconstruction", "kl", "length")}
+        self.history.append(row)
+
+    def _decay(self) -> None:
+        if self.train.on_decay == "reset":
+            self.optimizer = self._new_optimizer()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plateau.learning_rate
+
+    def _roll_back(self) -> None:
+        rollbacks = self.rollbacks + 1
+        if rollbacks > self.train.max_rollbacks:
+            raise Diverged
+        self._load(self.store.good(self.device))
+        self.rollbacks = rollbacks
+        self.plateau.learning_rate *= self.train.rollback_factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plateau.learning_rate
+        rate = self.plateau.learning_rate
+        print(f"{self.spec.key}: epoch {self.epoch}: loss not finite; again with learning rate {rate:g}", flush=True)
+        self.store.save(self.state(), "epoch.pt")
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        if self.train.optimizer == "sgd":
+            return torch.optim.SGD(self.model.parameters(), lr=self.plateau.learning_rate)
+        return torch.optim.Adam(self.model.parameters(), lr=self.plateau.learning_rate, fused=True)
+
+    def _report(self, batches_done: int, batches: int) -> None:
+        fraction = (self.epoch + batches_done / batches) / self.train.epochs
+        nll = self.history[-1]["valid_loss"] if self.history else _finite(self.totals.per_token("loss"))
+        values = {
+            "epoch": self.epoch + 1,
+            "epochs": self.train.epochs,
+            "fraction": fraction,
+            "nll": nll,
+            "unit": "nats",
+            "seconds_left": self.seconds * (1 - fraction) / fraction,
+            "message": f"epoch {self.epoch + 1}/{self.train.epochs} loss {nll:.3f} nats",
+        }
+        self.store.progress(values)
+
+
+def _add(
+    totals: Totals,
+    loss_B: Tensor,
+    reconstruction_B: Tensor,
+    kl_B: Tensor | None,
+    length_B: Tensor,
+    batch: SequenceBatch,
+) -> None:
+    totals.loss += loss_B.detach().double().sum().item()
+    totals.reconstruction += reconstruction_B.detach().double().sum().item()
+    totals.length += length_B.double().sum().item()
+    totals.tokens += int((batch.lengths_B + 1).sum())
+    if kl_B is not None:
+        totals.kl = (totals.kl or 0.0) + kl_B.detach().double().sum().item()
+
+
+def _finite(value: float | None) -> float:
+    if value is None or not math.isfinite(value):
+        raise Diverged
+    return value

@@ -1,0 +1,125 @@
+"""One training run from its prepared corpus to its files: model.pt, history.parquet, run.json."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import torch
+
+from lnf.corpora import loading
+from lnf.errors import UserError
+from lnf.runs import checkpoint
+from lnf.runs.resume_state import RunState
+from lnf.runs.schedule import first_choosing_epoch
+from lnf.runs.trainer import Diverged, Trainer
+from lnf.spec import RunContext, Spec
+from lnf.system import provenance
+from lnf.system.files import replacing, write_json
+from lnf.system.locks import run_lock
+
+HISTORY = pyarrow.schema(
+    [("epoch", pyarrow.int32())]
+    + [
+        (name, pyarrow.float64())
+        for name in (
+            "beta",
+            "learning_rate",
+            "train_loss",
+            "train_reconstruction",
+            "train_kl",
+            "valid_loss",
+            "valid_reconstruction",
+            "valid_kl",
+            "valid_length",
+        )
+    ]
+)
+"""history.parquet, a row an epoch; losses in nats per (T + 1) summed over the split; kl empty for exact models."""
+
+
+def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
+    """Train one run into `out`: model.pt, history.parquet, run.json.
+
+    A run that diverges for good is a result with status "diverged"; its model is the last one of finite loss.
+    Raises UserError for settings or data that cannot be trained on, or if another process writes to `out`.
+    """
+    _require_a_choice(spec)
+    torch.set_num_threads(spec.resources.cpus)
+    corpus = loading.load(folder, spec)
+    if corpus.meta["digest"] != context.digests["data"]:
+        raise UserError(f"data: {folder} was prepared with other settings; run `lnf prepare {spec.corpus}` again")
+    with run_lock(out):
+        store = RunState(out / "state", context.digests)
+        trainer = Trainer(spec, corpus, store, _device(spec))
+        facts = _facts(trainer, context)
+        write_json(out / "state" / "run.json", {**facts, "status": "running"})
+        try:
+            status, stopped = "ok", trainer.fit()
+        except Diverged:
+            status, stopped = "diverged", f"loss not finite after {trainer.rollbacks} smaller steps"
+        _leave_results(trainer, out, context, facts | {"status": status, "stopped": stopped})
+
+
+def train_json(spec: dict[str, Any], data: str, out: str, context: dict[str, Any]) -> None:
+    """`train_run` with plain values, for a worker elsewhere."""
+    train_run(Spec.from_dict(spec), Path(data), Path(out), RunContext.from_dict(context))
+
+
+def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict[str, Any]) -> None:
+    spec, plateau = trainer.spec, trainer.plateau
+    best = trainer.best_model or trainer.store.good(trainer.device)["model"]
+    checkpoint.save(
+        out / "model.pt",
+        spec,
+        trainer.corpus.shape,
+        context.digests,
+        facts["revision"],
+        {name: value.cpu() for name, value in best.items()},
+    )
+    with replacing(out / "history.parquet") as scratch:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(trainer.history, HISTORY), scratch)
+    facts |= {
+        "wall_seconds": trainer.seconds,
+        "epochs": trainer.epoch,
+        "best_epoch": plateau.best_epoch,
+        "best_valid_loss": plateau.best,
+        "rollbacks": trainer.rollbacks,
+    }
+    write_json(out / "run.json", facts)
+    trainer.store.remove()
+
+
+def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:
+    spec = trainer.spec
+    return {
+        "name": context.name,
+        "corpus": spec.corpus,
+        "kind": spec.kind,
+        "prior": spec.prior.name,
+        "label": spec.prior.label,
+        "role": spec.prior.role,
+        "seed": spec.seed,
+        "spec": spec.to_dict(),
+        "digests": context.digests,
+        "differs_from_paper": context.differs,
+        "revision": provenance.revision(),
+        "machine": provenance.machine(),
+        "device": str(trainer.device),
+        "threads": torch.get_num_threads(),
+        "versions": provenance.versions(),
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+    }
+
+
+def _require_a_choice(spec: Spec) -> None:
+    first = first_choosing_epoch(spec.train)
+    if spec.train.epochs <= first:
+        raise UserError(
+            f"config: {spec.key}: train.epochs {spec.train.epochs}: the KL ramp ends with epoch {first - 1},"
+            f" so no model could be chosen; give more than {first} epochs or a shorter ramp"
+        )
+
+
+def _device(spec: Spec) -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")

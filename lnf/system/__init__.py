@@ -1,0 +1,1 @@
+"""Files, locks, processes, where a result comes from, classes by dotted path."""

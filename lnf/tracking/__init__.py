@@ -1,0 +1,1 @@
+"""MLflow: run directories mirrored to it."""

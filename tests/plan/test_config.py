@@ -1,0 +1,328 @@
+"""Configuration: plan, precedence, and one line for each mistake."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lnf.app.command_line import main
+from lnf.errors import UserError
+from lnf.plan import config, rule_files, validation
+from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
+
+PAPER = config.load(config.read())
+PRIORS = ["lstm", "af_only", "af_af", "af_scf", "iaf_scf", "af_af_affine", "af_none", "af_none_affine"]
+MUSIC = ["nottingham", "piano_midi", "muse_data", "jsb_chorales"]
+
+
+def loaded(changes: dict[str, Any]) -> config.Config:
+    return config.load(config.merge(config.read(), changes))
+
+
+def mistake(changes: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        loaded(changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_paper_plans_72_runs() -> None:
+    runs = config.plan(PAPER)
+    assert len(runs) == len(set(runs)) == 72
+    assert {run[1] for run in runs if run[0] == "ptb"} == set(PRIORS)
+    for corpus in MUSIC:
+        assert {run[1] for run in runs if run[0] == corpus} == {"lstm", "af_af", "af_scf", "iaf_scf"}
+    assert {run[2] for run in runs} == {0, 1, 2}
+    assert list(PAPER.priors) == PRIORS
+
+
+def test_defaults_are_complete_and_equal_the_dataclasses() -> None:
+    for section, kind in SECTIONS.items():
+        assert kind(**PAPER["defaults"][section]) == kind()
+        assert set(PAPER["defaults"][section]) == set(vars(kind()))
+
+
+def test_paper_overrides_nothing() -> None:
+    assert PAPER["overrides"] == {"all": {}, "corpora": {}, "priors": {}}
+    assert config.differs(PAPER, "ptb", "iaf_scf", 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "prior", "expected"),
+    [
+        ("ptb", "af_af", {"model.flow_layers": 5, "model.dropout": 0.2, "train.batch": 15, "train.patience": 1}),
+        ("ptb", "af_af", {"train.kl_floor_epochs": 4, "train.kl_ramp_epochs": 10, "train.elbo_samples": 10}),
+        ("ptb", "af_af", {"lengths.smoothing": "none", "lengths.headroom": 1.0, "evaluate.samples": 30}),
+        ("ptb", "iaf_scf", {"model.flow_layers": 3, "model.dropout": 0.0}),
+        ("nottingham", "iaf_scf", {"model.flow_layers": 5, "model.dropout": 0.2, "train.batch": 5}),
+        ("nottingham", "af_af", {"train.valid_batch": 1, "train.kl_floor_epochs": 20, "train.kl_ramp_epochs": 15}),
+        ("jsb_chorales", "af_af", {"train.batch": 5, "train.valid_batch": 64, "train.elbo_samples": 1}),
+        ("piano_midi", "af_scf", {"train.batch": 1, "train.accumulate": 8, "evaluate.samples": 4, "train.patience": 2}),
+        ("muse_data", "af_scf", {"train.batch": 1, "train.accumulate": 8, "evaluate.samples": 4}),
+        ("ptb", "lstm", {"train.optimizer": "sgd", "train.learning_rate": 20.0, "model.dropout": 0.1}),
+        ("ptb", "lstm", {"train.patience": 1, "train.elbo_samples": 1, "train.kl_anneal": False}),
+        ("muse_data", "lstm", {"train.batch": 15, "train.accumulate": 1, "train.patience": 4, "model.dropout": 0.1}),
+        ("ptb", "af_none", {"model.flow_layers": 1, "model.dropout": 0.2}),
+        ("jsb_chorales", "lstm", {"lengths.smoothing": "add_one", "lengths.headroom": 1.25}),
+    ],
+)
+def test_published_settings(corpus: str, prior: str, expected: dict[str, Any]) -> None:
+    values = config.flatten(config.resolve(PAPER, corpus, prior, 0).to_dict())
+    assert {key: values[key] for key in expected} == expected
+
+
+def test_later_layers_win() -> None:
+    layers = [
+        ("defaults", {"defaults": {"train": {"batch": 1}}}),
+        ("kinds.music", {"kinds": {"music": {"train": {"batch": 2}}}}),
+        ("corpora.jsb_chorales", {"corpora": {"jsb_chorales": {"train": {"batch": 3}}}}),
+        ("priors.af_af.all", {"priors": {"af_af": {"all": {"train": {"batch": 4}}}}}),
+        ("priors.af_af.music", {"priors": {"af_af": {"music": {"train": {"batch": 5}}}}}),
+        ("overrides.all", {"overrides": {"all": {"train": {"batch": 6}}}}),
+        ("overrides.corpora.jsb_chorales", {"overrides": {"corpora": {"jsb_chorales": {"train": {"batch": 7}}}}}),
+        ("overrides.priors.af_af", {"overrides": {"priors": {"af_af": {"train": {"batch": 8}}}}}),
+    ]
+    values = config.read()
+    del values["corpora"]["jsb_chorales"]["train"]["batch"]
+    for value, (origin, layer) in enumerate(layers, start=1):
+        values = config.merge(values, layer)
+        ours = config.load(values)
+        assert config.resolve(ours, "jsb_chorales", "af_af", 0).train.batch == value
+        assert config.explain(ours, "jsb_chorales", "af_af", 0)["train.batch"] == (value, origin)
+        assert config.resolve(ours, "ptb", "lstm", 0).train.batch == (6 if value >= 6 else 15)
+
+
+def test_differs_names_ours_and_the_papers() -> None:
+    ours = loaded({"overrides": {"all": {"train": {"batch": 4}}}})
+    assert config.differs(ours, "ptb", "af_af", 1) == {"train.batch": [4, 15]}
+
+
+def test_role_seeds_restrict_a_role() -> None:
+    runs = config.plan(loaded({"select": {"role_seeds": {"ablation": [7]}}}))
+    assert [run[2] for run in runs if run[1] == "af_none"] == [7]
+    assert [run[2] for run in runs if run[1] == "af_only"] == [0, 1, 2]
+
+
+def test_merging_is_deep_and_replaces_lists(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("select: {seeds: [4]}\nname: mine\n")
+    values = config.read([overlay])
+    assert values["select"]["seeds"] == [4]
+    assert values["select"]["corpora"] == PAPER["select"]["corpora"]
+
+
+@pytest.mark.parametrize("overlay", ["demo", "jsb", "ptb_small"])
+def test_overlays_load_under_their_own_name(overlay: str) -> None:
+    ours = config.load(config.read([config.ROOT / "workflow" / "configs" / f"{overlay}.yaml"]))
+    assert ours.name == overlay
+    for run in config.plan(ours):
+        assert config.corpus_settings(ours, run[0]) == config.corpus_settings(PAPER, run[0])
+
+
+AFTER = "a best epoch is chosen only after the ramp"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"defaults": {"train": {"epocs": 3}}},
+            "defaults.train.epocs: unknown key; did you mean defaults.train.epochs?",
+        ),
+        ({"train": {"epochs": 3}}, "train: unknown key; did you mean overrides.all.train?"),
+        ({"selct": {}}, "selct: unknown key; did you mean select?"),
+        ({"defaults": {"train": {"epochs": "many"}}}, "defaults.train.epochs: 'many': must be a whole number"),
+        ({"defaults": {"train": {"epochs": -1}}}, "defaults.train.epochs: -1: must be at least 1"),
+        ({"defaults": {"train": {"batch": True}}}, "defaults.train.batch: True: must be a whole number"),
+        (
+            {"defaults": {"train": {"learning_rate": "1e-3"}}},
+            "defaults.train.learning_rate: '1e-3': must be a number (YAML wants a dot: 1.0e-3)",
+        ),
+        ({"defaults": {"train": {"optimizer": "adm"}}}, "defaults.train.optimizer: 'adm': must be one of adam, sgd"),
+        ({"corpora": {2012: {}}}, "corpora.2012: a key must be a text; put it in quotes"),
+        ({"defaults": {"train": {"clip": math.inf}}}, "defaults.train.clip: inf: must be a finite number"),
+        ({"data": None}, "data: None: must be a mapping"),
+        ({"name": "a/b"}, "name: 'a/b': must be letters, digits, _ and -, as it names the folder of the results"),
+        ({"select": {"seeds": [0, 0]}}, "select.seeds: [0, 0]: must be whole numbers, each once"),
+        ({"select": {"seeds": []}}, "select.seeds: []: must be a list of at least 1"),
+        ({"select": {"priors": ["af_aff"]}}, "select.priors: af_aff: unknown prior; did you mean af_af?"),
+        ({"select": {"corpora": ["ptbb"]}}, "select.corpora: ptbb: unknown corpus; did you mean ptb?"),
+        ({"priors": {"af_sfc": {}}}, "priors: af_sfc: unknown prior; did you mean af_scf?"),
+        ({"overrides": {"priors": {"lstmm": {}}}}, "overrides.priors: lstmm: unknown prior; did you mean lstm?"),
+        ({"overrides": {"corpora": {"pbt": {}}}}, "overrides.corpora: pbt: unknown corpus; did you mean ptb?"),
+        ({"corpora": {"new": {"kind": "text"}}}, "corpora.new: roles: missing"),
+        ({"corpora": {"ptb": {"kind": "txt"}}}, "corpora.ptb.kind: 'txt': must be one of text, music"),
+        (
+            {"overrides": {"all": {"resources": {"gpus": "al"}}}},
+            "overrides.all.resources.gpus: 'al': must be auto or a number of GPUs, a fraction too",
+        ),
+        (
+            {"select": {"priors": ["af_none"], "corpora": ["jsb_chorales"]}},
+            "select.corpora: jsb_chorales: no selected prior has a role that it trains (main)",
+        ),
+        (
+            {"select": {"priors": ["lstm", "af_none"], "corpora": ["jsb_chorales"]}},
+            "select.priors: af_none: no selected corpus trains its role (ablation)",
+        ),
+        (
+            {"defaults": {"model": {"flow_hidden": 50}}},
+            "ptb/af_only: model.flow_hidden: 50: must exceed model.latent (50) with hidden 'af'",
+        ),
+        (
+            {"overrides": {"priors": {"af_none": {"model": {"flow_layers": 2}}}}},
+            "ptb/af_none: model.flow_layers: 2: must be 1 with hidden 'none', which transforms once",
+        ),
+        (
+            {"defaults": {"train": {"epochs": 15}}},
+            f"ptb/af_only: train.epochs: 15: must exceed kl_floor_epochs + kl_ramp_epochs + 1 = 15: {AFTER}",
+        ),
+        (
+            {"overrides": {"corpora": {"ptb": {"subset": {"train": 9}}}}},
+            "ptb/lstm: lengths.smoothing: none: must be add_one when subset draws from a corpus",
+        ),
+    ],
+)
+def test_mistakes_get_one_line(changes: dict[str, Any], line: str) -> None:
+    assert mistake(changes) == f"config: {line}"
+
+
+def test_unreadable_configuration_files(tmp_path: Path) -> None:
+    for text, words in [("a: [", "not YAML"), ("- a", "must hold keys"), (None, "no such file")]:
+        path = tmp_path / "overlay.yaml"
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(UserError, match=words):
+            config.read([path])
+
+
+def test_results_below_a_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("results").write_text("")
+    with pytest.raises(UserError, match=r"^results: is a regular file, and results/paper/ptb must be a folder"):
+        validation.check_paths([Path("data"), Path("results", "paper", "ptb")])
+
+
+def test_rule_files_declare_what_the_paper_has() -> None:
+    parts = {
+        name: tuple(value and value.rpartition(".")[2] for value in (prior.time, prior.hidden, prior.transform))
+        for name, prior in PAPER.priors.items()
+    }
+    assert parts["lstm"] == (None, None, None)
+    assert parts["iaf_scf"] == ("InverseAutoregressiveTime", "CouplingHidden", "NLSq")
+    assert parts["af_only"] == ("IndependentTime", "AutoregressiveHidden", "NLSq")
+    assert parts["af_none_affine"] == ("AutoregressiveTime", "ElementwiseHidden", "Affine")
+    assert [prior.role for prior in PAPER.priors.values()] == ["main", "independent"] + ["main"] * 3 + ["ablation"] * 3
+
+
+def test_builtin_names_exist() -> None:
+    for key, names in BUILTINS.items():
+        for name in names:
+            parts = dict.fromkeys(("time", "hidden", "transform"), None)
+            if key != "model":
+                parts = {"time": "af", "hidden": "af", "transform": "nlsq", key: name}
+                rule_files.declare("x", "X", **parts)
+            else:
+                rule_files.declare("x", "X", model=name, **({} if name == "lstm" else LATENT))
+
+
+LATENT = {"time": "af", "hidden": "af", "transform": "nlsq"}
+GOOD = 'prior("mine", label="Mine", time="af", hidden="af", transform="nlsq")\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            GOOD.replace("nlsq", "nlsqq"),
+            "transform: 'nlsqq': must be one of nlsq, affine or the dotted path of a class",
+        ),
+        (GOOD.replace('"nlsq"', '"lnf.transforms.nlsq.NLS"'), "lnf.transforms.nlsq does not define NLS"),
+        (GOOD.replace('"nlsq"', '"nowhere.Thing"'), "no module of this name"),
+        (GOOD.replace(', transform="nlsq"', ""), "prior mine: transform: missing"),
+        (GOOD.replace("time=", "tmie="), "tmie: unknown key; known are name, label"),
+        (GOOD.replace('"af", h', "af, h"), "time: af: must be a literal text"),
+        (GOOD.replace("mine", "Mine!"), "name: must be lower-case letters"),
+        (GOOD.replace('"nlsq")', '"nlsq", role="mian")'), "role: 'mian': must be one of main, independent, ablation"),
+        (GOOD + GOOD, "has 2 prior(...) statements; must have one"),
+        ("", "has 0 prior(...) statements; must have one"),
+        ('prior("mine", \n', "mine.smk:1: not a statement prior("),
+        ('prior("mine", "Mine")\n', "only the name may stand without a key"),
+        ('prior("mine")\n', "label: missing"),
+        ('prior("mine", label="M", model="lstm", time="af")\n', "not for model 'lstm', which has no latent"),
+    ],
+)
+def test_mistakes_in_rule_files_get_one_line(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "mine.smk").write_text(text)
+    with pytest.raises(UserError) as caught:
+        rule_files.read_all(tmp_path)
+    assert line in str(caught.value)
+    assert str(caught.value).startswith("mine.smk:")
+    assert "\n" not in str(caught.value)
+
+
+def test_two_rule_files_of_one_prior(tmp_path: Path) -> None:
+    (tmp_path / "one.smk").write_text(GOOD)
+    (tmp_path / "two.smk").write_text(GOOD)
+    with pytest.raises(UserError, match=r"prior mine: declared in both one\.smk and two\.smk"):
+        rule_files.read_all(tmp_path)
+
+
+def test_rule_file_may_hold_rules(tmp_path: Path) -> None:
+    rules = '\n\nuse rule train as train_mine with:\n    threads: 4\n\n\nif config["x"]:\n    pass\n'
+    (tmp_path / "mine.smk").write_text('"""What it is."""\n\n' + GOOD.replace(", ", ",\n    ") + rules)
+    assert rule_files.read_all(tmp_path)["mine"].label == "Mine"
+
+
+def test_spec_survives_json() -> None:
+    spec = config.resolve(PAPER, "ptb", "iaf_scf", 2)
+    assert Spec.from_dict(yaml.safe_load(yaml.safe_dump(spec.to_dict()))) == spec
+    context = RunContext("paper", {"spec": "a"}, {"train.batch": [1, 2]})
+    assert RunContext.from_dict(context.to_dict()) == context
+    minimal = Spec.from_dict({"corpus": "c", "kind": "text", "seed": 0, "prior": {"name": "a", "label": "A"}})
+    assert minimal.prior == PriorSpec("a", "A")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"seed": 0.5}, "spec.seed: 0.5: must be a whole number"),
+        ({"kind": "txt"}, "spec.kind: 'txt': must be text or music"),
+        ({"train": {"epocs": 1}}, "spec.train.epocs: unknown key"),
+        ({"train": 3}, "spec.train: 3: must be a mapping"),
+        ({"resources": {"gpus": "all"}}, "spec.resources.gpus: 'all': must be auto or a number"),
+        ({"prior": {"name": "a"}}, "spec.prior.label: missing"),
+    ],
+)
+def test_mistakes_in_a_spec(change: dict[str, Any], line: str) -> None:
+    values = config.resolve(PAPER, "ptb", "lstm", 0).to_dict()
+    with pytest.raises(UserError) as caught:
+        Spec.from_dict({**values, **change})
+    assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["spec", "ptb", "af_aff", "0"], "lnf: config: af_aff: no such entry in priors; did you mean af_af?"),
+        (["spec", "ptb", "lstm", "one"], "lnf: argument seed: invalid int value: 'one'"),
+        (["trian"], "lnf: argument COMMAND: invalid choice: 'trian'"),
+        (["train", "nowhere.json", "--data", "d", "--out", "o"], "lnf: nowhere.json: no such file"),
+        (["train", "{", "--data", "d", "--out", "o"], "lnf: {: not JSON"),
+        (["spec", "ptb", "lstm", "0", "--configfile", "no.yaml"], "lnf: config: no.yaml: no such file"),
+    ],
+)
+def test_command_line_mistakes(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.startswith(line)
+
+
+def test_command_line_prints_a_spec_and_its_origins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spec", "ptb", "iaf_scf", "1"]) == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["model.flow_layers"] == ["3", "priors.iaf_scf.text"]
+    assert main(["spec", "ptb", "iaf_scf", "1", "--json"]) == 0
+    assert Spec.from_dict(json.loads(capsys.readouterr().out)) == config.resolve(PAPER, "ptb", "iaf_scf", 1)

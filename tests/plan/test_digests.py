@@ -1,0 +1,117 @@
+"""What changes a digest, and what does not."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lnf.errors import UserError
+from lnf.plan import config, digests
+
+PAPER = config.load(config.read())
+RUNS = {prior: config.resolve(PAPER, "ptb", prior, 0) for prior in PAPER.priors}
+
+
+def code(prior: str) -> str:
+    return digests.code_digest("train", RUNS[prior].prior.paths)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of lnf that digests are taken of."""
+    copy = tmp_path / "lnf"
+    shutil.copytree(digests.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digests, "PACKAGE", copy)
+    return copy
+
+
+def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
+    before = {prior: code(prior) for prior in RUNS}
+    for path in package.rglob("*.py"):
+        text = path.read_text()
+        path.write_text(f'"""Another docstring."""\n# a comment\n\n{text}\n\n# the end\n')
+    assert {prior: code(prior) for prior in RUNS} == before
+
+
+def test_a_changed_flow_changes_the_runs_that_use_it(package: Path) -> None:
+    before = {prior: code(prior) for prior in RUNS}
+    path = package / "hidden" / "coupling.py"
+    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    changed = {prior for prior in RUNS if code(prior) != before[prior]}
+    assert changed == {"af_scf", "iaf_scf"}
+
+
+def test_a_changed_trainer_changes_all(package: Path) -> None:
+    before = {prior: code(prior) for prior in RUNS}
+    path = package / "runs" / "training.py"
+    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    assert all(code(prior) != before[prior] for prior in RUNS)
+
+
+def test_stages_have_their_own_digests(package: Path) -> None:
+    before = {stage: digests.code_digest(stage) for stage in digests.ROOTS}  # type: ignore[arg-type]
+    path = package / "runs" / "evaluation.py"
+    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    changed = {stage for stage in digests.ROOTS if digests.code_digest(stage) != before[stage]}  # type: ignore[arg-type]
+    assert changed == {"evaluate"}
+
+
+def test_training_does_not_depend_on_ray_mlflow_or_the_configuration() -> None:
+    reached = digests.reached("train", RUNS["af_af"].prior.paths)
+    assert {"lnf.runs.training", "lnf.spec", "lnf.hidden.autoregressive", "lnf.hidden"} <= set(reached)
+    assert not {
+        "lnf.cluster.client",
+        "lnf.tracking.sync",
+        "lnf.plan.config",
+        "lnf.hidden.coupling",
+        "lnf.models.lstm",
+    } & set(reached)
+
+
+def test_a_users_module_counts_with_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "flow.py").write_text(
+        "from . import helper\nfrom .other import thing\nimport os\n\nclass Flow:\n    pass\n"
+    )
+    (folder / "helper.py").write_text("raise RuntimeError('read, never run')\n")
+    (folder / "other.py").write_text("thing = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = digests.code_digest("train", ["mine.flow.Flow"])
+    assert {"mine", "mine.flow", "mine.helper", "mine.other"} <= set(digests.reached("train", ["mine.flow.Flow"]))
+    (folder / "other.py").write_text("thing = 22\n")
+    assert digests.code_digest("train", ["mine.flow.Flow"]) != before
+    with pytest.raises(UserError, match=r"mine\.flow does not define Flaw"):
+        digests.code_digest("train", ["mine.flow.Flaw"])
+    with pytest.raises(UserError, match="no module of this name"):
+        digests.code_digest("train", ["mine.nothing.Flow"])
+
+
+def test_spec_digest_covers_what_training_depends_on() -> None:
+    spec = RUNS["af_af"]
+    same = [
+        replace(spec, evaluate=replace(spec.evaluate, samples=5)),
+        replace(spec, prior=replace(spec.prior, label="Other", role="ablation")),
+        replace(spec, resources=replace(spec.resources, gpus=0.5, memory_gb=9.0)),
+        replace(spec, train=replace(spec.train, state_minutes=1.0)),
+    ]
+    other = [
+        replace(spec, seed=1),
+        replace(spec, train=replace(spec.train, batch=3)),
+        replace(spec, resources=replace(spec.resources, cpus=2)),
+        replace(spec, lengths=replace(spec.lengths, headroom=2.0)),
+        replace(spec, subset=replace(spec.subset, seed=2)),
+    ]
+    assert {digests.spec_digest(variant) for variant in same} == {digests.spec_digest(spec)}
+    assert len({digests.spec_digest(variant) for variant in [spec, *other]}) == 1 + len(other)
+
+
+def test_data_digest_covers_contents_not_addresses() -> None:
+    settings = config.corpus_settings(PAPER, "ptb")
+    moved = config.merge(settings, {"files": {"train.txt": {"addresses": [], "mirror": "elsewhere"}}, "expect": {}})
+    other = config.merge(settings, {"files": {"train.txt": {"sha256": "0" * 64}}})
+    assert digests.data_digest(moved) == digests.data_digest(settings)
+    assert digests.data_digest(other) != digests.data_digest(settings)
+    assert set(digests.run_digests(RUNS["lstm"], settings)) == {"spec", "code", "data"}

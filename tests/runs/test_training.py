@@ -1,0 +1,224 @@
+"""Training: reproducible to the bit, resumable wherever it was cut, honest about divergence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+import torch
+
+from lnf.corpora import loading
+from lnf.errors import UserError
+from lnf.models.base import SequenceModel
+from lnf.models.objectives import objective
+from lnf.runs import checkpoint
+from lnf.runs.resume_state import RunState
+from lnf.runs.trainer import Totals, Trainer
+from lnf.runs.training import train_run
+from lnf.spec import ModelSpec, Spec
+from lnf.system.files import read_json
+from tests.specs import tiny_spec
+from tests.tiny_corpus import context, prepared
+
+
+class Cut(Exception):
+    """Stands for the death of a process."""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("corpus"))
+
+
+def _spec(prior: str = "af_scf", **train: Any) -> Spec:
+    spec = tiny_spec(prior, **train)
+    return replace(spec, model=replace(spec.model, dropout=0.3))
+
+
+def _train(spec: Spec, corpus: Path, out: Path) -> bytes:
+    train_run(spec, corpus, out, context(corpus))
+    return (out / "history.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("prior", ["lstm", "af_scf", "iaf_scf"])
+def test_same_seed_same_bits(prior: str, corpus: Path, tmp_path: Path) -> None:
+    first, again = (_train(_spec(prior), corpus, tmp_path / name) for name in ("first", "again"))
+    other = _train(replace(_spec(prior), seed=1), corpus, tmp_path / "other")
+    assert first == again
+    assert first != other
+
+
+def test_results_of_a_run(corpus: Path, tmp_path: Path) -> None:
+    _train(_spec(), corpus, tmp_path)
+    facts = read_json(tmp_path / "run.json")
+    history = pyarrow.parquet.read_table(tmp_path / "history.parquet").to_pylist()
+    assert facts["status"] == "ok"
+    assert facts["epochs"] == len(history) == 4
+    assert facts["best_valid_loss"] == min(row["valid_loss"] for row in history if row["epoch"] >= 2)
+    assert facts["stopped"] == "all epochs done"
+    assert not (tmp_path / "state").exists()
+    model, spec, document = checkpoint.load(tmp_path / "model.pt")
+    assert spec == _spec()
+    assert document["digests"] == context(corpus).digests
+    assert facts["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_loss_falls(corpus: Path, tmp_path: Path) -> None:
+    spec = replace(_spec("lstm", epochs=15, learning_rate=1e-2), model=ModelSpec(hidden=16, embedding=16, dropout=0.0))
+    _train(spec, corpus, tmp_path)
+    history = pyarrow.parquet.read_table(tmp_path / "history.parquet").to_pylist()
+    assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
+
+
+def _cut_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Kill the trainer after a number of batches."""
+    original: Callable[..., Any] = Trainer._step
+    done = 0
+
+    def step(self: Trainer, *arguments: Any) -> None:
+        nonlocal done
+        if done == steps:
+            raise Cut
+        done += 1
+        original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_step", step)
+
+
+@pytest.mark.parametrize("state_minutes", [0.0, 60.0], ids=["inside an epoch", "at an epoch's start"])
+@pytest.mark.parametrize("steps", [0, 3, 10, 25, 39])
+def test_a_cut_run_ends_with_the_same_bits(
+    steps: int, state_minutes: float, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _spec(state_minutes=state_minutes, accumulate=3)
+    whole = _train(spec, corpus, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Cut):
+        _cut_after(patch, steps)
+        _train(spec, corpus, tmp_path / "cut")
+    assert (tmp_path / "cut" / "state" / "epoch.pt").exists()
+    assert _train(spec, corpus, tmp_path / "cut") == whole
+    models = [checkpoint.load(tmp_path / name / "model.pt")[0].state_dict() for name in ("whole", "cut")]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+
+
+def test_state_of_other_code_is_discarded_with_a_line(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = _train(_spec(), corpus, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Cut):
+        _cut_after(patch, 25)
+        train_run(_spec(learning_rate=0.5), corpus, tmp_path / "cut", context(corpus, code="older"))
+    assert _train(_spec(), corpus, tmp_path / "cut") == whole
+    assert "the code changed since this state was written; starting anew" in capsys.readouterr().out
+
+
+def _poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Make the loss of some batches NaN, as a diverging flow does."""
+    left = times
+
+    def poisoned(model: SequenceModel, *arguments: Any) -> Any:
+        nonlocal left
+        terms = objective(model, *arguments)
+        if model.training and left > 0:
+            left -= 1
+            return replace(terms, loss_B=terms.loss_B * float("nan"))
+        return terms
+
+    monkeypatch.setattr("lnf.runs.trainer.objective", poisoned)
+
+
+def test_a_diverging_run_goes_on_with_a_smaller_step(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _poison(monkeypatch, 2)
+    _train(_spec(), corpus, tmp_path)
+    facts = read_json(tmp_path / "run.json")
+    history = pyarrow.parquet.read_table(tmp_path / "history.parquet").to_pylist()
+    assert (facts["status"], facts["rollbacks"]) == ("ok", 2)
+    assert history[0]["learning_rate"] == 1e-3 / 4
+
+
+def test_divergence_for_good_is_a_result(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _poison(monkeypatch, 1000)
+    _train(_spec(), corpus, tmp_path)
+    facts = read_json(tmp_path / "run.json")
+    assert (facts["status"], facts["rollbacks"], facts["epochs"]) == ("diverged", 3, 0)
+    assert pyarrow.parquet.read_table(tmp_path / "history.parquet").num_rows == 0
+    checkpoint.load(tmp_path / "model.pt")
+
+
+def test_stops_when_the_learning_rate_is_below_its_floor(corpus: Path, tmp_path: Path) -> None:
+    """A learning rate that is far too large stalls at once: 0.5, 0.005, 0.00005, 0.0000005."""
+    _train(_spec("lstm", epochs=50, learning_rate=0.5, decay_factor=100.0), corpus, tmp_path)
+    facts = read_json(tmp_path / "run.json")
+    assert facts["epochs"] < 50
+    assert facts["stopped"] == "learning rate below 1e-06"
+
+
+def _trainer(spec: Spec, corpus: Path, folder: Path) -> Trainer:
+    (folder / "state").mkdir()
+    trainer = Trainer(spec, loading.load(corpus, spec), RunState(folder / "state", {}), torch.device("cpu"))
+    trainer.totals, trainer.first_batch = Totals(), 0
+    return trainer
+
+
+@pytest.mark.parametrize(("on_decay", "kept"), [("reset", False), ("keep", True)])
+def test_decay_resets_or_keeps_the_optimizer(on_decay: str, kept: bool, corpus: Path, tmp_path: Path) -> None:
+    trainer = _trainer(_spec(on_decay=on_decay), corpus, tmp_path)
+    trainer._epoch()
+    before = trainer.optimizer
+    trainer.plateau.learning_rate = 1e-5
+    trainer._decay()
+    assert (trainer.optimizer is before) == kept
+    assert trainer.optimizer.param_groups[0]["lr"] == 1e-5
+
+
+def test_the_rest_of_an_accumulation_group_is_dropped(corpus: Path, tmp_path: Path) -> None:
+    """10 batches in groups of 4: two steps, and no gradient is left for the next epoch."""
+    trainer = _trainer(_spec(accumulate=4), corpus, tmp_path)
+    steps = 0
+    original = trainer.optimizer.step
+
+    def counted() -> None:
+        nonlocal steps
+        steps += 1
+        original()
+
+    trainer.optimizer.step = counted  # type: ignore[method-assign,assignment]
+    trainer._epoch()
+    assert steps == 2
+    assert all(parameter.grad is None for parameter in trainer.model.parameters())
+
+
+def test_objective_weighs_every_sentence_the_same(corpus: Path, tmp_path: Path) -> None:
+    """mean over the batch of L_i / (T_i + 1), L_i = mean_s(D + beta R) - log p(T) (docs/paper.md 3e)."""
+    spec = tiny_spec("af_scf")
+    loaded = loading.load(corpus, spec)
+    trainer = _trainer(spec, corpus, tmp_path)
+    trainer.model.eval()
+    batch = loaded.splits["train"].batch([0, 1, 2], "text")
+    terms = objective(trainer.model, batch, 0.25, 3, torch.Generator().manual_seed(0))
+    raw = trainer.model.terms(batch, 3, torch.Generator().manual_seed(0))
+    assert raw.rate_SB is not None
+    expected = (raw.distortion_SB + 0.25 * raw.rate_SB).mean(0) - loaded.shape.log_p_length[batch.lengths_B]
+    torch.testing.assert_close(terms.loss_B.double(), expected.double())
+
+
+def test_too_few_epochs_are_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train\.epochs 2: the KL ramp ends with epoch 1"):
+        _train(_spec(epochs=2), corpus, tmp_path)
+
+
+def test_data_of_other_settings_are_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="prepared with other settings"):
+        train_run(_spec(), corpus, tmp_path, context(corpus, data="other"))
+
+
+def test_model_of_an_unknown_format_names_the_revision_that_reads_it(corpus: Path, tmp_path: Path) -> None:
+    _train(_spec(), corpus, tmp_path)
+    document = torch.load(tmp_path / "model.pt", weights_only=True)
+    torch.save({**document, "format": 99, "revision": "abc123"}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=r"format 99, this revision reads 1; read it with revision abc123"):
+        checkpoint.load(tmp_path / "model.pt")

@@ -1,0 +1,187 @@
+"""MLflow as a mirror of run directories: idempotent, resumable, rebuilt from files, and safe when many come at once."""
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from lnf.system.files import write_json
+from lnf.system.processes import owner_folder, process_identity
+from lnf.tracking import mirror, sync
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database; making one takes seconds."""
+    folder = tmp_path_factory.mktemp("database")
+    with contextlib.chdir(folder):
+        sync.upgrade()
+    return folder / sync.DATABASE
+
+
+@pytest.fixture
+def project(fresh: Path, database: Path) -> Path:
+    """A project folder with an empty database, which is the working directory."""
+    shutil.copy(database, fresh)
+    return fresh
+
+
+def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", scale: float = 1.0) -> Path:
+    """A run directory as training leaves it, or, with status "running", as it is in the middle."""
+    run = Path("results", "demo", "markov", "af_af", str(seed))
+    facts: dict[str, Any] = {
+        "name": "demo", "corpus": "markov", "prior": "af_af", "seed": seed, "label": "AF / AF", "role": "main",
+        "status": status, "revision": "abc", "differs_from_paper": {"model.hidden": [32, 500]},
+        "digests": {"spec": "s1", "code": code, "data": "d1"}, "spec": {"seed": seed, "model": {"hidden": 32}},
+    }  # fmt: skip
+    history = [{"epoch": n, "train_loss": scale / (n + 1), "valid_loss": 2.0, "train_kl": None} for n in range(epochs)]
+    if status == "running":
+        write_json(run / "state" / "run.json", facts)
+        (run / "state" / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
+    else:
+        shutil.rmtree(run / "state", ignore_errors=True)
+        run.mkdir(parents=True, exist_ok=True)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(history), run / "history.parquet")
+        write_json(run / "run.json", facts)
+    return run
+
+
+def evaluate(run: Path, value: float) -> None:
+    """evaluation.parquet beside it."""
+    row = {"split": "test", "metric": "nll", "unit": "nats/step", "value": value, "estimator": "importance", "k": 3}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), run / "evaluation.parquet")
+
+
+def runs() -> list[Any]:
+    """The runs of the experiment, oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=sync.store_uri())
+    experiment = client.get_experiment_by_name("demo/markov")
+    assert experiment is not None
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
+
+
+def curve(run: Any, key: str) -> list[tuple[int, float]]:
+    """(epoch, value) of one metric of a run, as logged."""
+    from mlflow import MlflowClient
+
+    history = MlflowClient(tracking_uri=sync.store_uri()).get_metric_history(run.info.run_id, key)
+    return [(point.step, point.value) for point in history]
+
+
+def dumped() -> dict[str, list[float]]:
+    """Run name -> its validation curve, read without MLflow, which would hold on to a deleted file."""
+    query = "select r.name, m.value from runs r join metrics m using (run_uuid) where m.key = 'valid_loss'"
+    found: dict[str, list[float]] = {}
+    with contextlib.closing(sqlite3.connect(sync.DATABASE)) as database:
+        for name, value in database.execute(query):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_a_run_that_trains_resumes_ends_and_is_evaluated_is_one_run(project: Path) -> None:
+    sync.sync(leave_run(2, "running"))
+    sync.sync(leave_run(2, "running"))
+    (run,) = runs()
+    assert (run.info.run_name, run.info.status, run.data.tags["lnf.status"]) == ("af_af/0", "RUNNING", "running")
+    assert run.data.params == {"seed": "0", "model.hidden": "32"} and "train_kl" not in run.data.metrics
+    folder = leave_run(3)
+    evaluate(folder, 1.5)
+    for _ in range(3):
+        sync.sync(folder)
+    (run,) = runs()
+    assert curve(run, "train_loss") == [(0, 1.0), (1, 1 / 2), (2, 1 / 3)]
+    assert run.info.status == "FINISHED" and run.data.metrics["test.nll_nats_per_step"] == 1.5
+    tags = run.data.tags
+    assert (tags["lnf.label"], tags["lnf.role"], tags["lnf.revision"]) == ("AF / AF", "main", "abc")
+    assert tags["lnf.key"] == "demo/markov/af_af/0 code=c1 data=d1 spec=s1"
+    artifacts = project / "mlartifacts" / "demo" / "markov" / run.info.run_id / "artifacts"
+    assert sorted(path.name for path in artifacts.iterdir()) == sorted(sync.ARTIFACT_FILES)
+
+
+def test_a_curve_that_went_back_is_drawn_anew(project: Path) -> None:
+    sync.sync(leave_run(4, "running"))
+    sync.sync(leave_run(3, "running", scale=0.5))
+    (run,) = runs()
+    assert curve(run, "train_loss") == [(0, 0.5), (1, 0.25), (2, 0.5 / 3)]
+
+
+def test_a_retrained_run_is_new_and_the_old_superseded(project: Path) -> None:
+    sync.sync(leave_run(1))
+    time.sleep(0.01)
+    sync.sync(leave_run(2, "diverged", code="c2"))
+    old, new = runs()
+    assert old.data.tags["lnf.status"] == "superseded"
+    assert (new.data.tags["lnf.status"], new.info.status) == ("diverged", "FAILED")
+
+
+def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(fresh: Path) -> None:
+    for seed in range(2):
+        evaluate(leave_run(5, seed=seed), 1.0 + seed)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from lnf.tracking.sync import sync_all; sys.exit(sync_all('demo') - 2)",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for racers in (4, 1):
+        racing = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(racers)]
+        errors = [process.communicate(timeout=100)[1] for process in racing]
+        assert [process.returncode for process in racing] == [0] * racers and set(errors) == {""}
+        found = dumped()
+        assert len(found) == 2 and all(len(values) == 5 for values in found.values())
+        for file in fresh.glob("mlflow.db*"):
+            file.unlink()
+
+
+def test_mlflow_away_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert not sync.try_sync(leave_run(1))
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("lnf: warning: MLflow: results/demo/markov/af_af/0 not mirrored")
+
+
+def test_the_mirror_follows_a_workflow_and_ends_with_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = subprocess.Popen(["sleep", "100"])
+    identity = process_identity(workflow.pid)
+    monkeypatch.setenv("LNF_OWNER", identity)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run = leave_run(2, "running")
+    began = time.monotonic()
+    mirror.request(run)
+    assert time.monotonic() - began < 0.5
+    leave_run(3)
+    mirror.request(run)
+    workflow.kill()
+    workflow.wait()
+    end = time.monotonic() + 60
+    while owner_folder("mirror", identity).exists():
+        assert time.monotonic() < end, mirror.LOG.read_text()
+        time.sleep(0.1)
+    (mirrored,) = runs()
+    assert mirrored.data.tags["lnf.status"] == "ok" and len(curve(mirrored, "valid_loss")) == 3
+    assert mirror.LOG.read_text() == ""
