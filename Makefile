@@ -9,7 +9,7 @@ CONFIG ?= config.yaml
 CORES ?= all
 NAME ?= paper
 
-.PHONY: demo run tables test unit e2e lint format ui clean clean-results
+.PHONY: demo run tables test unit e2e lint format ui clean clean-results clean-old
 
 demo: $(READY)
 	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
@@ -29,22 +29,22 @@ e2e: $(READY)
 	$(BIN)/python -m pytest -m e2e --durations=10
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo
+	$(BIN)/python -m snakefmt --check Snakefile rules
+	$(BIN)/python -m snakemake --lint
 
 format: $(READY)
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile rules
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m snakefmt Snakefile rules
 
 ui: $(READY)
 	$(BIN)/python -m lnf db
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	  $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+	  $(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 clean:
 	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw
@@ -53,9 +53,13 @@ clean:
 clean-results: $(READY)
 	$(BIN)/python -m lnf clean-results $(NAME)
 
-$(READY): requirements.txt constraints.txt
+clean-old: $(READY)
+	$(BIN)/python -m lnf clean-old $(NAME) $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
+
+$(READY): requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lnf: Python 3.11 or later is needed; name one by PYTHON=")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 	  -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $(READY)

@@ -1,11 +1,9 @@
 """The paper from raw files to tables. config.yaml says what; lnf does the work; the rules say what depends on what."""
 
-import sys
-
 from snakemake.utils import min_version
 
+from lnf.app.workflow import LNF, begin, until_made
 from lnf.plan.rule_files import declare as prior
-from lnf.app.workflow import begin, untracked
 
 min_version("9.0")
 
@@ -17,16 +15,18 @@ container: "docker://python:3.11"
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-FLOW = begin(config, workflow.basedir, lambda: workflow.rerun_triggers)
+FLOW = begin(config, workflow.basedir)
 NAME = FLOW.name
-RUN = f"results/{NAME}/{{corpus}}/{{prior}}/{{seed}}"
-LNF = untracked(lambda wildcards: f"{sys.executable} -m lnf")
+RUN = f"results/{NAME}/{{corpus}}/{{prior}}/{{seed}}/{{run}}"
+LOGGED = f"{NAME}/{{corpus}}/{{prior}}/{{seed}}/{{run}}"
 
 
 wildcard_constraints:
-    corpus="|".join(FLOW.corpora),
-    prior="|".join(FLOW.priors),
-    seed=r"\d+",
+    **FLOW.patterns,
+
+
+onstart:
+    FLOW.tell()
 
 
 include: "rules/data.smk"
@@ -37,12 +37,10 @@ include: "rules/report.smk"
 
 
 rule all:
-    """Every run and every table. The runs are named too: tables may stand that `lnf tables` made of fewer."""
+    """Every file of the plan by its own name: what is asked for only through another would not be missed."""
     default_target: True
     input:
-        rules.tables.output,
-        rules.gather.output,
-        rules.gather.input.runs,
+        FLOW.files,
 
 
 for declaration in FLOW.declarations:

@@ -1,9 +1,10 @@
-"""`python -m lnf`. Ctrl-C ends it without a word even while it starts, which is when a workflow's jobs often get it."""
+"""`python -m lnf` and `lnf`. Ctrl-C ends it without a word even while it starts, which is when jobs often get it."""
 
 import sys
 
 
-def _run() -> int:
+def run() -> int:
+    """Run the command line; returns the exit status."""
     try:
         from lnf.app.command_line import main
 
@@ -13,4 +14,4 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_run())
+    sys.exit(run())

@@ -1,20 +1,19 @@
 """The laws of each variant, before it may train.
 
-Outputs: results/NAME/checks/PRIOR.json.
+Outputs: results/NAME/checks/PRIOR/DIGEST/check.json.
 """
 
 
 rule check:
     """Hold a variant's mathematics against the laws, on a small instance."""
     output:
-        f"results/{NAME}/checks/{{prior}}.json",
+        f"results/{NAME}/checks/{{prior}}/{{check}}/check.json",
     log:
-        f"logs/{NAME}/checks/{{prior}}.log",
+        f"logs/{NAME}/checks/{{prior}}/{{check}}.log",
     benchmark:
-        f"benchmarks/{NAME}/checks/{{prior}}.tsv"
+        f"benchmarks/{NAME}/checks/{{prior}}/{{check}}.tsv"
     params:
         lnf=LNF,
-        identity=FLOW.check_identity,
-        spec=untracked(FLOW.spec_text),
+        told=subpath(output[0], parent=True),
     shell:
-        "{params.lnf} check {params.spec:q} --out {output} 2>&1 | tee -i {log}"
+        "{params.lnf} check {params.told:q}/spec.json 2>&1 | tee -i {log:q}"

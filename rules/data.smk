@@ -1,29 +1,26 @@
 """Raw files to prepared corpora.
 
-Outputs: data/CORPUS/{train,valid,test}.arrow and meta.json, always the whole corpus, shared by all configurations;
-.lnf/database.ok, which says that the MLflow database was seen to.
+Outputs: data/CORPUS/DIGEST/{train,valid,test}.arrow and meta.json, always the whole corpus, shared by all
+configurations; .lnf/database.ok, which says that the MLflow database was seen to.
 """
 
 
 rule prepare:
     """Check the raw files of a corpus, read them, and write its splits."""
     output:
-        train="data/{corpus}/train.arrow",
-        valid="data/{corpus}/valid.arrow",
-        test="data/{corpus}/test.arrow",
-        meta="data/{corpus}/meta.json",
+        train="data/{corpus}/{data}/train.arrow",
+        valid="data/{corpus}/{data}/valid.arrow",
+        test="data/{corpus}/{data}/test.arrow",
+        meta="data/{corpus}/{data}/meta.json",
     log:
-        f"logs/{NAME}/{{corpus}}/prepare.log",
+        f"logs/{NAME}/{{corpus}}/{{data}}.prepare.log",
     benchmark:
-        f"benchmarks/{NAME}/{{corpus}}/prepare.tsv"
+        f"benchmarks/{NAME}/{{corpus}}/{{data}}.prepare.tsv"
     params:
         lnf=LNF,
-        identity=FLOW.data_identity,
-        settings=untracked(FLOW.settings_text),
-        mirror=untracked(FLOW.mirror_option),
+        told=subpath(output.meta, parent=True),
     shell:
-        "{params.lnf} prepare {wildcards.corpus} --settings {params.settings:q} {params.mirror}"
-        " --out data/{wildcards.corpus} 2>&1 | tee -i {log}"
+        "{params.lnf} prepare {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
 
 
 rule database:
@@ -37,4 +34,4 @@ rule database:
     params:
         lnf=LNF,
     shell:
-        "{params.lnf} db 2>&1 | tee -i {log}"
+        "{params.lnf} db 2>&1 | tee -i {log:q}"

@@ -1,30 +1,30 @@
 """Evaluation of trained models, each handed to Ray.
 
-Inputs: the run's outputs and, for a run that is to be evaluated, the prepared corpus.
-Outputs: results/NAME/CORPUS/PRIOR/SEED/{evaluation,sequences}.parquet.
+Inputs: the run's outputs and the prepared corpus, for a run that is yet to be evaluated.
+Outputs: results/NAME/CORPUS/PRIOR/SEED/DIGEST/{evaluation,sequences}-DIGEST.parquet.
 """
+
+EVALUATED = [
+    f"{RUN}/evaluation-{{evaluation}}.parquet",
+    f"{RUN}/sequences-{{evaluation}}.parquet",
+]
 
 
 rule evaluate:
     """Likelihood, its bounds and their terms on valid and test."""
     input:
-        data=FLOW.unless_evaluated(rules.prepare.output),
-        model=rules.train.output.model,
-        run=rules.train.output.run,
+        data=until_made(EVALUATED, FLOW.corpus_of_run),
+        run=until_made(EVALUATED, lambda wildcards: FLOW.run(wildcards).trained),
     output:
-        evaluation=f"{RUN}/evaluation.parquet",
-        sequences=f"{RUN}/sequences.parquet",
+        evaluation=EVALUATED[0],
+        sequences=EVALUATED[1],
     log:
-        f"logs/{NAME}/{{corpus}}/{{prior}}/{{seed}}.evaluate.log",
+        f"logs/{LOGGED}.evaluate-{{evaluation}}.log",
     benchmark:
-        f"benchmarks/{NAME}/{{corpus}}/{{prior}}/{{seed}}.evaluate.tsv"
-    threads: lambda wildcards: FLOW.spec(wildcards).resources.cpus
+        f"benchmarks/{LOGGED}.evaluate-{{evaluation}}.tsv"
+    threads: FLOW.cpus
     params:
         lnf=LNF,
-        name=NAME,
-        identity=FLOW.evaluate_identity,
-        spec=untracked(FLOW.spec_text),
-        run=subpath(input.run, parent=True),
+        folder=subpath(output.evaluation, parent=True),
     shell:
-        "{params.lnf} evaluate {params.spec:q} --data data/{wildcards.corpus} --run {params.run} --name {params.name}"
-        " --identity {params.identity:q} --ray 2>&1 | tee -i {log}"
+        "{params.lnf} evaluate {params.folder:q}/spec.json --ray 2>&1 | tee -i {log:q}"

@@ -1,48 +1,43 @@
 """All runs' metrics in one file, and the paper's tables of them.
 
-Outputs: results/NAME/metrics.parquet; reports/out/NAME/tables/{text,ablation,music}.{csv,md,tex}.
+Outputs: results/NAME/metrics/DIGEST/metrics.parquet; reports/out/NAME/tables/{text,ablation,music}.{csv,md,tex}, a view
+of the plan's metrics: made-DIGEST.json beside them says of which, and is gone when another plan's are shown.
 """
+
+METRICS = [str(FLOW.plan.metrics)]
+TABLES = [str(path) for path in FLOW.plan.tables]
 
 
 rule gather:
-    """Put every run's metrics into one tidy file; a result of another spec or other data is refused."""
+    """Put every run's metrics into one tidy file; a file that belongs to another run is refused."""
     input:
-        runs=FLOW.of_runs("run.json", "evaluation.parquet"),
-        meta=expand("data/{corpus}/meta.json", corpus=FLOW.unprepared),
+        runs=until_made(METRICS, FLOW.runs_results),
+        meta=until_made(METRICS, FLOW.corpora_facts),
     output:
-        f"results/{NAME}/metrics.parquet",
+        METRICS,
     log:
         f"logs/{NAME}/gather.log",
     benchmark:
         f"benchmarks/{NAME}/gather.tsv"
     params:
         lnf=LNF,
-        identity=FLOW.gather_identity,
-        config=untracked(FLOW.config_text),
+        told=subpath(output[0], parent=True),
     shell:
-        "{params.lnf} gather --config {params.config:q} --out {output} 2>&1 | tee -i {log}"
+        "{params.lnf} gather {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
 
 
 rule tables:
     """The paper's tables, each cell beside the published value."""
     input:
-        metrics=rules.gather.output,
-        published=f"{workflow.basedir}/reports/paper.csv",
+        until_made(TABLES, lambda wildcards: METRICS),
     output:
-        expand(
-            f"reports/out/{NAME}/tables/{{table}}.{{form}}",
-            table=["text", "ablation", "music"],
-            form=["csv", "md", "tex"],
-        ),
+        TABLES,
     log:
         f"logs/{NAME}/tables.log",
     benchmark:
         f"benchmarks/{NAME}/tables.tsv"
     params:
         lnf=LNF,
-        identity=FLOW.tables_identity,
-        options=FLOW.tables_options,
-        out=subpath(output[0], parent=True),
+        told=str(FLOW.plan.metrics.parent),
     shell:
-        "{params.lnf} tables --metrics {input.metrics} --published {input.published} --options {params.options:q}"
-        " --out {params.out} 2>&1 | tee -i {log}"
+        "{params.lnf} tables {params.told:q}/spec.json 2>&1 | tee -i {log:q}"

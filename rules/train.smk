@@ -1,34 +1,30 @@
 """Training runs, each handed to Ray.
 
-Inputs: the prepared corpus and the variant's check, for a run that is to be trained; a finished one has none, for it is
-redone when its digests change, not when a file is written anew.
-Outputs: results/NAME/CORPUS/PRIOR/SEED/{model.pt, history.parquet, run.json}. The resume state in state/ beside them
-is not declared, so that it outlives a failed job.
+Inputs: the prepared corpus and the variant's check, for a run that is yet to be trained.
+Outputs: results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}. The resume state in state/ beside
+them is not declared, so that it outlives a failed job.
 """
+
+TRAINED = [f"{RUN}/model.pt", f"{RUN}/history.parquet", f"{RUN}/run.json"]
 
 
 rule train:
     """Train one variant on one corpus with one seed, or go on where it was cut off."""
     input:
-        data=FLOW.unless_trained(rules.prepare.output),
-        check=FLOW.unless_trained(rules.check.output),
-        database=FLOW.unless_trained(rules.database.output),
+        data=until_made(TRAINED, FLOW.corpus_of_run),
+        check=until_made(TRAINED, FLOW.check_of_run),
+        database=until_made(TRAINED, lambda wildcards: rules.database.output),
     output:
-        model=f"{RUN}/model.pt",
-        history=f"{RUN}/history.parquet",
-        run=f"{RUN}/run.json",
+        model=TRAINED[0],
+        history=TRAINED[1],
+        run=TRAINED[2],
     log:
-        f"logs/{NAME}/{{corpus}}/{{prior}}/{{seed}}.train.log",
+        f"logs/{LOGGED}.train.log",
     benchmark:
-        f"benchmarks/{NAME}/{{corpus}}/{{prior}}/{{seed}}.train.tsv"
-    threads: lambda wildcards: FLOW.spec(wildcards).resources.cpus
+        f"benchmarks/{LOGGED}.train.tsv"
+    threads: FLOW.cpus
     params:
         lnf=LNF,
-        name=NAME,
-        digests=FLOW.digests_text,
-        spec=untracked(FLOW.spec_text),
-        differs=untracked(FLOW.differs_text),
-        out=subpath(output.run, parent=True),
+        folder=subpath(output.run, parent=True),
     shell:
-        "{params.lnf} train {params.spec:q} --data data/{wildcards.corpus} --out {params.out} --name {params.name}"
-        " --digests {params.digests:q} --differs {params.differs:q} --ray 2>&1 | tee -i {log}"
+        "{params.lnf} train {params.folder:q}/spec.json --ray 2>&1 | tee -i {log:q}"

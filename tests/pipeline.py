@@ -1,6 +1,7 @@
 """A copy of the project in a folder of its own, for tests that run its pipeline, change its sources, and kill it."""
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -8,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ import yaml
 from lnf.cluster.head import MARK
 from lnf.system.files import read_json
 from lnf.system.processes import marked
+from tests.patience import LIMIT_S
 
 ROOT = Path(__file__).resolve().parent.parent
 INHERITED = ("LNF_", "RAY_", "MLFLOW_", "PYTHONPATH")
-PARTIAL_S = 120.0
 
+PRIORS = ("lstm", "af_scf")
 OVERLAY: dict[str, Any] = {
     "name": "tiny",
     "select": {"corpora": ["markov"], "priors": ["lstm", "af_scf"], "seeds": [0]},
@@ -53,6 +53,7 @@ class Project:
             if (ROOT / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
+        self._folders: dict[tuple[str, str], Path] = {}
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(INHERITED)}
 
     def overlay(self, **changes: Any) -> str:
@@ -64,7 +65,7 @@ class Project:
             for part in parts:
                 place = place.setdefault(part, {})
             place[last] = value
-        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(values))
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
         return "overlay.yaml"
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -78,7 +79,7 @@ class Project:
     def run(self, *arguments: str) -> tuple[int, str]:
         """The status and the output of `python -m ARGUMENTS`."""
         process = self.start(*arguments)
-        out, _ = process.communicate(timeout=PARTIAL_S)
+        out, _ = process.communicate(timeout=LIMIT_S)
         return process.returncode, out
 
     def workflow(self, **changes: Any) -> "subprocess.Popen[str]":
@@ -91,9 +92,22 @@ class Project:
         assert status == 0, out
         return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", out, re.MULTILINE)}
 
+    def run_folder(self, prior: str, overlay: str = "overlay.yaml") -> Path:
+        """The folder of a run's results, as today's sources and the overlay name it."""
+        key = (prior, (self.folder / overlay).read_text(encoding="utf-8"))
+        if key not in self._folders:
+            status, out = self.run("lnf", "spec", "markov", prior, "0", "--configfile", overlay, "--folder")
+            assert status == 0, out
+            self._folders[key] = self.folder / out.strip()
+        return self._folders[key]
+
     def result(self, prior: str, file: str = "") -> Path:
-        """A file of a run."""
-        return self.folder / "results" / "tiny" / "markov" / prior / "0" / file
+        """A file of a run; `evaluation` and `sequences` for those of its one evaluation."""
+        folder = self.run_folder(prior)
+        if file in ("evaluation", "sequences"):
+            found = list(folder.glob(f"{file}-*.parquet"))
+            return found[0] if len(found) == 1 else folder / f"{file}-none.parquet"
+        return folder / file
 
     def epochs(self, prior: str) -> int:
         """Epochs that a run which trains has behind it."""
@@ -112,6 +126,23 @@ class Project:
         """The rows of a run's parquet file."""
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(self.result(prior, file)).to_pylist()
         return rows
+
+    def table(self, name: str = "text") -> list[dict[str, str]]:
+        """The rows of a table."""
+        path = self.folder / "reports" / "out" / "tiny" / "tables" / f"{name}.csv"
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+    def statuses(self) -> dict[str, str]:
+        """Prior -> its status in the table of texts."""
+        return {row["prior"]: row["status"] for row in self.table()}
+
+    def copy(self, folder: Path, *places: str) -> "Project":
+        """A fresh clone with what lies in some places of this one copied into it."""
+        other = Project(folder)
+        for place in places:
+            shutil.copytree(self.folder / place, folder / place)
+        return other
 
     def marks(self) -> set[str]:
         """The marks of the Ray heads that are known here."""
@@ -133,16 +164,6 @@ class Project:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):  # ended meanwhile
                 process.kill()
-
-
-def wait_for(condition: Callable[[], Any], seconds: float, process: "subprocess.Popen[str] | None" = None) -> None:
-    """Wait until `condition` holds; fail after `seconds`, and when `process` ends before."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"ended too early: {process.communicate()[0]}")
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def kill_part(mark: str, name: str) -> None:

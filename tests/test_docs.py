@@ -3,12 +3,16 @@
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from lnf import __main__
 from lnf.app.command_line import main
 from lnf.plan.config import ROOT
 from lnf.plan.rule_files import read_all
@@ -135,3 +139,25 @@ def _texts() -> Iterator[Path]:
         path = ROOT / name
         if path.is_file() and b"\0" not in path.read_bytes()[:8192]:
             yield path
+
+
+def test_every_linter_is_a_hook_and_none_else() -> None:
+    recipe = re.search(r"^lint: .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe is not None
+    tools = {"ruff check", "ruff format", "mypy", "importlinter", "snakefmt", "snakemake --lint"}
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"] for hook in hooks]
+    assert len(tools) == len(entries) == len(recipe[1].splitlines())
+    for tool in tools:
+        assert tool in recipe[1] and sum(tool in entry for entry in entries) == 1, tool
+
+
+def test_the_console_command_is_the_module() -> None:
+    (command,) = [entry for entry in metadata.entry_points(group="console_scripts") if entry.name == "lnf"]
+    assert command.load() is __main__.run
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])

@@ -6,8 +6,8 @@ from typing import Any
 from lnf.corpora.prepare import prepare
 from lnf.plan.digests import spec_digest
 from lnf.spec import RunContext, Spec
-from lnf.system.files import read_json
 
+DIGEST = "c0ffee"
 SETTINGS: dict[str, Any] = {
     "kind": "text",
     "lengths": {"smoothing": "add_one", "headroom": 1.25},
@@ -23,14 +23,13 @@ SETTINGS: dict[str, Any] = {
 
 
 def prepared(folder: Path) -> Path:
-    """The folder data/tiny below `folder`, prepared."""
-    out = folder / "data" / "tiny"
-    prepare("tiny", SETTINGS, None, out)
+    """The folder data/tiny/DIGEST below `folder`, prepared."""
+    out = folder / "data" / "tiny" / DIGEST
+    prepare("tiny", SETTINGS, DIGEST, None, out)
     return out
 
 
-def context(corpus: Path, spec: Spec | None = None, /, **digests: str) -> RunContext:
+def context(spec: Spec | None = None, /, **digests: str) -> RunContext:
     """A run's context with the corpus' own digest, and the spec's if it is given."""
-    data = read_json(corpus / "meta.json")["digest"]
-    own = {"spec": spec_digest(spec) if spec else "spec", "code": "code", "data": data}
+    own = {"spec": spec_digest(spec) if spec else "spec", "code": "code", "data": DIGEST}
     return RunContext("test", {**own, **digests})

@@ -1,11 +1,13 @@
-"""Removal of a configuration's results, once its user knows what they cost."""
+"""Removal of results, all or the old ones, once their user knows what they cost."""
 
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lnf.app.launcher import require_no_workflow
 from lnf.errors import UserError
+from lnf.plan.results import Plan
 from lnf.system.files import read_json
 
 PLACES = ("results", "logs", "benchmarks", "reports/out")
@@ -20,7 +22,7 @@ def clean_results(name: str, yes: bool) -> None:
     if name not in names:  # not "", nor "..": only what stands there
         raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
     require_no_workflow()
-    runs = [read_json(path) for path in Path("results", name).glob("*/*/*/run.json")]
+    runs = [read_json(path) for path in Path("results", name).glob("*/*/*/*/run.json")]
     hours = sum(run["wall_seconds"] for run in runs) / 3600
     loss = f"{len(runs)} trained runs of {name}, {hours:.2g} hours of training"
     if not yes and not _agreed(loss):
@@ -32,7 +34,51 @@ def clean_results(name: str, yes: bool) -> None:
     print(f"lnf: removed {loss}")
 
 
+def clean_old(plans: Sequence[Plan], yes: bool) -> None:
+    """Remove what none of the plans, all of one name, asks for any more, after a list with sizes and a yes.
+
+    Raises UserError if there is nobody to ask, or a workflow at work here.
+    """
+    require_no_workflow()
+    old = sorted(_unwanted(plans[0].name, {path for plan in plans for path in _wanted(plan)}))
+    sizes = {path: _size(path) for path in old}
+    for path, size in sizes.items():
+        print(f"{size / 1e6:10.1f} MB  {path}")
+    loss = f"{len(old)} old results of {plans[0].name}, {sum(sizes.values()) / 1e6:.1f} MB"
+    if not old or (not yes and not _agreed(loss)):
+        print(f"lnf: nothing removed{'' if old else ': every result belongs to the configuration'}")
+        return
+    for path in old:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    print(f"lnf: removed {loss}")
+
+
+def _wanted(plan: Plan) -> Iterator[Path]:
+    """The folders of a plan's results, and the files of evaluations in them."""
+    for run in plan.runs:
+        yield from (run.folder, *run.evaluated)
+    yield from (file.parent for file in (*plan.checks.values(), plan.metrics))
+
+
+def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
+    """What lies where results lie, and the logs and benchmarks of runs that are gone."""
+    root = Path("results", name)
+    folders = {*root.glob("*/*/*/*/"), *root.glob("checks/*/*/"), *root.glob("metrics/*/")}
+    runs = {path for path in folders if path.parts[2] not in ("checks", "metrics")}
+    scores = [path for run in runs & wanted for kind in ("evaluation", "sequences") for path in run.glob(f"{kind}-*")]
+    yield from (path for path in {*folders, *scores} if path not in wanted)
+    gone = {run.name for run in runs - wanted}
+    for place in ("logs", "benchmarks"):
+        files = Path(place, name).glob("*/*/*/*")
+        yield from (path for path in files if path.name.partition(".")[0] in gone)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _agreed(loss: str) -> bool:
     if not sys.stdin.isatty():
-        raise UserError("clean-results: nobody to ask without a terminal; give --yes")
+        raise UserError("nobody to ask without a terminal; give --yes")
     return input(f"lnf: {loss}, will be lost. Remove? [y/N] ").strip().lower() in ("y", "yes")

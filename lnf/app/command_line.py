@@ -4,11 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lnf.errors import UserError
-from lnf.spec import RunContext, Spec
 
 Arguments = argparse.Namespace
 
@@ -39,138 +39,140 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     added = command("prepare", _prepare, "Prepare a corpus: raw files to Arrow files.")
-    added.add_argument("corpus")
-    added.add_argument("--settings", type=_json, required=True, help="JSON: what config.yaml says of it")
-    added.add_argument("--mirror", default="", help="folder that is looked in before any download")
-    added.add_argument("--out", type=Path, required=True)
+    _add_told(added)
     added = command("check", _check, "Hold a variant against the laws.")
-    added.add_argument("spec", type=_spec, help="JSON, a file, or -")
-    added.add_argument("--out", type=Path, required=True)
-    added = command("train", _train, "Train one run.")
-    _add_run(added, "--out")
-    added.add_argument("--digests", type=_json, help="JSON: spec, code and data digests that are expected")
-    added.add_argument("--differs", type=_json, default={}, help="JSON: how the spec differs from the paper")
-    added = command("evaluate", _evaluate, "Evaluate a trained run.")
-    _add_run(added, "--run")
-    added.add_argument("--identity", default="", help="text that is kept with the result: what it depends on")
+    _add_told(added)
+    for step, about in (("train", "Train one run."), ("evaluate", "Evaluate a trained run.")):
+        added = command(step, _step, about)
+        added.set_defaults(step=step)
+        _add_told(added)
+        added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
+        added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
     added = command("gather", _gather, "Put the metrics of all runs into one file.")
-    _add_config(added)
-    added.add_argument("--out", type=Path, required=True)
+    _add_told(added)
     added = command("tables", _tables, "Write the paper's tables, of all runs or of those that exist.")
+    added.add_argument("told", type=_told, nargs="?", help="spec.json of gathered metrics; without it, what exists")
     _add_config(added)
-    added.add_argument("--metrics", type=Path, help="metrics.parquet; without it, whatever runs exist are gathered")
-    added.add_argument("--published", type=Path)
-    added.add_argument("--options", type=_json)
-    added.add_argument("--out", type=Path)
     added = command("spec", _spec_of_run, "Print a run's spec and where each value comes from.")
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
         added.add_argument(name, type=kind)
     _add_config(added)
-    added.add_argument("--json", action="store_true", help="the spec alone, as `train` takes it")
+    added.add_argument("--json", action="store_true", help="all that `train` must be told")
+    added.add_argument("--folder", action="store_true", help="the folder of its results alone")
     added = command("sync", _sync, "Mirror a configuration's results to MLflow.")
     added.add_argument("name")
     command("db", _database, "Create or upgrade the MLflow database.")
     added = command("clean-results", _clean_results, "Remove a configuration's results, asking first.")
     added.add_argument("name")
     added.add_argument("--yes", action="store_true", help="do not ask")
+    added = command("clean-old", _clean_old, "Remove results that a configuration no longer asks for, asking first.")
+    added.add_argument("name")
+    _add_config(added)
+    added.add_argument("--yes", action="store_true", help="do not ask")
+    added = command("keep", _keep, "Keep results of other code that gives the same bits, as a run made again shows.")
+    _add_config(added)
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])
     added.add_argument("--cores", default="all")
     return parser
 
 
-def _add_run(parser: argparse.ArgumentParser, folder: str) -> None:
-    parser.add_argument("spec", type=_spec, help="JSON, a file, or -")
-    parser.add_argument("--data", type=Path, required=True, help="folder that prepare wrote")
-    parser.add_argument(folder, type=Path, required=True)
-    parser.add_argument("--name", default="adhoc", help="name of the configuration")
-    parser.add_argument("--ray", action="store_true", help="on Ray, not in this process")
+def _add_told(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("told", type=_told, metavar="SPEC", help="spec.json, which says what is to be done, or -")
+    parser.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configfile", type=Path, action="append", default=[], help="overlay over config.yaml")
-    parser.add_argument("--config", type=_json, help="JSON: a whole merged configuration instead of files")
 
 
-def _json(text: str) -> Any:
+@dataclass(frozen=True)
+class Told:
+    """What a file, or standard input, says is to be done, and the folder that it lies in."""
+
+    values: dict[str, Any]
+    folder: Path | None
+
+
+def _told(text: str) -> Told:
+    path = None if text == "-" else Path(text)
+    if path is not None and not path.is_file():
+        raise UserError(f"{text}: no such file; give a spec.json, or -")
     try:
-        return json.loads(text)
+        values = json.loads(sys.stdin.read() if path is None else path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise UserError(f"{text[:60]}: not JSON ({problem})") from None
+        raise UserError(f"{text}: not JSON ({problem})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{text}: must hold a mapping")
+    return Told(values, None if path is None else path.parent)
 
 
-def _spec(text: str) -> Spec:
-    """A spec from JSON text, from a file or, for -, from standard input."""
-    if text == "-":
-        text = sys.stdin.read()
-    elif not text.lstrip().startswith("{"):
-        if not Path(text).is_file():
-            raise UserError(f"{text}: no such file; a spec is JSON text, a file, or -")
-        text = Path(text).read_text()
-    return Spec.from_dict(_json(text))
+def _out(arguments: Arguments) -> Path:
+    out: Path | None = arguments.out or arguments.told.folder
+    if out is None:
+        raise UserError("--out: missing; with - there is no folder that the result could go to")
+    return out
 
 
 def _load(arguments: Arguments) -> Any:
     from lnf.plan import config
 
-    return config.load(arguments.config or config.read(arguments.configfile))
+    return config.load(config.read(arguments.configfile))
 
 
 def _prepare(arguments: Arguments) -> None:
-    from lnf.corpora.prepare import prepare
+    from lnf.app import steps
 
-    mirror = Path(arguments.mirror) if arguments.mirror else None
-    prepare(arguments.corpus, arguments.settings, mirror, arguments.out)
+    steps.prepare(arguments.told.values, _out(arguments))
 
 
 def _check(arguments: Arguments) -> None:
     from lnf.laws.check import check
+    from lnf.plan.results import Run
 
-    check(arguments.spec, arguments.out)
+    check(Run.from_dict(arguments.told.values).spec, _out(arguments) / "check.json")
 
 
-def _train(arguments: Arguments) -> None:
+def _step(arguments: Arguments) -> None:
+    """Train or evaluate."""
     from lnf.app import steps
+    from lnf.plan.results import Run
 
-    context = (
-        RunContext(arguments.name, arguments.digests, arguments.differs)
-        if arguments.digests
-        else steps.context_of(arguments.spec, arguments.data, arguments.name)
-    )
-    steps.train(arguments.spec, arguments.data, arguments.out, context, arguments.ray)
-
-
-def _evaluate(arguments: Arguments) -> None:
-    from lnf.app import steps
-
-    steps.evaluate(arguments.spec, arguments.data, arguments.run, arguments.identity, arguments.ray)
+    run = Run.from_dict(arguments.told.values, arguments.data)
+    steps.run_step(arguments.step, run, _out(arguments), arguments.ray)
 
 
 def _gather(arguments: Arguments) -> None:
     from lnf.report.gather import gather
 
-    gather(_load(arguments), arguments.out)
+    gather(arguments.told.values, _out(arguments) / "metrics.parquet")
 
 
 def _tables(arguments: Arguments) -> None:
-    from lnf.report import tables
+    if arguments.told:
+        from lnf.report.tables import write_tables
 
-    if arguments.metrics:
-        tables.write_tables(arguments.metrics, arguments.published, arguments.options, arguments.out)
+        write_tables(arguments.told.values["tables"], arguments.told.folder / "metrics.parquet")
     else:
-        tables.write_existing(_load(arguments))
+        from lnf.plan.results import Plan
+        from lnf.report.existing import write_existing
+
+        write_existing(Plan(_load(arguments)))
 
 
 def _spec_of_run(arguments: Arguments) -> None:
-    from lnf.plan import config
+    from lnf.plan import config, results
 
     values = _load(arguments)
-    run = (arguments.corpus, arguments.prior, arguments.seed)
+    key = (arguments.corpus, arguments.prior, arguments.seed)
+    run = results.run_of(values, *key)
     if arguments.json:
-        print(json.dumps(config.resolve(values, *run).to_dict()))
-        return
-    for key, (value, origin) in config.explain(values, *run).items():
-        print(f"{key:24} {value!s:48} {origin}")
+        print(json.dumps(run.to_dict()))
+    elif arguments.folder:
+        print(run.folder)
+    else:
+        for name, (value, origin) in config.explain(values, *key).items():
+            print(f"{name:24} {value!s:48} {origin}")
 
 
 def _sync(arguments: Arguments) -> None:
@@ -189,6 +191,21 @@ def _clean_results(arguments: Arguments) -> None:
     from lnf.app.cleaning import clean_results
 
     clean_results(arguments.name, arguments.yes)
+
+
+def _clean_old(arguments: Arguments) -> None:
+    from lnf.app.cleaning import clean_old
+    from lnf.plan import config
+    from lnf.plan.results import Plan
+
+    clean_old([Plan(values) for values in config.named(arguments.name, arguments.configfile)], arguments.yes)
+
+
+def _keep(arguments: Arguments) -> None:
+    from lnf.app.keeping import keep
+    from lnf.plan.results import Plan
+
+    keep(Plan(_load(arguments)))
 
 
 def _run(arguments: Arguments) -> None:

@@ -21,6 +21,7 @@ import psutil
 from lnf.app.snakemake_output import QUIET, retell
 from lnf.errors import UserError
 from lnf.plan import config
+from lnf.plan.results import Plan, Run
 from lnf.spec import Spec
 from lnf.system.files import read_json, write_json
 from lnf.system.processes import alive, process_identity
@@ -38,24 +39,23 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
 
     Raises UserError if the configuration is wrong or another workflow is alive in this folder.
     """
-    settings = config.load(config.read(configfiles))
+    plan = Plan(config.load(config.read(configfiles)))
     command = snakemake(configfiles, cores)
     require_alone(command)
-    plan = planned(command)
-    if plan is None:
-        print(f"lnf: {settings.name}: nothing to be done; the tables are in reports/out/{settings.name}/tables")
+    jobs = planned(command)
+    if jobs is None:
+        print(f"lnf: {plan.name}: nothing to be done; the tables are in {plan.tables_folder}")
         return
-    specs = [config.resolve(settings, *run) for run in config.plan(settings)]
-    to_train, to_evaluate = plan
-    disk = _disk(specs, to_train)
-    print(f"lnf: {settings.name}: {to_train} runs to train, {to_evaluate} to evaluate; {disk}", flush=True)
+    to_train, to_evaluate = jobs
+    disk = _disk([run.spec for run in plan.runs], to_train)
+    print(f"lnf: {plan.name}: {to_train} runs to train, {to_evaluate} to evaluate; {disk}", flush=True)
     status, identity = attend(command)
     if status > 128:
         print("lnf: interrupted; the same command goes on where it stopped", flush=True)
         sys.exit(status)
     if status != 0:
-        _tables_of_what_exists(settings)
-    _tell(settings, identity, configfiles, status)
+        _tables_of_what_exists(plan)
+    _tell(plan, identity, configfiles, status)
     if status != 0:
         sys.exit(status)
 
@@ -166,30 +166,27 @@ def _model_bytes(spec: Spec) -> int:
     return 4 * (recurrent + flow)
 
 
-def _tables_of_what_exists(settings: config.Config) -> None:
-    from lnf.report import tables
+def _tables_of_what_exists(plan: Plan) -> None:
+    from lnf.report.existing import write_existing
 
     try:
-        tables.write_existing(settings)
+        write_existing(plan)
     except UserError as problem:  # Snakemake's own failure is what the user must see
         print(f"lnf: no tables: {problem}", file=sys.stderr, flush=True)
 
 
-def _tell(settings: config.Config, identity: str, configfiles: Sequence[Path], status: int) -> None:
+def _tell(plan: Plan, identity: str, configfiles: Sequence[Path], status: int) -> None:
     """The last lines: how many runs stand how, where the tables are, what to type next."""
-    name = settings.name
-    counts = Counter(_status(Path("results", name, *map(str, run))) for run in config.plan(settings))
+    counts = Counter(_status(run) for run in plan.runs)
     how = ", ".join(f"{count} {what}" for what, count in counts.items())
-    print(f"lnf: {name}: {sum(counts.values())} runs: {how}")
+    print(f"lnf: {plan.name}: {sum(counts.values())} runs: {how}")
     if not mirror.wait(identity, MIRROR_WAIT_S):
-        print(f"lnf: MLflow is still catching up; if it stays behind, type: python -m lnf sync {name}")
-    print(f"lnf: tables: reports/out/{name}/tables")
+        print(f"lnf: MLflow is still catching up; if it stays behind, type: python -m lnf sync {plan.name}")
+    print(f"lnf: tables: {plan.tables_folder}")
     again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
     print(f"lnf: next: {'make ui (every run, with its curves)' if status == 0 else again}", flush=True)
 
 
-def _status(folder: Path) -> str:
+def _status(run: Run) -> str:
     """ok, diverged, error or not_run."""
-    if (folder / "run.json").exists() and (folder / "evaluation.parquet").exists():
-        return str(read_json(folder / "run.json")["status"])
-    return "error" if (folder / "state" / "error.json").exists() else "not_run"
+    return str(read_json(run.folder / "run.json")["status"]) if run.status == "finished" else run.status

@@ -1,70 +1,80 @@
-"""A step of a run as a client does it: in this process, or on Ray and mirrored to MLflow; failures are noted."""
+"""The steps of the DAG as a job does them: told by a file, in this process or on Ray and then mirrored to MLflow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lnf.errors import UserError
-from lnf.plan.digests import code_digest, spec_digest
-from lnf.spec import RunContext, Spec
-from lnf.system.files import read_json, write_json
+from lnf.plan.code_digests import require_same_code
+from lnf.plan.digests import evaluation_digest
+from lnf.plan.raw_files import mirror_folder
+from lnf.plan.results import Run
+from lnf.system.files import write_json
+
+Step = Literal["train", "evaluate"]
 
 
-def context_of(spec: Spec, data: Path, name: str) -> RunContext:
-    """What a run that no workflow plans is told: today's digests and those of the corpus that it is given."""
-    meta = data / "meta.json"
-    if not meta.exists():
-        raise UserError(f"{meta}: no such file; run `python -m lnf prepare {spec.corpus}` first")
-    code = code_digest("train", spec.prior.paths)
-    return RunContext(name, {"spec": spec_digest(spec), "code": code, "data": read_json(meta)["digest"]})
+def prepare(told: Mapping[str, Any], out: Path) -> None:
+    """Prepare a corpus as it was told (`lnf.plan.results.Corpus`)."""
+    from lnf.corpora.prepare import prepare
+
+    require_same_code("data", [told["settings"]["source"]], told["code"])
+    prepare(told["corpus"], told["settings"], told["digest"], mirror_folder(told["mirror"]), out)
 
 
-def train(spec: Spec, data: Path, out: Path, context: RunContext, on_ray: bool) -> None:
-    """Train a run. Raises UserError; any failure is noted in OUT/state/error.json."""
+def run_step(step: Step, run: Run, out: Path, on_ray: bool) -> None:
+    """Train a run into `out`, or evaluate the one there.
+
+    Raises UserError; whatever fails is noted in OUT/state/error.json.
+    """
     with _noting_failure(out):
-        if not on_ray:
-            from lnf.runs.training import train_run
-
-            train_run(spec, data, out, context)
+        if on_ray:
+            _on_ray(step, run, out)
         else:
-            arguments = {"spec": spec.to_dict(), "data": str(data), "out": str(out), "context": context.to_dict()}
-            _on_ray("train", spec, out, arguments)
+            {"train": train_here, "evaluate": evaluate_here}[step](run.to_dict(), str(out))
 
 
-def evaluate(spec: Spec, data: Path, run: Path, identity: str, on_ray: bool) -> None:
-    """Evaluate a trained run. Raises UserError; any failure is noted in RUN/state/error.json."""
-    with _noting_failure(run):
-        if not on_ray:
-            from lnf.runs.evaluation import evaluate_run
+def train_here(told: dict[str, Any], out: str) -> None:
+    """Train in this process, with plain values, as a worker elsewhere does."""
+    from lnf.runs.training import train_run
 
-            evaluate_run(spec, data, run, identity)
-        else:
-            arguments = {"spec": spec.to_dict(), "data": str(data), "run": str(run), "identity": identity}
-            _on_ray("evaluate", spec, run, arguments)
+    run = Run.from_dict(told)
+    require_same_code("train", run.spec.prior.paths, run.context.digests["code"])
+    train_run(run.spec, run.data, Path(out), run.context)
 
 
-def _on_ray(step: str, spec: Spec, run: Path, arguments: dict[str, Any]) -> None:
+def evaluate_here(told: dict[str, Any], out: str) -> None:
+    """Evaluate in this process, likewise."""
+    from lnf.runs.evaluation import evaluate_run
+
+    run = Run.from_dict(told)
+    if evaluation_digest(run.spec) != run.evaluation:
+        raise UserError("evaluate: the code changed since this was planned; start the workflow again")
+    evaluate_run(run.spec, run.data, Path(out), run.context.digests, run.evaluation)
+
+
+def _on_ray(step: Step, run: Run, out: Path) -> None:
     from lnf.cluster.client import RemoteJob, run_remote
     from lnf.tracking import mirror
 
     job = RemoteJob(
-        entry={"train": "lnf.runs.training:train_json", "evaluate": "lnf.runs.evaluation:evaluate_json"}[step],
-        kwargs=arguments,
-        resources=spec.resources,
-        run_dir=run,
-        label=spec.key,
+        entry=f"lnf.app.steps:{step}_here",
+        kwargs={"told": run.to_dict(), "out": str(out)},
+        resources=run.spec.resources,
+        run_dir=out,
+        label=run.spec.key,
         step=step,
-        on_progress=lambda: mirror.request(run),
-        hidden=spec.model.hidden,
+        on_progress=lambda: mirror.request(out),
+        hidden=run.spec.model.hidden,
     )
     run_remote(job)
 
 
 @contextmanager
-def _noting_failure(run: Path) -> Iterator[None]:
-    """Leave RUN/state/error.json while the last attempt has failed, for tables of what exists."""
-    note = run / "state" / "error.json"
+def _noting_failure(out: Path) -> Iterator[None]:
+    """Leave OUT/state/error.json while the last attempt has failed, for tables of what exists."""
+    note = out / "state" / "error.json"
     note.unlink(missing_ok=True)
     try:
         yield

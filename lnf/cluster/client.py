@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from lnf.cluster.head import Head, client_environment, connect, lost
+from lnf.cluster.head import Head, client_environment, connect, lost, whole
 from lnf.cluster.placement import PAPER_HIDDEN, amounts
 from lnf.errors import UserError
 from lnf.runs.progress import Progress
@@ -25,7 +25,7 @@ from lnf.system.processes import alive, owner, owner_folder
 RECONNECTS = 3  # new heads for one step of one run
 TICK_S = 0.25
 WAITING_S = 5.0
-HEAD_VERDICT_S = 4.0  # the supervisor needs up to 2 s to see that a part of the head died
+HEAD_VERDICT_S = 60.0  # the supervisor looks every second, if the machine lets it
 INTERRUPTED = 130
 
 
@@ -134,10 +134,10 @@ def _follow(job: RemoteJob, identity: str, head: Head, answers: IO[str]) -> dict
 
 
 def _dies(head: Head, identity: str) -> bool:
-    """Whether a head of ours turns out to be dead within the time in which its supervisor must have noticed."""
+    """Whether a head of ours is dead, once its supervisor has noticed what is: a part of it may die before."""
     end = time.monotonic() + HEAD_VERDICT_S
-    while head.ours and time.monotonic() < end:
+    while head.ours and not whole(head) and time.monotonic() < end:
         if lost(head, identity):
             return True
         time.sleep(TICK_S)
-    return False
+    return lost(head, identity)

@@ -21,14 +21,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from lnf.errors import UserError
 from lnf.system.files import read_json, write_json
 from lnf.system.locks import locked
-from lnf.system.processes import alive, kill_marked, owner, owner_folder, process_identity
-
-__all__ = ["Head", "connect", "lost", "owner", "process_identity", "supervise", "sweep"]
+from lnf.system.processes import alive, kill_marked, marked, owner_folder, process_identity
 
 MARK = "LNF_RAY_MARK"
+PARTS = ("gcs/gcs_server", "raylet/raylet")
 FOLDER_PREFIX = "lnf-ray-"
 RAY_FOLDER = "r"  # below the private folder, because Ray opens its own to all users
 START_LIMIT_S = 90.0
@@ -74,6 +75,15 @@ def connect(identity: str) -> Head:
 def lost(head: Head, identity: str) -> bool:
     """Whether a head of ours is dead or about to be. Always False for the user's own cluster."""
     return head.ours and (not alive(head.supervisor) or _read(owner_folder("ray", identity)) != head)
+
+
+def whole(head: Head) -> bool:
+    """Whether every part of a head of ours is a living process."""
+    running = []
+    for process in marked(MARK, head.mark):
+        with contextlib.suppress(psutil.Error):  # ended meanwhile
+            running.append("".join(process.cmdline()[:1]))
+    return all(any(command.endswith(part) for command in running) for part in PARTS)
 
 
 def client_environment(identity: str, head: Head) -> dict[str, str]:

@@ -16,9 +16,9 @@ import requests
 from pooch import HTTPDownloader
 
 from lnf.errors import UserError
+from lnf.plan.raw_files import MIRROR_VARIABLE, held
 from lnf.system.files import sha256_of
 
-MIRROR_VARIABLE = "LNF_DATA_MIRROR"
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 """Before an address is tried again; doubled each time."""
@@ -26,28 +26,20 @@ TIMEOUT_SECONDS = 30
 REPORT_SECONDS = 3.0
 
 
-def mirror_folder(mirror: Path | None) -> Path | None:
-    """The folder given, else the one that LNF_DATA_MIRROR names, else None. Raises UserError if it is no folder."""
-    named = mirror or (Path(os.environ[MIRROR_VARIABLE]) if os.environ.get(MIRROR_VARIABLE) else None)
-    if named is not None and not named.is_dir():
-        raise UserError(f"data: mirror: {named} is not a folder; give one that holds ptb/train.txt, music/..., or none")
-    return named
-
-
 def fetch(name: str, entry: Mapping[str, Any], mirror: Path | None, cache: Path) -> Path:
     """The path of a raw file with the right sha256, in the mirror or in `cache`; downloads it into `cache` if need be.
 
     Raises UserError, and keeps nothing, if the mirror's file is another one or no address gives the right one.
     """
-    held = None if mirror is None else mirror / str(entry["mirror"])
-    if held is not None and held.is_file():
-        problem = fault(held, entry)
+    at_hand = held(entry, mirror)
+    if at_hand is not None:
+        problem = fault(at_hand, entry)
         if problem is not None:
             raise UserError(
-                f"data: {name}: {held} is {problem}, expected {entry['bytes']} bytes, sha256 {entry['sha256']};"
+                f"data: {name}: {at_hand} is {problem}, expected {entry['bytes']} bytes, sha256 {entry['sha256']};"
                 f" replace it, or name another folder with {MIRROR_VARIABLE}"
             )
-        return held
+        return at_hand
     cached = cache / str(entry["mirror"])
     if cached.is_file() and not fault(cached, entry):
         return cached

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lnf.corpora import store
-from lnf.corpora.fetch import fetch, mirror_folder
+from lnf.corpora.fetch import fetch
 from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.errors import UserError
 from lnf.system.dotted_paths import load_class
@@ -16,16 +16,17 @@ RAW = "raw"
 """The folder of downloaded files, beside the corpora."""
 
 
-def prepare(corpus: str, settings: Mapping[str, Any], mirror: Path | None, out: Path) -> None:
-    """Write the corpus folder `out`: three Arrow files and meta.json. Prints one line.
+def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path | None, out: Path) -> None:
+    """Write three Arrow files and, last, meta.json to `out`. Prints one line.
 
+    `digest` names the corpus; raw files that are downloaded go to `raw` beside the corpora.
     `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
     perhaps `files`, `min_length`, `max_length` (steps), `expect` (counts), and what the source needs. Raises UserError,
-    and leaves `out` alone, if a file cannot be had, or is not what it should be, or if the length prior excludes a
+    and writes nothing, if a file cannot be had, or is not what it should be, or if the length prior excludes a
     sequence.
     """
     try:
-        meta = _prepare(corpus, settings, mirror_folder(mirror), out)
+        meta = _prepare(corpus, settings, digest, mirror, out)
     except UserError as problem:
         raise UserError(str(problem).replace("data: ", f"data: {corpus}: ", 1)) from problem
     print(f"lnf: {corpus}: {summary(meta)} in {out}", flush=True)
@@ -38,11 +39,9 @@ def summary(meta: Mapping[str, Any]) -> str:
     return f"{numbers['sequences']} sequences, {numbers['steps']} steps (train/valid/test), {width}"
 
 
-def _prepare(corpus: str, settings: Mapping[str, Any], mirror: Path | None, out: Path) -> dict[str, Any]:
-    from lnf.plan.digests import data_digest
-
+def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path | None, out: Path) -> dict[str, Any]:
     entries = settings.get("files", {})
-    files = {name: fetch(name, entry, mirror, out.parent / RAW) for name, entry in entries.items()}
+    files = {name: fetch(name, entry, mirror, out.parents[1] / RAW) for name, entry in entries.items()}
     raw = load_class(settings["source"])(settings, files)
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
     counts = {split: count(raw, kept, split) for split in SPLITS}
@@ -53,7 +52,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], mirror: Path | None, out:
     meta = {
         "corpus": corpus,
         "kind": settings["kind"],
-        "digest": data_digest(settings),
+        "digest": digest,
         "raw": {name: entry["sha256"] for name, entry in entries.items()},
         "settings": settings,
         "vocabulary": kept.vocabulary,

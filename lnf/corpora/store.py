@@ -1,13 +1,10 @@
-"""Prepared corpora on disk: a folder of three Arrow files and `meta.json`, written whole or not at all.
+"""Prepared corpora on disk: a folder of three Arrow files and, written last, `meta.json`.
 
 Text: column `x` list<uint8>, symbol ids. Music: `x` list<list<uint8>>, the keys 0..87 that sound at each step. Further
 float64 columns hold numbers of each sequence.
 """
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +14,18 @@ from numpy.typing import NDArray
 
 from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences
 from lnf.errors import UserError
-from lnf.system.files import read_json, write_json
+from lnf.system.files import read_json, replacing, write_json
 
 META = "meta.json"
 
 
 def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
-    """Write a corpus, in place of what `folder` held. The same corpus gives the same bytes."""
-    with _replacing_folder(folder) as scratch:
-        for split, sequences in corpus.splits.items():
-            table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
-            with pa.ipc.new_file(str(scratch / f"{split}.arrow"), table.schema) as writer:
-                writer.write_table(table)
-        write_json(scratch / META, meta)
+    """Write a corpus, meta.json last: where it is, the rest is. The same corpus gives the same bytes."""
+    for split, sequences in corpus.splits.items():
+        table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
+        with replacing(folder / f"{split}.arrow") as scratch, pa.ipc.new_file(str(scratch), table.schema) as writer:
+            writer.write_table(table)
+    write_json(folder / META, meta)
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
@@ -88,20 +84,3 @@ def _rolls(keys: pa.ListArray) -> NDArray[np.uint8]:
 
 def _offsets(lengths: Any) -> pa.Array:
     return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-
-
-@contextmanager
-def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside `folder`; rename it into place if the block succeeds, remove it if not."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a writer that was killed: a corpus has one writer
-        shutil.rmtree(left)
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    scratch.mkdir()
-    try:
-        yield scratch
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

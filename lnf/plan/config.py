@@ -53,6 +53,20 @@ def read(configfiles: Sequence[Path] = (), root: Path = ROOT) -> dict[str, Any]:
     return values
 
 
+def named(name: str, configfiles: Sequence[Path] = (), root: Path = ROOT) -> list[Config]:
+    """The configurations of that name: of the overlays given, else of config.yaml and every overlay beside the schema.
+
+    Raises UserError if there is none.
+    """
+    folder = root / "workflow" / "configs"
+    choices = [list(configfiles)] if configfiles else [[], *([path] for path in sorted(folder.glob("*.yaml")))]
+    found = [load(values, root) for values in (read(choice, root) for choice in choices) if values["name"] == name]
+    if not found:
+        where = ", ".join(map(str, configfiles)) or f"config.yaml or {folder.relative_to(root)}"
+        raise UserError(f"config: name: no configuration {name!r} in {where}; name its overlay with --configfile")
+    return found
+
+
 def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
     """A configuration from its merged values. Raises UserError, one line, for the first mistake found."""
     validation.check_schema(values, root / "workflow" / "schema.yaml")
@@ -104,7 +118,9 @@ def explain(config: Config, corpus: str, prior: str, seed: int) -> dict[str, tup
 
 
 def differs(config: Config, corpus: str, prior: str, seed: int) -> dict[str, list[Any]]:
-    """Dotted key -> [ours, paper] of a run's settings that are not those of config.yaml."""
+    """Dotted key -> [ours, paper] of a run's settings that are not those of config.yaml, which may lack the corpus."""
+    if corpus not in config.paper["corpora"]:
+        return {"corpus": [corpus, None]}
     ours = flatten(resolve(config, corpus, prior, seed).to_dict())
     paper = flatten(resolve(config.paper, corpus, prior, seed).to_dict())
     return {key: [value, paper[key]] for key, value in ours.items() if value != paper[key]}

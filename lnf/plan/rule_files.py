@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lnf.errors import UserError
-from lnf.plan.digests import module_of
+from lnf.plan.code_digests import module_of
 from lnf.spec import BUILTINS, PriorSpec, Role
 
 _KEYS = ("name", "label", "role", "model", "time", "hidden", "transform")

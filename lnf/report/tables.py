@@ -7,11 +7,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from lnf.plan.config import Config
 from lnf.report import table_formats
 from lnf.report.cells import BASE, Cell, Published
-from lnf.report.gather import Row, gather, read_metrics
-from lnf.system.files import replacing
+from lnf.report.gather import Row, read_metrics
+from lnf.system.files import replacing, write_json
 from lnf.units import UNITS
 
 TABLES = ("text", "ablation", "music")
@@ -27,27 +26,23 @@ PublishedKey = tuple[str, str, str, str, str]
 """Table, corpus, prior, split, metric."""
 
 
-def write_tables(metrics: Path, published: Path, options: Mapping[str, Any], out: Path) -> None:
-    """Write {text, ablation, music}.{csv, md, tex} to the folder `out`."""
-    rows, known = read_metrics(metrics), read_published(published)
+def write_tables(told: Mapping[str, Any], metrics: Path) -> None:
+    """Write {text, ablation, music}.{csv, md, tex}. `told` is `lnf.plan.results.Plan.shown`.
+
+    The file `made` comes last, and says of which metrics they are; what another plan left of that kind goes first.
+    """
+    rows, known, out = read_metrics(metrics), read_published(Path(told["published"])), Path(told["out"])
+    for outdated in out.glob("made-*.json"):
+        outdated.unlink()
     for table in TABLES:
         cells = summarise(table, rows, known)
         _write_csv(out / f"{table}.csv", cells)
-        others = _others(table, cells, known) if options["others"] else []
+        others = _others(table, cells, known) if told["options"]["others"] else []
         for form in ("md", "tex"):
             with replacing(out / f"{table}.{form}") as scratch:
-                scratch.write_text(table_formats.render(form, table, cells, others, options))
-
-
-def write_existing(values: Config) -> None:
-    """Write a configuration's tables from whatever of its runs exists; missing ones are named by their status."""
-    metrics = Path("results", values.name, "existing.parquet")
-    gather(values, metrics, existing=True)
-    out = Path("reports", "out", values.name, "tables")
-    write_tables(metrics, values.root / "reports" / "paper.csv", values["tables"], out)
-    missing = Counter(row["status"] for row in read_metrics(metrics) if row["status"] != "ok")
-    found = ", ".join(f"{count} runs {status}" for status, count in missing.items()) or "every run is there"
-    print(f"lnf: tables in {out}: {found}", flush=True)
+                scratch.write_text(table_formats.render(form, table, cells, others, told["options"]), encoding="utf-8")
+    if told["made"]:
+        write_json(out / told["made"], {"metrics": str(metrics)})
 
 
 def read_published(path: Path) -> dict[PublishedKey, Published]:
@@ -118,7 +113,7 @@ def status_of(runs: Sequence[Row]) -> str:
         status = f"partial {counts['ok']}/{len(seeds)} ({others})"
     else:
         status = others
-    return f"{status}; made by other code" if any(row["code"] == "other" for row in runs) else status
+    return f"{status}; made by other code" if any(row["code"] == "kept" for row in runs) else status
 
 
 def _others(table: str, cells: Sequence[Cell], published: Mapping[PublishedKey, Published]) -> list[Cell]:

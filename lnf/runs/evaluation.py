@@ -5,7 +5,7 @@ Axes: S samples in one pass, K importance samples, B batch.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,12 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
-from lnf.plan.digests import spec_digest
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
-from lnf.system.files import read_json, replacing
+from lnf.system.files import digest, read_json, replacing
 from lnf.units import UNITS
 
 SPLITS = ("valid", "test")
@@ -61,26 +60,27 @@ class SequenceScores:
     log_prob_length: np.ndarray
 
 
-def evaluate_run(spec: Spec, folder: Path, run: Path, identity: str = "") -> None:
-    """Evaluate RUN/model.pt into sequences.parquet and, last, evaluation.parquet.
+def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str], evaluation: str) -> None:
+    """Evaluate RUN/model.pt into sequences-DIGEST.parquet and, last, evaluation-DIGEST.parquet.
 
-    `identity` is kept in the metadata of both: what the caller says that they depend on. A diverged run is passed on:
-    no rows, and the status in the metadata. Raises UserError if the run's recorded spec or data are not the expected
-    ones, or if a model scores better than the source that made its corpus.
+    `folder` is the corpus', `digests` are the run's, `evaluation` is the digest of the evaluation; whose they are
+    stands in the metadata of both files. A diverged run is passed on: no rows, and the status in the metadata. Raises
+    UserError if the run or the corpus are not what the digests say, or if a model scores better than the source that
+    made its corpus.
     """
     torch.set_num_threads(spec.resources.cpus)
     facts = read_json(run / "run.json")
+    _require(run / "run.json", facts["digests"], digests)
+    metadata = {"run": digest(digests), "evaluation": evaluation, "status": facts["status"]}
+    files = (run / f"sequences-{evaluation}.parquet", run / f"evaluation-{evaluation}.parquet")
     if facts["status"] != "ok":
-        metadata = {"status": facts["status"], "identity": identity}
-        _write(run / "sequences.parquet", [], pyarrow.schema([("split", pyarrow.string())]), metadata)
-        _write(run / "evaluation.parquet", [], EVALUATION, metadata)
+        _write(files[0], [], pyarrow.schema([("split", pyarrow.string())]), metadata)
+        _write(files[1], [], EVALUATION, metadata)
         return
     model, _, document = checkpoint.load(run / "model.pt")
+    _require(run / "model.pt", document["digests"], facts.get("kept", facts)["digests"])
     corpus = loading.load(folder, spec)
-    expected = {"spec": spec_digest(spec), "data": corpus.meta["digest"]}
-    for part, digest in expected.items():
-        if document["digests"][part] != digest:
-            raise UserError(f"{run}: trained with {part} {document['digests'][part]}, not {digest}; train it again")
+    _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
     model.to(device)
     rows, sequences = [], []
@@ -90,15 +90,16 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, identity: str = "") -> Non
         sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
-    metadata = {"status": "ok", "identity": identity}
-    _write(run / "sequences.parquet", sequences, None, metadata)
-    _write(run / "evaluation.parquet", rows, EVALUATION, metadata)
+    _write(files[0], sequences, None, metadata)
+    _write(files[1], rows, EVALUATION, metadata)
     RunState(run / "state", {}).remove()
 
 
-def evaluate_json(spec: dict[str, Any], data: str, run: str, identity: str) -> None:
-    """`evaluate_run` with plain values, for a worker elsewhere."""
-    evaluate_run(Spec.from_dict(spec), Path(data), Path(run), identity)
+def _require(place: Path, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Raise UserError if a file or folder is another run's or another corpus'."""
+    for part, wanted in expected.items():
+        if found[part] != wanted:
+            raise UserError(f"{place}: made with {part} {found[part]}, not {wanted}; remove it, and make it again")
 
 
 @torch.no_grad()

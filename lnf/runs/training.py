@@ -48,7 +48,10 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
     torch.set_num_threads(spec.resources.cpus)
     corpus = loading.load(folder, spec)
     if corpus.meta["digest"] != context.digests["data"]:
-        raise UserError(f"data: {folder} was prepared with other settings; run `lnf prepare {spec.corpus}` again")
+        raise UserError(
+            f"data: {folder} is corpus {corpus.meta['digest']}, not {context.digests['data']};"
+            " name with --data the one that is meant"
+        )
     with run_lock(out):
         store = RunState(out / "state", context.digests)
         trainer = Trainer(spec, corpus, store, _device(spec))
@@ -59,11 +62,6 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
         except Diverged:
             status, stopped = "diverged", f"loss not finite after {trainer.rollbacks} smaller steps"
         _leave_results(trainer, out, context, facts | {"status": status, "stopped": stopped})
-
-
-def train_json(spec: dict[str, Any], data: str, out: str, context: dict[str, Any]) -> None:
-    """`train_run` with plain values, for a worker elsewhere."""
-    train_run(Spec.from_dict(spec), Path(data), Path(out), RunContext.from_dict(context))
 
 
 def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict[str, Any]) -> None:

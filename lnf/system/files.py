@@ -24,12 +24,22 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
     with replacing(path) as scratch:
-        scratch.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        scratch.write_text(_indented(value), encoding="utf-8")
+
+
+def keep_json(path: Path, value: Any) -> None:
+    """`write_json`, but a file that says so already is left as it is."""
+    if not path.exists() or path.read_bytes() != _indented(value).encode():
+        write_json(path, value)
 
 
 def read_json(path: Path) -> Any:
     """Read one JSON document."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def canonical(value: Any) -> str:

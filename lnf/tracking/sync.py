@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
-ARTIFACT_FILES = ("run.json", "history.parquet", "evaluation.parquet")
+ARTIFACT_FILES = ("run.json", "history.parquet")
 LOCK = Path(".lnf", "mlflow.lock")
 LOCK_WAIT_S = 120.0
 LONGEST_BATCH = {"metrics": 1000, "params": 100}  # MLflow's limits for one call
@@ -61,8 +61,8 @@ def sync_all(name: str) -> int:
     folder = Path("results", name)
     if not folder.is_dir():
         raise UserError(f"sync: {folder}: no such folder; its runs have not been trained here")
-    runs = sorted({path.parent for path in folder.glob("*/*/*/run.json")}
-                  | {path.parent.parent for path in folder.glob("*/*/*/state/run.json")})  # fmt: skip
+    runs = sorted({path.parent for path in folder.glob("*/*/*/*/run.json")}
+                  | {path.parent.parent for path in folder.glob("*/*/*/*/state/run.json")})  # fmt: skip
     return sum(try_sync(run) for run in runs)
 
 
@@ -100,8 +100,10 @@ class _Files:
 
     def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
         self.folder, self.facts, self.history = folder, facts, history
-        self.artifacts = {name: sha256_of(folder / name) for name in ARTIFACT_FILES if (folder / name).exists()}
-        self.evaluation = _rows(folder / "evaluation.parquet")
+        self.evaluated = _wanted_evaluation(folder)
+        names = (*ARTIFACT_FILES, self.evaluated)
+        self.artifacts = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
+        self.evaluation = _rows(folder / self.evaluated)
         self.place = "/".join(str(facts[key]) for key in ("name", "corpus", "prior", "seed"))
         self.key = " ".join([self.place, *(f"{name}={value}" for name, value in sorted(facts["digests"].items()))])
 
@@ -123,6 +125,12 @@ class _Files:
     def history_digest(self, epochs: int) -> str:
         """Identifies the first epochs of the curve."""
         return digest([{key: repr(value) for key, value in row.items()} for row in self.history[:epochs]])
+
+
+def _wanted_evaluation(folder: Path) -> str:
+    """The name of the evaluation that the run's last plan asked for: others of the same model may lie beside it."""
+    told = folder / "spec.json"
+    return f"evaluation-{read_json(told).get('evaluation', '') if told.exists() else ''}.parquet"
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -199,7 +207,7 @@ def _log(client: "MlflowClient", run: "Run", files: _Files) -> None:
     status = files.facts["status"]
     # A deterministic time: the same value logged twice, after a kill in between, is one point of the curve.
     metrics = list(_curves(files.history, logged["epochs"], run.info.start_time))
-    if logged["artifacts"].get("evaluation.parquet") != files.artifacts.get("evaluation.parquet"):
+    if logged["artifacts"].get(files.evaluated) != files.artifacts.get(files.evaluated):
         metrics += _evaluation(files.evaluation, run.info.start_time)
     for name, content in files.artifacts.items():
         if logged["artifacts"].get(name) != content:

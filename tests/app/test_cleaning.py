@@ -6,6 +6,8 @@ import pytest
 
 from lnf.app import cleaning
 from lnf.app.command_line import main
+from lnf.plan import config
+from lnf.plan.results import Plan
 from lnf.system.files import write_json
 
 
@@ -17,7 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for place in cleaning.PLACES:
             Path(place, name).mkdir(parents=True)
         for seed in range(2):
-            write_json(Path("results", name, "markov", "lstm", str(seed), "run.json"), {"wall_seconds": 5400.0})
+            write_json(Path("results", name, "markov", "lstm", str(seed), "d1", "run.json"), {"wall_seconds": 5400.0})
     return tmp_path
 
 
@@ -53,7 +55,7 @@ def test_results_are_removed_after_a_yes_that_knows_the_cost(project: Path, monk
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("mine", "lnf: clean-results: nobody to ask without a terminal; give --yes\n"),
+        ("mine", "lnf: nobody to ask without a terminal; give --yes\n"),
         ("demo", "lnf: clean-results: demo: no such results; there are mine, other\n"),
         ("../results", "lnf: clean-results: ../results: no such results; there are mine, other\n"),
         ("..", "lnf: clean-results: ..: no such results; there are mine, other\n"),
@@ -67,3 +69,35 @@ def test_what_is_refused(
     assert main(["clean-results", name]) == 1
     assert capsys.readouterr().err == line
     assert (left(project, "mine"), left(project, "other")) == (4, 4)
+
+
+def test_old_results_are_listed_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = Plan(config.named("demo")[0])
+    run, prior = plan.runs[0], plan.runs[0].spec.prior.name
+    kept = [run.folder / "model.pt", *run.evaluated, plan.checks[prior], plan.metrics, Path("results/paper/x/y/0/d/f")]
+    kept += [
+        Path("logs/demo", *run.folder.parts[2:-1], f"{run.digest}.train.log"),
+        plan.metrics.parents[1] / "existing",
+    ]
+    old = [run.place / "0ld", run.folder / "evaluation-0ld.parquet", run.folder / "sequences-0ld.parquet"]
+    old += [plan.checks[prior].parents[1] / "0ld", plan.metrics.parents[1] / "0ld"]
+    old += [Path("logs/demo", *run.folder.parts[2:-1], "0ld.train.log")]
+    for path in (*kept, *(path / "f" if path.name == "0ld" else path for path in old)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(100_000))
+    asked = answer(monkeypatch, "n")
+    assert main(["clean-old", "demo"]) == 0
+    assert asked == ["lnf: 6 old results of demo, 0.6 MB, will be lost. Remove? [y/N] "]
+    listed = capsys.readouterr().out.splitlines()
+    assert listed == [*(f"{0.1:10.1f} MB  {path}" for path in sorted(old)), "lnf: nothing removed"]
+    assert all(path.exists() for path in (*kept, *old))
+    assert main(["clean-old", "demo", "--yes"]) == 0
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in old)
+    capsys.readouterr()
+    assert main(["clean-old", "demo", "--yes"]) == 0
+    assert capsys.readouterr().out == "lnf: nothing removed: every result belongs to the configuration\n"
+    assert main(["clean-old", "damo"]) == 1
+    assert "config: name: no configuration 'damo' in config.yaml or workflow/configs" in capsys.readouterr().err

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from lnf.app import launcher
 from lnf.errors import UserError
 from lnf.system.files import read_json, write_json
 from lnf.system.processes import process_identity
+from tests.patience import LIMIT_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = """
@@ -25,9 +25,9 @@ rule train:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a workflow of one job that lasts a minute."""
+    """A folder with a workflow of one job that lasts an hour."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(seconds=60))
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(seconds=3600))
     return tmp_path
 
 
@@ -37,10 +37,8 @@ def attend(project: Path) -> "subprocess.Popen[bytes]":
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, process_group=0)
-    end = time.monotonic() + 30
-    while not ((project / "begun").exists() and launcher.RECORD.exists()):
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.05)
+    wait_for(lambda: ((project / "begun").exists() and launcher.RECORD.exists()) or process.poll() is not None)
+    assert process.poll() is None
     return process
 
 
@@ -51,7 +49,7 @@ def test_a_killed_workflow_is_unlocked_and_a_living_one_respected(project: Path)
     with pytest.raises(UserError, match="another workflow is at work"):
         launcher.require_alone(command)
     os.kill(int(read_json(launcher.RECORD)["owner"].partition(":")[0]), signal.SIGKILL)
-    assert first.wait(10) != 0
+    assert first.wait(LIMIT_S) != 0
     os.killpg(first.pid, signal.SIGKILL)  # the job itself outlives a killed Snakemake
     assert any(launcher.LOCKS.glob("*"))
     launcher.require_alone(command)
@@ -65,7 +63,7 @@ def test_a_killed_workflow_is_unlocked_and_a_living_one_respected(project: Path)
 def test_ctrl_c_is_waited_for(project: Path) -> None:
     process = attend(project)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(LIMIT_S) == 130
     assert not any(launcher.LOCKS.glob("*"))  # Snakemake came to its own end
 
 
@@ -77,7 +75,7 @@ def test_the_lock_of_an_unknown_workflow_is_left_alone(project: Path) -> None:
 
 
 def test_a_workflow_that_was_started_by_hand_is_seen(project: Path) -> None:
-    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "snakemake"])
+    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", "snakemake"])
     try:
         with pytest.raises(UserError, match=f"process {by_hand.pid}"):
             launcher.require_alone(launcher.snakemake([], "1"))

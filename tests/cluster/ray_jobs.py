@@ -31,12 +31,17 @@ def broken(out: str) -> None:
     raise ZeroDivisionError("by design")
 
 
-def steps(out: str, count: int, seconds: float = 0.2) -> None:
-    """`count` steps, one line each in `out`/steps; goes on where the file ends."""
+def steps(out: str, count: int, held: bool = False, seconds: float = 0.2) -> None:
+    """`count` steps, one line each in `out`/steps; goes on where the file ends.
+
+    If `held`, the last step waits for the file `out`/gate, so that a test need not be quick.
+    """
     path = Path(out, "steps")
     done = len(path.read_text().splitlines()) if path.exists() else 0
     for step in range(done, count):
         time.sleep(seconds)
+        while held and step == count - 1 and not Path(out, "gate").exists():
+            time.sleep(seconds)
         with path.open("a") as stream:
             stream.write(f"{step} {os.getpid()}\n")
         progress = {"epoch": step, "message": f"epoch {step + 1}/{count} nll 8.31"}

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lnf.cluster.head import MARK, Head, client_environment
 from lnf.system.files import read_json
 from lnf.system.locks import run_lock
 from lnf.system.processes import alive, marked, owner_folder, process_identity
+from tests.patience import LIMIT_S, finish, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -47,7 +48,7 @@ class Workflow:
     def run(self, entry: str, run: str, **values: Any) -> "subprocess.CompletedProcess[str]":
         """Run a client to its end."""
         process = self.client(entry, run, **values)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LIMIT_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @property
@@ -60,20 +61,16 @@ class Workflow:
         path = self.folder / run / "steps"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
+    def open_gate(self, run: str) -> None:
+        """Let a held job come to its end."""
+        (self.folder / run / "gate").touch()
+
     def close(self) -> None:
         """End the owner and wait until nothing of its head is left."""
         mark, supervisor = self.head.mark, self.head.supervisor
         self.owner.kill()
         self.owner.wait()
-        wait_for(lambda: not alive(supervisor) and not marked(MARK, mark), 10)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    """Wait until `condition` holds; fail if it does not within `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        wait_for(lambda: not alive(supervisor) and not marked(MARK, mark))
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +79,6 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     workflow = Workflow(tmp_path_factory.mktemp("project"))
     yield workflow
     workflow.close()
-
-
-def finish(process: "subprocess.Popen[str]", seconds: float = 60) -> str:
-    """The standard output of a client that must succeed."""
-    out, err = process.communicate(timeout=seconds)
-    assert process.returncode == 0, err
-    return out
 
 
 def kill_part(mark: str, name: str) -> None:
@@ -131,27 +121,28 @@ def test_a_request_that_no_node_can_hold_is_refused_in_one_line(workflow: Workfl
 
 
 def test_a_killed_worker_is_replaced_and_the_run_resumes(workflow: Workflow) -> None:
-    client = workflow.client("steps", "retried", count=10)
-    wait_for(lambda: len(workflow.steps("retried")) >= 3, 30)
+    client = workflow.client("steps", "retried", count=10, held=True)
+    wait_for(lambda: len(workflow.steps("retried")) >= 3)
     os.kill(int(workflow.steps("retried")[-1][1]), signal.SIGKILL)
+    workflow.open_gate("retried")
     out = finish(client)
     done = workflow.steps("retried")
     assert [step for step, _ in done] == [str(n) for n in range(10)]
     assert len({pid for _, pid in done}) == 2
     lines = [line for line in out.splitlines() if line.startswith("toy/af_af/0 epoch ")]
-    assert 1 <= len(lines) <= 2 and "/10 nll 8.31 left " in lines[0]  # at most one in ten seconds
-    assert len((workflow.folder / "retried" / "changes").read_text()) >= 5
+    assert lines and "/10 nll 8.31 left " in lines[0]
+    assert len((workflow.folder / "retried" / "changes").read_text()) >= 2
     assert not (workflow.folder / "retried" / "state" / "worker.train.json").exists()
 
 
 @pytest.mark.e2e
 def test_a_killed_client_takes_its_worker_along_and_no_other(workflow: Workflow) -> None:
     killed, other = workflow.client("steps", "killed", count=1000), workflow.client("steps", "other", count=20)
-    wait_for(lambda: workflow.steps("killed") and workflow.steps("other"), 30)
+    wait_for(lambda: workflow.steps("killed") and workflow.steps("other"))
     worker = process_identity(int(workflow.steps("killed")[0][1]))
     killed.kill()
     killed.communicate()
-    wait_for(lambda: not alive(worker), 10)
+    wait_for(lambda: not alive(worker))
     finish(other)
     assert len({pid for _, pid in workflow.steps("other")}) == 1
 
@@ -159,53 +150,59 @@ def test_a_killed_client_takes_its_worker_along_and_no_other(workflow: Workflow)
 @pytest.mark.e2e
 def test_a_waiting_run_says_so_once(workflow: Workflow) -> None:
     cpus = os.cpu_count()
-    first = workflow.client("steps", "first", count=32, cpus=cpus)
-    wait_for(lambda: workflow.steps("first"), 30)
+    first = workflow.client("steps", "first", count=2, held=True, cpus=cpus)
+    wait_for(lambda: workflow.steps("first"))
     second = workflow.client("trivial", "second", cpus=cpus)
+    assert second.stdout is not None
+    assert second.stdout.readline().startswith("toy/af_af/0 train waits for cpus")
+    workflow.open_gate("first")
     finish(first)
-    assert finish(second).count("toy/af_af/0 train waits for cpus") == 1
+    assert "waits" not in finish(second)
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("part", ["raylet/raylet", "gcs/gcs_server", "ray.scripts", "supervisor"])
 def test_a_run_survives_the_death_of_the_head(workflow: Workflow, part: str) -> None:
     run = part.replace("/", "_")
-    client = workflow.client("steps", run, count=14)
-    wait_for(lambda: len(workflow.steps(run)) >= 3, 30)
+    client = workflow.client("steps", run, count=14, held=True)
+    wait_for(lambda: len(workflow.steps(run)) >= 3)
     before = workflow.head
     if part == "supervisor":
         os.kill(int(before.supervisor.partition(":")[0]), signal.SIGKILL)
     else:
         kill_part(before.mark, part)
+    workflow.open_gate(run)
     out = finish(client)
     assert "the Ray head died; going on with a new one" in out
     assert [step for step, _ in workflow.steps(run)] == [str(n) for n in range(14)]
     assert workflow.head.mark != before.mark
-    wait_for(lambda: not marked(MARK, before.mark) and not Path(before.folder).exists(), 10)
+    wait_for(lambda: not marked(MARK, before.mark) and not Path(before.folder).exists())
 
 
 @pytest.mark.e2e
 def test_nothing_is_left_when_the_owner_is_gone_and_a_new_one_gets_its_own_head(tmp_path: Path) -> None:
     old = Workflow(tmp_path)
-    client = old.client("steps", "run", count=30)
-    wait_for(lambda: len(old.steps("run")) >= 2, 30)
+    client = old.client("steps", "run", count=30, held=True)
+    wait_for(lambda: len(old.steps("run")) >= 2)
     dying = old.head
     old.owner.kill()
     old.owner.wait()
     new = Workflow(tmp_path)  # at once
     assert new.run("trivial", "next").returncode == 0
     assert new.head.mark != dying.mark
-    assert client.wait(10) != 0 and "is gone" in client.communicate()[1]
-    wait_for(lambda: not alive(dying.supervisor) and not marked(MARK, dying.mark), 10)
+    assert client.wait(LIMIT_S) != 0 and "is gone" in client.communicate()[1]
+    wait_for(lambda: not alive(dying.supervisor) and not marked(MARK, dying.mark))
     assert not Path(dying.folder).exists() and not (tmp_path / owner_folder("ray", old.identity)).exists()
     new.close()
     assert not list((tmp_path / ".lnf" / "ray").iterdir())
 
 
-def test_the_users_cluster_is_proved_joined_and_left_alone(workflow: Workflow, tmp_path: Path) -> None:
+def test_the_users_cluster_is_proved_joined_and_left_alone(
+    workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workflow.run("trivial", "warm")
     head = workflow.head
-    os.chdir(workflow.folder)
+    monkeypatch.chdir(workflow.folder)
     theirs = client_environment(workflow.identity, head)
     guest = Workflow(tmp_path)
     guest.environment |= {k: v for k, v in theirs.items() if k.startswith("RAY_")} | {"RAY_ADDRESS": head.address}
@@ -232,12 +229,12 @@ def test_an_address_where_nothing_listens_is_refused_in_one_line(tmp_path: Path)
 def test_a_run_directory_has_one_writer(tmp_path: Path) -> None:
     lines = ["import pathlib, sys, time", "from lnf.system.locks import run_lock",
              "with run_lock(pathlib.Path(sys.argv[1])):",
-             "    print(1, flush=True)", "    time.sleep(60)"]  # fmt: skip
+             "    print(1, flush=True)", "    time.sleep(3600)"]  # fmt: skip
     holder = subprocess.Popen([sys.executable, "-c", "\n".join(lines), str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert holder.stdout is not None and holder.stdout.readline()
     with pytest.raises(Exception, match=f"process {holder.pid} holds"), run_lock(tmp_path, wait_s=0.3):
         pass
     holder.kill()
     holder.wait()
-    with run_lock(tmp_path, wait_s=5):  # the dead hold nothing
+    with run_lock(tmp_path, wait_s=LIMIT_S):  # the dead hold nothing
         pass

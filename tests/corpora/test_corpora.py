@@ -14,6 +14,7 @@ from scipy.io import savemat
 
 from lnf.corpora.sources import chorales, polyphonic, ptb, workers
 from lnf.errors import UserError
+from tests.patience import wait_for
 
 
 def text_files(folder: Path, train: str, valid: str = "ab\n", test: str = "ab\n") -> dict[str, Path]:
@@ -167,7 +168,7 @@ import sys, time
 from lnf.corpora.sources.workers import map_with_progress
 if __name__ == "__main__":
     print("ready", flush=True)
-    map_with_progress(time.sleep, [60.0] * 8, "sleeping")
+    map_with_progress(time.sleep, [3600.0] * 8, "sleeping")
 """
 
 
@@ -177,12 +178,12 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(workers.__file__).parents[3])}
     parent = subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment, start_new_session=True)
     try:
-        wait_until(lambda: len(session(parent.pid)) > 1 + workers.allowed_cpus())  # itself, workers, resource tracker
-        time.sleep(1.0)
+        wait_for(lambda: len(session(parent.pid)) > 1 + workers.allowed_cpus())  # itself, workers, resource tracker
+        time.sleep(1.0)  # by then they are at work; killed earlier they end as well
     finally:
         parent.kill()
         parent.wait()
-    wait_until(lambda: not session(parent.pid))
+    wait_for(lambda: not session(parent.pid))
 
 
 def session(leader: int) -> list[int]:
@@ -196,10 +197,3 @@ def session(leader: int) -> list[int]:
         if int(fields[3]) == leader and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.1)

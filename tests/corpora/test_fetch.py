@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from lnf.corpora import fetch as fetching
-from lnf.corpora.fetch import fetch, mirror_folder
+from lnf.corpora.fetch import fetch
 from lnf.errors import UserError
 
 GOOD = b"one two\nthree\n" * 100
@@ -128,13 +128,3 @@ def test_no_network_names_what_was_tried(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=r"127\.0\.0\.1:1/a: failed \(ConnectionError\).*LNF_DATA_MIRROR"):
         fetch("a.txt", entry("http://127.0.0.1:1/a"), None, tmp_path / "raw")
     assert not files_below(tmp_path)
-
-
-def test_mirror_comes_from_the_argument_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LNF_DATA_MIRROR", raising=False)
-    assert mirror_folder(None) is None
-    monkeypatch.setenv("LNF_DATA_MIRROR", str(tmp_path))
-    assert mirror_folder(None) == tmp_path
-    monkeypatch.setenv("LNF_DATA_MIRROR", str(tmp_path / "absent"))
-    with pytest.raises(UserError, match="absent is not a folder"):
-        mirror_folder(None)

@@ -11,6 +11,7 @@ import yaml
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan import config, rule_files, validation
+from lnf.plan.results import Run, run_of
 from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
 
 PAPER = config.load(config.read())
@@ -277,6 +278,12 @@ def test_rule_file_may_hold_rules(tmp_path: Path) -> None:
     assert rule_files.read_all(tmp_path)["mine"].label == "Mine"
 
 
+def test_a_corpus_of_ones_own_is_no_corpus_of_the_paper() -> None:
+    mine = {"mine": {**PAPER["corpora"]["markov"]}}
+    ours = config.load(config.merge(config.read(), {"corpora": mine, "select": {"corpora": ["mine"]}}))
+    assert config.differs(ours, "mine", "af_af", 0) == {"corpus": ["mine", None]}
+
+
 def test_spec_survives_json() -> None:
     spec = config.resolve(PAPER, "ptb", "iaf_scf", 2)
     assert Spec.from_dict(yaml.safe_load(yaml.safe_dump(spec.to_dict()))) == spec
@@ -311,7 +318,7 @@ def test_mistakes_in_a_spec(change: dict[str, Any], line: str) -> None:
         (["spec", "ptb", "lstm", "one"], "lnf: argument seed: invalid int value: 'one'"),
         (["trian"], "lnf: argument COMMAND: invalid choice: 'trian'"),
         (["train", "nowhere.json", "--data", "d", "--out", "o"], "lnf: nowhere.json: no such file"),
-        (["train", "{", "--data", "d", "--out", "o"], "lnf: {: not JSON"),
+        (["train", str(config.ROOT / "Makefile")], f"lnf: {config.ROOT / 'Makefile'}: not JSON"),
         (["spec", "ptb", "lstm", "0", "--configfile", "no.yaml"], "lnf: config: no.yaml: no such file"),
     ],
 )
@@ -325,4 +332,7 @@ def test_command_line_prints_a_spec_and_its_origins(capsys: pytest.CaptureFixtur
     lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
     assert lines["model.flow_layers"] == ["3", "priors.iaf_scf.text"]
     assert main(["spec", "ptb", "iaf_scf", "1", "--json"]) == 0
-    assert Spec.from_dict(json.loads(capsys.readouterr().out)) == config.resolve(PAPER, "ptb", "iaf_scf", 1)
+    run = Run.from_dict(json.loads(capsys.readouterr().out))
+    assert run.spec == config.resolve(PAPER, "ptb", "iaf_scf", 1) and run == run_of(PAPER, "ptb", "iaf_scf", 1)
+    assert main(["spec", "ptb", "iaf_scf", "1", "--folder"]) == 0
+    assert capsys.readouterr().out == f"results/paper/ptb/iaf_scf/1/{run.digest}\n"

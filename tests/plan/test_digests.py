@@ -7,23 +7,28 @@ from pathlib import Path
 import pytest
 
 from lnf.errors import UserError
-from lnf.plan import config, digests
+from lnf.plan import code_digests, config, digests
 
 PAPER = config.load(config.read())
 RUNS = {prior: config.resolve(PAPER, "ptb", prior, 0) for prior in PAPER.priors}
 
 
 def code(prior: str) -> str:
-    return digests.code_digest("train", RUNS[prior].prior.paths)
+    return code_digests.code_digest("train", RUNS[prior].prior.paths)
+
+
+def copy_of_lnf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of lnf below `folder`, that digests are taken of from now on."""
+    copy = folder / "lnf"
+    shutil.copytree(code_digests.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_digests, "PACKAGE", copy)
+    return copy
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of lnf that digests are taken of."""
-    copy = tmp_path / "lnf"
-    shutil.copytree(digests.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(digests, "PACKAGE", copy)
-    return copy
+    return copy_of_lnf(tmp_path, monkeypatch)
 
 
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
@@ -50,15 +55,15 @@ def test_a_changed_trainer_changes_all(package: Path) -> None:
 
 
 def test_stages_have_their_own_digests(package: Path) -> None:
-    before = {stage: digests.code_digest(stage) for stage in digests.ROOTS}  # type: ignore[arg-type]
+    before = {stage: code_digests.code_digest(stage) for stage in code_digests.ROOTS}  # type: ignore[arg-type]
     path = package / "runs" / "evaluation.py"
     path.write_text(path.read_text() + "\nCHANGED = 1\n")
-    changed = {stage for stage in digests.ROOTS if digests.code_digest(stage) != before[stage]}  # type: ignore[arg-type]
+    changed = {stage for stage in code_digests.ROOTS if code_digests.code_digest(stage) != before[stage]}  # type: ignore[arg-type]
     assert changed == {"evaluate"}
 
 
 def test_training_does_not_depend_on_ray_mlflow_or_the_configuration() -> None:
-    reached = digests.reached("train", RUNS["af_af"].prior.paths)
+    reached = code_digests.reached("train", RUNS["af_af"].prior.paths)
     assert {"lnf.runs.training", "lnf.spec", "lnf.hidden.autoregressive", "lnf.hidden"} <= set(reached)
     assert not {
         "lnf.cluster.client",
@@ -79,14 +84,59 @@ def test_a_users_module_counts_with_its_neighbours(tmp_path: Path, monkeypatch: 
     (folder / "helper.py").write_text("raise RuntimeError('read, never run')\n")
     (folder / "other.py").write_text("thing = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    before = digests.code_digest("train", ["mine.flow.Flow"])
-    assert {"mine", "mine.flow", "mine.helper", "mine.other"} <= set(digests.reached("train", ["mine.flow.Flow"]))
+    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    assert {"mine", "mine.flow", "mine.helper", "mine.other"} <= set(code_digests.reached("train", ["mine.flow.Flow"]))
     (folder / "other.py").write_text("thing = 22\n")
-    assert digests.code_digest("train", ["mine.flow.Flow"]) != before
+    assert code_digests.code_digest("train", ["mine.flow.Flow"]) != before
     with pytest.raises(UserError, match=r"mine\.flow does not define Flaw"):
-        digests.code_digest("train", ["mine.flow.Flaw"])
+        code_digests.code_digest("train", ["mine.flow.Flaw"])
     with pytest.raises(UserError, match="no module of this name"):
-        digests.code_digest("train", ["mine.nothing.Flow"])
+        code_digests.code_digest("train", ["mine.nothing.Flow"])
+
+
+def test_a_helper_in_another_top_level_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_flow.py").write_text("import my_helper\nimport numpy\nimport os\n\nclass Flow:\n    pass\n")
+    (tmp_path / "my_helper.py").write_text("from my_folder.deep import x\n")
+    (tmp_path / "my_folder").mkdir()  # without __init__.py, which Python takes for a package too
+    (tmp_path / "my_folder" / "deep.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = code_digests.code_digest("train", ["my_flow.Flow"])
+    reached = set(code_digests.reached("train", ["my_flow.Flow"]))
+    assert {"my_flow", "my_helper", "my_folder.deep"} <= reached
+    assert not {"numpy", "os", "torch"} & {name.partition(".")[0] for name in reached}
+    (tmp_path / "my_folder" / "deep.py").write_text("x = 22\n")
+    assert code_digests.code_digest("train", ["my_flow.Flow"]) != before
+
+
+def test_the_digest_is_the_same_whichever_python_computes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pinned: computed alike by Python 3.11, 3.12 and 3.13."""
+    code = """
+@decorated(1, *xs, key=None, **ys)
+class Flow(Base, metaclass=M):
+    'text'
+    x: int = 0x10
+    def f(self, a, /, b=1, *c, d: 'T' = ..., **e) -> None:
+        with a as b, c: yield
+        for i, (j, *k) in {1: 2, **e}.items(): print(f'{i!r:>{j}} {k=} \\u00fc', b'x', 1e-300, 2j, sep='ü')
+        try: return lambda x=1: (x := 2) if x else [y async for y in x if y]
+        except* (A, B) as error: raise C from error
+        match a:
+            case {'k': [1, *_], **rest} if rest: del a[1:, ::2], a.b
+            case Point(x=0) | None: global g; nonlocal_ = not -1 @ 2
+"""
+    (tmp_path / "pinned.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert code_digests.reached("train", ["pinned.Flow"])["pinned"] == "789cd518e4a9a4c7"
+
+
+def test_code_that_changed_since_the_plan_is_refused(package: Path) -> None:
+    paths = RUNS["af_scf"].prior.paths
+    planned = code_digests.code_digest("train", paths)
+    code_digests.require_same_code("train", paths, planned)
+    path = package / "hidden" / "coupling.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="train: the code changed since this was planned"):
+        code_digests.require_same_code("train", paths, planned)
 
 
 def test_spec_digest_covers_what_training_depends_on() -> None:
@@ -114,4 +164,4 @@ def test_data_digest_covers_contents_not_addresses() -> None:
     other = config.merge(settings, {"files": {"train.txt": {"sha256": "0" * 64}}})
     assert digests.data_digest(moved) == digests.data_digest(settings)
     assert digests.data_digest(other) != digests.data_digest(settings)
-    assert set(digests.run_digests(RUNS["lstm"], settings)) == {"spec", "code", "data"}
+    assert set(digests.run_digests(RUNS["lstm"], "d1")) == {"spec", "code", "data"}

@@ -9,7 +9,7 @@ import pytest
 
 from lnf.errors import UserError
 from lnf.plan import config
-from lnf.plan.digests import run_digests
+from lnf.plan.results import Plan, Run
 from lnf.report.gather import Row, gather, read_metrics
 from lnf.system.files import write_json
 
@@ -19,44 +19,55 @@ SMALL = {
     "overrides": {"all": {"evaluate": {"samples": 3}}},
 }
 OUT = Path("metrics.parquet")
+FACTS = {"nll": 0.5, "nll_given_length": 0.25, "unigram_nll": 1.0, "unigram_nll_given_length": 0.75}
+META = {"kind": "text", "source": {"test": FACTS, "train": FACTS}, "counts": {"test": {"sequences": 7}}}
 
 
 @pytest.fixture
-def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Config:
-    """A configuration of four runs, all there and fine."""
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan of four runs, all there and fine."""
     monkeypatch.chdir(tmp_path)
-    ours = config.load(config.merge(config.read(), SMALL))
-    for run in config.plan(ours):
-        finish(ours, run)
-    facts = {"nll": 0.5, "nll_given_length": 0.25, "unigram_nll": 1.0, "unigram_nll_given_length": 0.75}
-    meta = {"kind": "text", "source": {"test": facts, "train": facts}, "counts": {"test": {"sequences": 7}}}
-    write_json(Path("data", "markov", "meta.json"), meta)
-    return ours
+    return finished(SMALL)
 
 
-def folder(run: tuple[str, str, int]) -> Path:
-    return Path("results", "small", run[0], run[1], str(run[2]))
+def finished(*changes: dict[str, Any]) -> Plan:
+    """The plan of the paper's configuration with changes, all its runs finished."""
+    values = config.read()
+    for change in changes:
+        values = config.merge(values, change)
+    plan = Plan(config.load(values))
+    for run in plan.runs:
+        finish(run)
+    write_json(plan.corpora["markov"].folder / "meta.json", META)
+    return plan
 
 
-def finish(ours: config.Config, run: tuple[str, str, int], status: str = "ok", k: int = 3, **digests: str) -> None:
-    expected = run_digests(config.resolve(ours, *run), config.corpus_settings(ours, run[0]))
-    write_json(folder(run) / "run.json", {"digests": expected | digests})
-    how: dict[str, Any] = {"estimator": "exact", "k": None} if run[1] == "lstm" else {"estimator": "importance", "k": k}
-    row = {"split": "test", "metric": "nll", "unit": "bpc", "value": 1.0 + run[2], "n": 5} | how
-    table = pyarrow.Table.from_pylist([row] if status == "ok" else []).replace_schema_metadata({"status": status})
-    pyarrow.parquet.write_table(table, folder(run) / "evaluation.parquet")
+def named(plan: Plan, prior: str, seed: int) -> Run:
+    return next(run for run in plan.runs if (run.spec.prior.name, run.spec.seed) == (prior, seed))
 
 
-def gathered(ours: config.Config, existing: bool = False) -> dict[tuple[str, int | None], Row]:
-    gather(ours, OUT, existing)
+def finish(run: Run, status: str = "ok", metadata: dict[str, str] | None = None, **facts: Any) -> None:
+    place = {"corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
+    write_json(run.folder / "run.json", {"digests": run.context.digests, "status": status, **place, **facts})
+    exact = run.spec.prior.name == "lstm"
+    how: dict[str, Any] = {"estimator": "exact", "k": None} if exact else {"estimator": "importance", "k": 3}
+    row = {"split": "test", "metric": "nll", "unit": "bpc", "value": 1.0 + run.spec.seed, "n": 5} | how
+    whose = {"run": run.digest, "evaluation": run.evaluation, "status": status} | (metadata or {})
+    table = pyarrow.Table.from_pylist([row] if status == "ok" else []).replace_schema_metadata(whose)
+    pyarrow.parquet.write_table(table, run.evaluated[0])
+
+
+def gathered(plan: Plan, existing: bool = False) -> dict[tuple[str, int | None], Row]:
+    gather(plan.gathered, OUT, existing)
     return {(row["prior"], row["seed"]): row for row in read_metrics(OUT)}
 
 
-def test_finished_runs_and_the_sources_limits(values: config.Config) -> None:
-    rows = gathered(values)
+def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
+    rows = gathered(plan)
     assert rows["af_af", 1]["value"] == 2.0
     assert (rows["af_af", 1]["k"], rows["lstm", 0]["k"]) == (3, None)
-    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
+    assert {(row["status"], row["code"]) for row in rows.values()} == {("ok", "current")}
     limits = {(row["prior"], row["metric"]): row for row in read_metrics(OUT) if row["role"] == "reference"}
     assert len(limits) == 4  # train is not reported
     assert limits["source", "nll"]["value"] == pytest.approx(0.5 / 0.6931471805599453)
@@ -64,46 +75,55 @@ def test_finished_runs_and_the_sources_limits(values: config.Config) -> None:
     assert limits["source", "nll"]["n"] == 7
 
 
-@pytest.mark.parametrize("key", ["spec", "data"])
-def test_a_stranger_is_refused(values: config.Config, key: str, capsys: pytest.CaptureFixture[str]) -> None:
-    finish(values, ("markov", "af_af", 0), **{key: "f00"})
-    with pytest.raises(UserError, match=rf"^results/small/markov/af_af/0: made with .*{key} digest f00, expected"):
-        gather(values, OUT)
-    assert gathered(values, existing=True)["af_af", 0]["status"] == "not_run"
-    assert "results/small/markov/af_af/0: made with" in capsys.readouterr().out
+def test_a_copied_evaluation_is_refused(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, other = named(plan, "af_af", 0), named(plan, "af_af", 1)
+    ours.evaluated[0].write_bytes(other.evaluated[0].read_bytes())
+    words = f"{ours.evaluated[0]}: is evaluation {other.evaluation} of run {other.digest}, not of this one"
+    with pytest.raises(UserError) as caught:
+        gather(plan.gathered, OUT)
+    assert str(caught.value) == f"{words}; remove it, and run snakemake again"
+    assert gathered(plan, existing=True)["af_af", 0]["status"] == "not_run"
+    assert words in capsys.readouterr().out
 
 
-def test_another_number_of_samples_is_refused(values: config.Config) -> None:
-    finish(values, ("markov", "af_af", 0), k=4)
-    with pytest.raises(UserError, match="evaluated with K=4, expected 3"):
-        gather(values, OUT)
+@pytest.mark.parametrize("metadata", [{"run": "f00"}, {"evaluation": "f00"}])
+def test_an_evaluation_of_another_making_is_refused(plan: Plan, metadata: dict[str, str]) -> None:
+    finish(named(plan, "af_af", 0), metadata=metadata)
+    with pytest.raises(UserError, match=r"f00.*, not of this one; remove it"):
+        gather(plan.gathered, OUT)
 
 
-def test_other_code_is_marked(values: config.Config) -> None:
-    finish(values, ("markov", "af_af", 0), code="f00")
-    rows = gathered(values)
-    assert (rows["af_af", 0]["code"], rows["af_af", 1]["code"]) == ("other", "current")
+def test_a_copied_run_is_refused(plan: Plan) -> None:
+    ours, other = named(plan, "af_af", 0), named(plan, "lstm", 1)
+    (ours.folder / "run.json").write_bytes((other.folder / "run.json").read_bytes())
+    with pytest.raises(UserError, match=rf"run\.json: belongs to run {other.digest} of markov/lstm/1; remove it"):
+        gather(plan.gathered, OUT)
+
+
+def test_a_kept_result_is_marked(plan: Plan) -> None:
+    finish(named(plan, "af_af", 0), kept={"digests": {}})
+    rows = gathered(plan)
+    assert (rows["af_af", 0]["code"], rows["af_af", 1]["code"]) == ("kept", "current")
     assert rows["af_af", 0]["status"] == "ok"
 
 
-def test_diverged_runs_are_results(values: config.Config) -> None:
-    finish(values, ("markov", "af_af", 0), status="diverged")
-    row = gathered(values)["af_af", 0]
+def test_diverged_runs_are_results(plan: Plan) -> None:
+    finish(named(plan, "af_af", 0), status="diverged")
+    row = gathered(plan)["af_af", 0]
     assert (row["status"], row["metric"], row["value"]) == ("diverged", None, None)
 
 
-def test_missing_runs_have_a_status(values: config.Config) -> None:
-    (folder(("markov", "af_af", 0)) / "evaluation.parquet").unlink()
-    (folder(("markov", "lstm", 1)) / "run.json").unlink()
-    write_json(folder(("markov", "lstm", 1)) / "state" / "error.json", {"message": "no memory"})
-    with pytest.raises(UserError, match=r"^results/small/markov/lstm/1: error"):
-        gather(values, OUT)
-    rows = gathered(values, existing=True)
+def test_missing_runs_have_a_status(plan: Plan) -> None:
+    named(plan, "af_af", 0).evaluated[0].unlink()
+    lost = named(plan, "lstm", 1)
+    (lost.folder / "run.json").unlink()
+    write_json(lost.folder / "state" / "error.json", {"message": "no memory"})
+    with pytest.raises(UserError, match=rf"^{lost.folder}: error"):
+        gather(plan.gathered, OUT)
+    rows = gathered(plan, existing=True)
     assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("not_run", "error")
 
 
-def test_a_subset_has_no_limit_of_the_whole(values: config.Config) -> None:
-    subset = config.load(config.merge(values.values, {"overrides": {"all": {"subset": {"test": 3}}}}))
-    for run in config.plan(subset):
-        finish(subset, run)
+def test_a_subset_has_no_limit_of_the_whole(plan: Plan) -> None:
+    subset = finished(SMALL, {"overrides": {"all": {"subset": {"test": 3}}}})
     assert all(row["role"] != "reference" for row in gathered(subset).values())

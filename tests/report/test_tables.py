@@ -10,7 +10,9 @@ import pyarrow.parquet
 import pytest
 
 from lnf.plan import config
+from lnf.plan.results import Plan
 from lnf.report import tables
+from lnf.report.existing import write_existing
 from lnf.report.gather import METRICS, Row
 
 PUBLISHED = config.ROOT / "reports" / "paper.csv"
@@ -45,17 +47,22 @@ ROWS = [
     missing("ptb", "af_af", 2, "error"),
     missing("ptb", "iaf_scf", 0, "not_run"),
     nll("ptb", "af_none", 0, 1.60),
-    nll("markov", "af_af", 0, 1.5, code="other"),
+    nll("markov", "af_af", 0, 1.5, code="kept"),
     nll("markov", "source", None, 1.2),
     nll("jsb_chorales", "lstm", 0, 8.0),
 ]
+
+
+def told(out: Path, made: str | None = "made-d1.json", **options: Any) -> dict[str, Any]:
+    """What `tables` is told."""
+    return {"options": {**OPTIONS, **options}, "published": str(PUBLISHED), "out": str(out), "made": made}
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """The folder of tables made from ROWS."""
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS, METRICS), tmp_path / "metrics.parquet")
-    tables.write_tables(tmp_path / "metrics.parquet", PUBLISHED, OPTIONS, tmp_path)
+    tables.write_tables(told(tmp_path), tmp_path / "metrics.parquet")
     return tmp_path
 
 
@@ -136,7 +143,7 @@ def test_latex_is_escaped(out: Path) -> None:
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS[:3], METRICS), tmp_path / "metrics.parquet")
-    tables.write_tables(tmp_path / "metrics.parquet", PUBLISHED, OPTIONS, tmp_path)
+    tables.write_tables(told(tmp_path), tmp_path / "metrics.parquet")
     assert "No run of this table is planned." in (tmp_path / "music.md").read_text()
     assert (tmp_path / "music.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
 
@@ -159,7 +166,7 @@ def test_tables_of_what_exists(
     monkeypatch.chdir(tmp_path)
     changes = {"name": "bare", "select": {"corpora": ["markov"], "priors": ["lstm", "af_none"]}}
     ours = config.load(config.merge(config.read(), json.loads(json.dumps(changes))))
-    tables.write_existing(ours)
+    write_existing(Plan(ours))
     assert capsys.readouterr().out == "lnf: tables in reports/out/bare/tables: 6 runs not_run\n"
     text = cells(Path("reports/out/bare/tables/text.csv"))
     assert text["markov", "lstm", "test", "nll"]["status"] == "not_run"

@@ -14,6 +14,7 @@ from torch import Tensor
 from lnf.corpora import loading
 from lnf.corpora.batch_order import sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.prepare import prepare
 from lnf.errors import UserError
 from lnf.models.build import build_model
 from lnf.models.emission import Emission
@@ -22,9 +23,9 @@ from lnf.runs.evaluation import SequenceScores, evaluate_run, samples_at_once, s
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
-from lnf.system.files import read_json, write_json
+from lnf.system.files import digest, read_json, write_json
 from tests.specs import tiny_spec
-from tests.tiny_corpus import context, prepared
+from tests.tiny_corpus import SETTINGS, context, prepared
 
 CPU = torch.device("cpu")
 
@@ -39,10 +40,14 @@ def _spec(prior: str = "af_scf", **evaluate: Any) -> Spec:
 
 
 def _evaluated(spec: Spec, corpus: Path, run: Path) -> list[dict[str, Any]]:
-    train_run(spec, corpus, run, context(corpus, spec))
-    evaluate_run(spec, corpus, run)
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(run / "evaluation.parquet").to_pylist()
+    train_run(spec, corpus, run, context(spec))
+    _evaluate(spec, corpus, run)
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(run / "evaluation-e1.parquet").to_pylist()
     return rows
+
+
+def _evaluate(spec: Spec, corpus: Path, run: Path, /, **digests: str) -> None:
+    evaluate_run(spec, corpus, run, context(spec, **digests).digests, "e1")
 
 
 def test_numbers_of_one_split() -> None:
@@ -75,7 +80,7 @@ def test_rows_of_a_run(prior: str, corpus: Path, tmp_path: Path) -> None:
     assert {(row["split"], row["metric"]) for row in rows} == {(s, m) for s in ("valid", "test") for m in metrics}
     nll = next(row for row in rows if (row["split"], row["metric"]) == ("test", "nll"))
     assert (nll["estimator"], nll["k"]) == (("exact", None) if prior == "lstm" else ("importance", 7))
-    sequences = pyarrow.parquet.read_table(tmp_path / "sequences.parquet").to_pylist()
+    sequences = pyarrow.parquet.read_table(tmp_path / "sequences-e1.parquet").to_pylist()
     test = [row for row in sequences if row["split"] == "test"]
     assert [row["index"] for row in test] == list(range(60))
     total = -sum(row["log_prob"] for row in test) / sum(row["length"] + 1 for row in test) / math.log(2)
@@ -86,9 +91,9 @@ def test_rows_of_a_run(prior: str, corpus: Path, tmp_path: Path) -> None:
 
 def test_same_bytes_again(corpus: Path, tmp_path: Path) -> None:
     _evaluated(_spec(), corpus, tmp_path)
-    first = (tmp_path / "evaluation.parquet").read_bytes()
-    evaluate_run(_spec(), corpus, tmp_path)
-    assert (tmp_path / "evaluation.parquet").read_bytes() == first
+    first = (tmp_path / "evaluation-e1.parquet").read_bytes()
+    _evaluate(_spec(), corpus, tmp_path)
+    assert (tmp_path / "evaluation-e1.parquet").read_bytes() == first
 
 
 def test_the_byte_budget_changes_no_number(corpus: Path) -> None:
@@ -107,31 +112,48 @@ def test_the_byte_budget_changes_no_number(corpus: Path) -> None:
 
 
 def test_a_diverged_run_is_passed_on(corpus: Path, tmp_path: Path) -> None:
-    train_run(_spec(), corpus, tmp_path, context(corpus, _spec()))
+    train_run(_spec(), corpus, tmp_path, context(_spec()))
     write_json(tmp_path / "run.json", {**read_json(tmp_path / "run.json"), "status": "diverged"})
-    evaluate_run(_spec(), corpus, tmp_path)
-    table = pyarrow.parquet.read_table(tmp_path / "evaluation.parquet")
+    _evaluate(_spec(), corpus, tmp_path)
+    table = pyarrow.parquet.read_table(tmp_path / "evaluation-e1.parquet")
     assert table.num_rows == 0
     assert table.schema.metadata[b"status"] == b"diverged"
 
 
-def test_a_run_of_another_spec_or_on_other_data_is_refused(corpus: Path, tmp_path: Path) -> None:
-    train_run(_spec(), corpus, tmp_path / "run", context(corpus, _spec()))
-    with pytest.raises(UserError, match="trained with spec"):
-        evaluate_run(_spec("af_af"), corpus, tmp_path / "run")
-    document = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
-    document["digests"]["data"] = "other"
-    torch.save(document, tmp_path / "run" / "model.pt")
-    with pytest.raises(UserError, match="trained with data other"):
-        evaluate_run(_spec(), corpus, tmp_path / "run")
+def test_an_evaluation_says_whose_it_is(corpus: Path, tmp_path: Path) -> None:
+    _evaluated(_spec("lstm"), corpus, tmp_path)
+    for file in ("evaluation-e1.parquet", "sequences-e1.parquet"):
+        metadata = pyarrow.parquet.read_schema(tmp_path / file).metadata
+        assert metadata[b"run"].decode() == digest(context(_spec("lstm")).digests)
+        assert (metadata[b"evaluation"], metadata[b"status"]) == (b"e1", b"ok")
+
+
+@pytest.mark.parametrize("part", ["spec", "code", "data"])
+def test_files_of_another_run_are_refused(part: str, corpus: Path, tmp_path: Path) -> None:
+    spec = _spec("lstm")
+    train_run(spec, corpus, tmp_path, context(spec))
+    with pytest.raises(UserError, match=rf"run\.json: made with {part} .*, not other; remove it"):
+        _evaluate(spec, corpus, tmp_path, **{part: "other"})
+    document = torch.load(tmp_path / "model.pt", weights_only=True)
+    torch.save(document | {"digests": {**document["digests"], part: "other"}}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=rf"model\.pt: made with {part} other, not"):
+        _evaluate(spec, corpus, tmp_path)
+
+
+def test_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
+    spec, other = _spec("lstm"), tmp_path / "data" / "tiny" / "other"
+    train_run(spec, corpus, tmp_path, context(spec))
+    prepare("tiny", SETTINGS, "other", None, other)
+    with pytest.raises(UserError, match="made with data other"):
+        _evaluate(spec, other, tmp_path)
 
 
 def test_a_model_that_sees_what_it_predicts_is_caught(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A planted leak: nine tenths of the probability go to the right symbol."""
-    train_run(_spec("lstm"), corpus, tmp_path, context(corpus, _spec("lstm")))
-    evaluate_run(_spec("lstm"), corpus, tmp_path)
+    train_run(_spec("lstm"), corpus, tmp_path, context(_spec("lstm")))
+    _evaluate(_spec("lstm"), corpus, tmp_path)
 
     def leaky(self: Emission, features: Tensor, x: Tensor) -> Tensor:
         return -torch.log(0.9 + 0.1 * torch.exp(-original(self, features, x)))
@@ -139,7 +161,7 @@ def test_a_model_that_sees_what_it_predicts_is_caught(
     original = Emission.nll
     monkeypatch.setattr(Emission, "nll", leaky)
     with pytest.raises(UserError, match="above the source's own; no honest model is"):
-        evaluate_run(_spec("lstm"), corpus, tmp_path)
+        _evaluate(_spec("lstm"), corpus, tmp_path)
 
 
 def test_the_source_itself_is_no_leak(corpus: Path) -> None:

@@ -38,7 +38,7 @@ def _spec(prior: str = "af_scf", **train: Any) -> Spec:
 
 
 def _train(spec: Spec, corpus: Path, out: Path) -> bytes:
-    train_run(spec, corpus, out, context(corpus))
+    train_run(spec, corpus, out, context())
     return (out / "history.parquet").read_bytes()
 
 
@@ -61,7 +61,7 @@ def test_results_of_a_run(corpus: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
     model, spec, document = checkpoint.load(tmp_path / "model.pt")
     assert spec == _spec()
-    assert document["digests"] == context(corpus).digests
+    assert document["digests"] == context().digests
     assert facts["parameters"] == sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -109,7 +109,7 @@ def test_state_of_other_code_is_discarded_with_a_line(
     whole = _train(_spec(), corpus, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(Cut):
         _cut_after(patch, 25)
-        train_run(_spec(learning_rate=0.5), corpus, tmp_path / "cut", context(corpus, code="older"))
+        train_run(_spec(learning_rate=0.5), corpus, tmp_path / "cut", context(code="older"))
     assert _train(_spec(), corpus, tmp_path / "cut") == whole
     assert "the code changed since this state was written; starting anew" in capsys.readouterr().out
 
@@ -212,8 +212,8 @@ def test_too_few_epochs_are_refused(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_data_of_other_settings_are_refused(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="prepared with other settings"):
-        train_run(_spec(), corpus, tmp_path, context(corpus, data="other"))
+    with pytest.raises(UserError, match="is corpus c0ffee, not other"):
+        train_run(_spec(), corpus, tmp_path, context(data="other"))
 
 
 def test_model_of_an_unknown_format_names_the_revision_that_reads_it(corpus: Path, tmp_path: Path) -> None:

@@ -1,0 +1,241 @@
+"""Where results lie. A result is named by what made it: a digest in its path, so it is made once and never overwritten.
+
+    data/CORPUS/DIGEST/{train,valid,test}.arrow, meta.json
+    results/NAME/checks/PRIOR/DIGEST/check.json
+    results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}
+    ... the same folder: evaluation-DIGEST.parquet, sequences-DIGEST.parquet
+    results/NAME/metrics/DIGEST/metrics.parquet
+    reports/out/NAME/tables/, a view of the last; made-DIGEST.json in it says of what
+
+Each folder holds spec.json: what the job that fills it must be told.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lnf.errors import UserError
+from lnf.plan import config
+from lnf.plan.code_digests import code_digest
+from lnf.plan.config import Config
+from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
+from lnf.plan.raw_files import mirror_folder, with_files_at_hand
+from lnf.spec import RunContext, Spec
+from lnf.system.files import digest, read_json, sha256_of
+
+TOLD = "spec.json"
+SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
+TRAINED = ("model.pt", "history.parquet", "run.json")
+TABLES = tuple(f"{table}.{form}" for table in ("text", "ablation", "music") for form in ("csv", "md", "tex"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with all that it must be told: its spec and context, its corpus' folder, the digest of its evaluation."""
+
+    spec: Spec
+    context: RunContext
+    data: Path
+    evaluation: str
+
+    @property
+    def digest(self) -> str:
+        """What names the run among those of its corpus, prior and seed."""
+        return digest(self.context.digests)
+
+    @property
+    def place(self) -> Path:
+        """The folder of all runs of its corpus, prior and seed."""
+        return Path("results", self.context.name, self.spec.corpus, self.spec.prior.name, str(self.spec.seed))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its results."""
+        return self.place / self.digest
+
+    @property
+    def trained(self) -> list[Path]:
+        """The files of a trained model."""
+        return [self.folder / name for name in TRAINED]
+
+    @property
+    def evaluated(self) -> list[Path]:
+        """The files of its evaluation: metrics, then scores of each sequence."""
+        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in ("evaluation", "sequences")]
+
+    @property
+    def status(self) -> str:
+        """finished (its run.json says how), error or not_run."""
+        if all(path.exists() for path in (self.folder / "run.json", self.evaluated[0])):
+            return "finished"
+        return "error" if (self.folder / "state" / "error.json").exists() else "not_run"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain JSON values."""
+        told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation}
+        return {"spec": self.spec.to_dict(), **told}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], data: Path | None = None) -> "Run":
+        """A run from plain JSON values, of which only `spec` must be there; `data` replaces the corpus' folder.
+
+        What is not told is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
+        """
+        unknown = set(values) - {"spec", "name", "digests", "differs", "data", "evaluation"}
+        if unknown or "spec" not in values:
+            what = f"{min(unknown)}: unknown key" if unknown else "spec: missing"
+            raise UserError(f"{what}; give what `python -m lnf spec CORPUS PRIOR SEED --json` prints")
+        spec = Spec.from_dict(values["spec"])
+        folder = data or Path(values.get("data", ""))
+        digests = values.get("digests") or run_digests(spec, _digest_of(folder, spec.corpus))
+        context = RunContext(values.get("name", "adhoc"), dict(digests), dict(values.get("differs", {})))
+        return cls(spec, context, folder, values.get("evaluation") or evaluation_digest(spec))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as it is to be prepared."""
+
+    name: str
+    settings: Mapping[str, Any]
+    digest: str
+    code: str
+    mirror: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its prepared files."""
+        return Path("data", self.name, self.digest)
+
+    @property
+    def prepared(self) -> list[Path]:
+        """Its files."""
+        return [self.folder / name for name in SPLITS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `prepare` must be told, as plain JSON values."""
+        return {"corpus": self.name, "settings": self.settings, "digest": self.digest, "code": self.code,
+                "mirror": self.mirror}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a configuration asks for, and where it lies."""
+
+    config: Config
+    runs: list[Run] = field(init=False)
+    corpora: dict[str, Corpus] = field(init=False)
+
+    def __post_init__(self) -> None:
+        values, keys = self.config, config.plan(self.config)
+        mirror = mirror_folder(values["data"]["mirror"])
+        corpora = {name: _corpus(values, name, mirror) for name in dict.fromkeys(key[0] for key in keys)}
+        object.__setattr__(self, "corpora", corpora)
+        object.__setattr__(self, "runs", [_run(values, corpora[key[0]], key) for key in keys])
+
+    @property
+    def name(self) -> str:
+        """The configuration's name."""
+        return self.config.name
+
+    @cached_property
+    def checks(self) -> dict[str, Path]:
+        """Prior -> the file that says that its laws hold."""
+        specs = {run.spec.prior.name: run.spec for run in reversed(self.runs)}
+        root = Path("results", self.name, "checks")
+        return {prior: root / prior / check_digest(spec) / "check.json" for prior, spec in specs.items()}
+
+    @cached_property
+    def gathered(self) -> dict[str, Any]:
+        """What `gather` must be told: whose results, in which order, under which labels."""
+        return {
+            "runs": [_told_of(run) for run in self.runs],
+            "corpora": [{"corpus": name, "data": str(corpus.folder), "whole": _whole_splits(self.runs, name)}
+                        for name, corpus in self.corpora.items()],
+            "code": code_digest("gather"),
+        }  # fmt: skip
+
+    @property
+    def metrics(self) -> Path:
+        """The file of all metrics."""
+        return Path("results", self.name, "metrics", digest(self.gathered), "metrics.parquet")
+
+    @property
+    def tables_folder(self) -> Path:
+        """Where people look for the tables."""
+        return Path("reports", "out", self.name, "tables")
+
+    @property
+    def published(self) -> Path:
+        """The paper's own numbers."""
+        return self.config.root / "reports" / "paper.csv"
+
+    @cached_property
+    def tables(self) -> list[Path]:
+        """The tables, and last the file that says that they are those of this plan."""
+        made_from = [digest(self.gathered), self.config["tables"], sha256_of(self.published), code_digest("tables")]
+        made = self.tables_folder / f"made-{digest(made_from)}.json"
+        return [*(self.tables_folder / name for name in TABLES), made]
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is asked for by itself."""
+        of_runs = [path for run in self.runs for path in (*run.trained, *run.evaluated)]
+        return [*of_runs, self.metrics, *self.tables]
+
+    def told(self) -> Iterable[tuple[Path, Any]]:
+        """(file, content) of what every job must be told."""
+        for corpus in self.corpora.values():
+            yield corpus.folder / TOLD, corpus.to_dict()
+        for run in self.runs:
+            yield run.folder / TOLD, run.to_dict()
+        for prior, file in self.checks.items():
+            yield file.parent / TOLD, next(run for run in self.runs if run.spec.prior.name == prior).to_dict()
+        yield self.metrics.parent / TOLD, {**self.gathered, "tables": self.shown(self.tables[-1].name)}
+
+    def shown(self, made: str | None) -> dict[str, Any]:
+        """What `tables` must be told; `made` is the file that says so when they are a finished plan's."""
+        out, published = str(self.tables_folder), str(self.published)
+        return {"options": self.config["tables"], "published": published, "out": out, "made": made}
+
+
+def run_of(values: Config, corpus: str, prior: str, seed: int) -> Run:
+    """A run of a configuration, planned there or not."""
+    mirror = mirror_folder(values["data"]["mirror"])
+    config.resolve(values, corpus, prior, seed)  # names that are unknown are said first
+    return _run(values, _corpus(values, corpus, mirror), (corpus, prior, seed))
+
+
+def _corpus(values: Config, name: str, mirror: Path | None) -> Corpus:
+    settings = config.corpus_settings(values, name)
+    digest_of_data = data_digest(with_files_at_hand(settings, mirror))
+    return Corpus(name, settings, digest_of_data, code_digest("data", [settings["source"]]), values["data"]["mirror"])
+
+
+def _run(values: Config, corpus: Corpus, key: tuple[str, str, int]) -> Run:
+    spec = config.resolve(values, *key)
+    context = RunContext(values.name, run_digests(spec, corpus.digest), config.differs(values, *key))
+    return Run(spec, context, corpus.folder, evaluation_digest(spec))
+
+
+def _told_of(run: Run) -> dict[str, Any]:
+    spec = run.spec
+    names = {"corpus": spec.corpus, "kind": spec.kind, "prior": spec.prior.name, "seed": spec.seed}
+    people = {"label": spec.prior.label, "role": spec.prior.role}
+    return names | people | {"folder": str(run.folder), "evaluation": run.evaluation, "digests": run.context.digests}
+
+
+def _whole_splits(runs: Iterable[Run], corpus: str) -> list[str]:
+    """The splits of which a corpus' runs see every sequence: the limit that a source sets holds for no subset."""
+    subset = next(run.spec.subset for run in runs if run.spec.corpus == corpus)
+    whole = [split for split in ("valid", "test") if getattr(subset, split) is None]
+    return whole if subset.max_length is None else []
+
+
+def _digest_of(folder: Path, corpus: str) -> str:
+    meta = folder / "meta.json"
+    if not meta.exists():
+        raise UserError(f"{meta}: no such file; name with --data a folder that `lnf prepare` wrote for {corpus}")
+    return str(read_json(meta)["digest"])

@@ -1,0 +1,46 @@
+"""A finished project, for all tests that leave it as it is."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.patience import finish
+from tests.pipeline import Project
+
+TOO_MUCH = {"overrides__priors__lstm__resources": {"memory_gb": 50000.0}}
+
+
+@pytest.fixture
+def finished(undisturbed: Project) -> Project:
+    """The finished project, with the overlay that finished it."""
+    undisturbed.overlay()
+    return undisturbed
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose runs all came to their end undisturbed: the flow's first, for the LSTM's could not be placed.
+
+    Its folder's name holds what a shell reads.
+    """
+    folder = tmp_path_factory.mktemp("finished") / "it's a $HOME; project"
+    folder.mkdir()
+    project = Project(folder)
+    out = finish(project.workflow(**TOO_MUCH), status=1)
+    assert_a_failure_is_told(project, out)
+    flow = project.identities("af_scf")
+    out = finish(project.workflow())
+    assert "lnf: tiny: 1 runs to train, 1 to evaluate" in out and "lnf: tiny: 2 runs: 2 ok" in out
+    assert project.identities("af_scf") == flow
+    yield project
+    project.close()
+
+
+def assert_a_failure_is_told(project: Project, out: str) -> None:
+    """One line of ours, the log, the counts, and tables of what exists; nothing of Snakemake's."""
+    assert "lnf: markov/lstm/0: train: resources: no node can hold cpus 1, gpus 0, memory 5e+04 GB" in out
+    log = f"logs/{project.run_folder('lstm').relative_to(project.folder / 'results')}.train.log"
+    assert f"its log is {log}" in out
+    assert "lnf: tiny: 2 runs: 1 error, 1 ok" in out and "RuleException" not in out and "Traceback" not in out
+    assert max(map(len, out.splitlines())) < 300
+    assert project.statuses() == {"lstm": "error", "af_scf": "ok", "source": "ok", "unigram": "ok"}

@@ -1,0 +1,21 @@
+"""What MLflow shows of a project."""
+
+from typing import Any
+
+from tests.pipeline import Project
+
+
+def mirrored(project: Project) -> dict[str, Any]:
+    """MLflow's runs that are not superseded, by name."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{project.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny/markov")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    found = {run.info.run_name: run for run in runs}
+    assert len(found) == len(runs)
+    for run in runs:
+        run.curve = [point.step for point in client.get_metric_history(run.info.run_id, "valid_loss")]
+        run.files = sorted(file.path for file in client.list_artifacts(run.info.run_id))
+    return found

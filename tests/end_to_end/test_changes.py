@@ -1,0 +1,244 @@
+"""What was made stays, and what is wanted is made: every change, and every way back, on a finished project."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.patience import LIMIT_S, finish, wait_for
+from tests.pipeline import PRIORS, Project
+
+pytestmark = pytest.mark.e2e
+
+REPORT = {"gather": 1, "tables": 1, "all": 1}
+FLOW = {"train": 1, "evaluate": 1, **REPORT}
+ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT, "total": 8}
+FASTER = {"overrides__priors__lstm__train__learning_rate": 1.5}
+LONGER = {"overrides__priors__af_scf__train__epochs": 25}
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A fresh clone with the finished results, data, tables and database copied into it, to be spoilt."""
+    project = finished.copy(tmp_path / 'a "copy"', "results", "data", "reports/out", ".snakemake")
+    (project.folder / ".lnf").mkdir()
+    (project.folder / ".lnf" / "database.ok").touch()
+    shutil.copy(finished.folder / "mlflow.db", project.folder)
+    yield project
+    project.close()
+
+
+def made(project: Project) -> dict[str, tuple[int, int]]:
+    """File -> (inode, time of change), of all that was trained, evaluated and prepared."""
+    files = [path for place in ("results", "data") for path in (project.folder / place).rglob("*") if path.is_file()]
+    kept = [
+        path for path in files if path.name != "spec.json" and path.suffix in (".pt", ".json", ".parquet", ".arrow")
+    ]
+    stats = {path: path.stat() for path in kept if "state" not in path.parts and path.name != "existing.parquet"}
+    return {str(path): (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+def assert_untouched(project: Project, before: dict[str, tuple[int, int]]) -> None:
+    now = made(project)
+    assert {path: now.get(path) for path in before} == before
+
+
+def shown(project: Project) -> dict[str, bytes]:
+    """The tables that people look at."""
+    folder = project.folder / "reports" / "out" / "tiny" / "tables"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("made-")}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes", "jobs"),
+    [
+        ("lnf/hidden/coupling.py", '"""', '"""Much to say. ', {}, {}),
+        ("lnf/hidden/coupling.py", "import torch\n", "import torch  # of course\n", {}, {}),
+        ("lnf/hidden/coupling.py", "-0.07, 0.07", "-0.06, 0.06", {}, {"check": 1, **FLOW, "total": 6}),
+        ("lnf/laws/laws.py", "import torch\n", "import torch\n\nNEW = 1\n", {}, {}),
+        ("lnf/laws/laws.py", "import torch\n", "import torch\n\nNEW = 1\n", LONGER, {"check": 1, **FLOW, "total": 6}),
+        ("lnf/corpora/sources/markov.py", "import math\n", "import math\n\nNEW = 1\n", {}, ALL),
+        ("lnf/corpora/prepare.py", "import numpy as np\n", "import numpy as np\n\nNEW = 1\n", {}, ALL),
+        ("lnf/report/table_formats.py", "†", "*", {}, {"tables": 1, "all": 1, "total": 2}),
+        ("", "", "", {"tables__decimals": 2}, {"tables": 1, "all": 1, "total": 2}),
+        ("", "", "", {"overrides__priors__lstm__train__epochs": 6}, {**FLOW, "total": 5}),
+        ("", "", "", {"overrides__priors__af_scf__evaluate": {"samples": 6}}, {"evaluate": 1, **REPORT, "total": 4}),
+        ("", "", "", {"overrides__all__resources": {"memory_gb": 0.6}}, {}),
+        ("", "", "", {"corpora__markov__prepare__seed": 2}, ALL),
+    ],
+)  # fmt: skip
+def test_a_change_makes_what_it_names(
+    finished: Project, file: str, old: str, new: str, changes: dict[str, Any], jobs: dict[str, int]
+) -> None:
+    path = finished.folder / (file or "config.yaml")
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    text = before.replace(old, new, 1) if old.startswith('"""') else before.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    try:
+        assert finished.planned(**changes) == jobs
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+@pytest.mark.parametrize("records", ["kept", "removed", "emptied", "touched"])
+def test_neither_records_nor_dates_decide(copied: Project, records: str) -> None:
+    if records == "removed":
+        shutil.rmtree(copied.folder / ".snakemake")
+    if records == "emptied":
+        for record in (copied.folder / ".snakemake" / "metadata").rglob("*"):
+            if record.is_file():
+                record.write_bytes(b"")
+    if records == "touched":
+        for path in copied.folder.rglob("*"):
+            os.utime(path)
+    assert copied.planned() == {}
+    assert copied.planned(**FASTER) == {**FLOW, "total": 5}
+    removed = copied.result("af_scf", "evaluation")
+    copied.overlay()
+    copied.result("af_scf", "evaluation").unlink()
+    assert copied.planned() == {"evaluate": 1, "all": 1, "total": 2}, removed
+
+
+def test_results_count_without_their_data(copied: Project) -> None:
+    """New runs want the corpus again; that it is prepared anew redoes none of the old."""
+    shutil.rmtree(copied.folder / "data")
+    assert copied.planned() == {}
+    assert copied.planned(**FASTER) == {"prepare": 1, **FLOW, "total": 6}
+
+
+@pytest.mark.parametrize("trouble", ["too many cpus", "too large a step", "dead cluster"])
+def test_a_change_that_cannot_run_destroys_nothing(copied: Project, trouble: str) -> None:
+    before, tables = made(copied), shown(copied)
+    changes: dict[str, Any] = {
+        "too many cpus": {"overrides__all__resources": {"cpus": 99, "memory_gb": 0.5}},
+        "too large a step": {"overrides__priors__lstm__train__learning_rate": 1.0e300},
+        "dead cluster": FASTER,
+    }[trouble]
+    if trouble == "dead cluster":
+        copied.environment["RAY_ADDRESS"] = "127.0.0.1:1"
+    out, _ = copied.workflow(**changes).communicate(timeout=LIMIT_S)
+    assert copied.statuses()["lstm"] == "error", out
+    assert_untouched(copied, before)
+    assert copied.planned() == {"tables": 1, "all": 1, "total": 2}
+    finish(copied.workflow())
+    assert shown(copied) == tables
+    assert_untouched(copied, before)
+
+
+def test_a_prepare_that_fails_leaves_the_corpora_of_others(copied: Project) -> None:
+    before = made(copied)
+    out = finish(copied.workflow(name="other", corpora__markov__prepare__letters=1), status=1)
+    assert "lnf: data: markov: " in out and "Traceback" not in out
+    assert_untouched(copied, before)
+    assert copied.planned() == {}
+
+
+def test_configurations_of_one_name_in_turn(copied: Project) -> None:
+    """One that is interrupted, the first again, the other to its end, the first again: each table is its own."""
+    before, tables = made(copied), shown(copied)
+    longer = copied.workflow(**LONGER)
+    wait_for(lambda: copied.epochs("af_scf") >= 2, longer)
+    os.killpg(longer.pid, signal.SIGINT)
+    longer.communicate(timeout=LIMIT_S)
+    finish(copied.start("lnf", "tables", "--configfile", "overlay.yaml"))
+    assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok"}
+    assert not any(row["mean"] for row in copied.table() if row["prior"] == "af_scf")
+
+    assert copied.planned() == {"tables": 1, "all": 1, "total": 2}
+    out = finish(copied.workflow())
+    assert "0 runs to train, 0 to evaluate" in out and shown(copied) == tables
+
+    out = finish(copied.workflow(**LONGER))
+    assert "1 runs to train, 1 to evaluate" in out and len(copied.rows("af_scf", "history.parquet")) == 25
+    other = shown(copied)
+    assert other["text.csv"] != tables["text.csv"]
+
+    finish(copied.workflow())
+    assert shown(copied) == tables
+    finish(copied.workflow(**LONGER))
+    assert shown(copied) == other
+    assert_untouched(copied, before)
+
+
+def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) -> None:
+    copied.overlay()
+    shutil.copy(copied.result("lstm", "evaluation"), copied.result("af_scf", "evaluation"))
+    out = finish(copied.start("lnf", "tables", "--configfile", "overlay.yaml"))
+    assert "not of this one; it counts as not run" in out
+    assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok"}
+    shutil.rmtree(copied.folder / "results" / "tiny" / "metrics")
+    out = finish(copied.workflow(), status=1)
+    assert "not of this one; remove it, and run snakemake again" in out
+    copied.result("af_scf", "evaluation").unlink()
+    finish(copied.workflow())
+    assert copied.statuses()["af_scf"] == "ok"
+
+
+def test_a_users_helper_module_counts(tmp_path: Path) -> None:
+    """A class in a file of one's own, at the top of the project, and a helper in another."""
+    project = Project(tmp_path)
+    lines = ["from lnf.transforms.affine import Affine", "from my_helper import NAME", "", "",
+             "class Mine(Affine):", "    name = NAME", ""]  # fmt: skip
+    (tmp_path / "my_flow.py").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "my_helper.py").write_text("NAME = 'one'\n", encoding="utf-8")
+    rule = 'prior("mine", label="Mine", time="af", hidden="scf", transform="my_flow.Mine")\n'
+    (tmp_path / "rules" / "priors" / "mine.smk").write_text(rule, encoding="utf-8")
+    changes = {"select__priors": ["mine"], "overrides__priors": {}}
+    finish(project.workflow(**changes))
+    before = made(project)
+    assert project.planned(**changes) == {}
+    (tmp_path / "my_helper.py").write_text("NAME = 'one'  # so called\n", encoding="utf-8")
+    assert project.planned(**changes) == {}
+    (tmp_path / "my_helper.py").write_text("NAME = 'two'\n", encoding="utf-8")
+    assert project.planned(**changes) == {"check": 1, **FLOW, "total": 6}
+    assert_untouched(project, before)
+    project.close()
+
+
+def test_a_raw_file_that_is_edited_after_prepare(tmp_path: Path) -> None:
+    """With its new sha256 it is another corpus; without, it is refused, and what was made of the old one stands."""
+    project = Project(tmp_path)
+    raw = tmp_path / "mirror" / "mine"
+    raw.mkdir(parents=True)
+    for split in ("train", "valid", "test"):
+        (raw / f"{split}.txt").write_text("ab\nba\nabba\n" * 9, encoding="utf-8")
+    project.environment["LNF_DATA_MIRROR"] = str(tmp_path / "mirror")
+
+    def changes() -> dict[str, Any]:
+        files = {path.name: {"mirror": f"mine/{path.name}", "bytes": path.stat().st_size, "addresses": [],
+                             "sha256": sha256(path.read_bytes()).hexdigest()} for path in raw.iterdir()}  # fmt: skip
+        entry = {
+            "kind": "text",
+            "roles": ["main"],
+            "prepare": {"source": "lnf.corpora.sources.ptb.read", "files": files},
+        }
+        selected = {"corpora": ["mine"], "priors": ["lstm"], "seeds": [0]}
+        return {"corpora": {"mine": entry}, "select": selected, "overrides__all__train__batch": 4}
+
+    old = json.loads(json.dumps(changes()))
+    finish(project.workflow(**old))
+    before = made(project)
+    assert project.planned(**old) == {}
+    (raw / "test.txt").write_text("ab\n" * 9, encoding="utf-8")
+    wanted = {"prepare": 1, **FLOW, "total": 6}
+    assert project.planned(**old) == wanted
+    out = finish(project.workflow(**old), status=1)
+    assert "test.txt is a file cut short" in out and project.statuses() == {"lstm": "not_run"}
+    assert project.planned(**changes()) == wanted
+    finish(project.workflow(**changes()))
+    assert project.statuses() == {"lstm": "ok"}
+    assert_untouched(project, before)
+    project.close()
+
+
+def test_what_is_wanted_can_be_named(finished: Project) -> None:
+    """The folder that `lnf spec` prints is the one that the workflow fills."""
+    for prior in PRIORS:
+        assert finished.result(prior, "model.pt").exists() and finished.result(prior, "spec.json").exists()

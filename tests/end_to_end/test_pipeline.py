@@ -1,0 +1,45 @@
+"""The pipeline as its user meets it, with real workers and a real database, to its end."""
+
+import pytest
+
+from tests.end_to_end.mirrored import mirrored
+from tests.pipeline import PRIORS, Project
+
+pytestmark = pytest.mark.e2e
+
+
+def test_every_planned_cell_is_filled_beside_source_and_unigram(finished: Project) -> None:
+    rows = finished.table()
+    assert {row["prior"] for row in rows} == {*PRIORS, "source", "unigram"}
+    assert {(row["status"], row["n"]) for row in rows if row["prior"] in PRIORS and row["mean"]} == {("ok", "1")}
+    filled = {(row["prior"], row["split"], row["metric"]): float(row["mean"]) for row in rows if row["mean"]}
+    exact = {"nll", "nll_given_length", "length"}
+    for prior in PRIORS:
+        for split in ("valid", "test"):
+            metrics = {metric for p, s, metric in filled if (p, s) == (prior, split)}
+            assert metrics == (exact if prior == "lstm" else exact | {"elbo", "reconstruction", "kl"})
+    nll = {prior: filled[prior, "test", "nll"] for prior in ("source", "lstm", "unigram")}
+    assert nll["source"] < nll["lstm"] < nll["unigram"]
+
+
+def test_mlflow_holds_every_run_with_curves_params_tags_and_artifacts(finished: Project) -> None:
+    runs = mirrored(finished)
+    assert set(runs) == {f"{prior}/0" for prior in PRIORS}
+    for prior in PRIORS:
+        run, history = runs[f"{prior}/0"], finished.rows(prior, "history.parquet")
+        assert (run.info.status, run.data.tags["lnf.status"]) == ("FINISHED", "ok")
+        assert run.data.tags["lnf.run"] == f"tiny/markov/{prior}/0"
+        assert run.data.params["train.epochs"] == str(len(history)) and run.data.params["model.hidden"] == "16"
+        assert run.curve == [row["epoch"] for row in history]
+        rows = finished.rows(prior, "evaluation")
+        (nll,) = [row["value"] for row in rows if (row["split"], row["metric"]) == ("test", "nll")]
+        assert run.data.metrics["test.nll_bpc"] == pytest.approx(nll)
+        assert run.files == sorted(["run.json", "history.parquet", finished.result(prior, "evaluation").name])
+
+
+def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
+    before = {prior: finished.identities(prior) for prior in PRIORS}
+    status, out = finished.run("lnf", "run", "--configfile", finished.overlay())
+    assert status == 0
+    assert out == "lnf: tiny: nothing to be done; the tables are in reports/out/tiny/tables\n"
+    assert {prior: finished.identities(prior) for prior in PRIORS} == before
