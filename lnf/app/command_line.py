@@ -128,7 +128,7 @@ def _prepare(arguments: Arguments) -> None:
 
 def _check(arguments: Arguments) -> None:
     from lnf.laws.check import check
-    from lnf.plan.results import Run
+    from lnf.plan.run import Run
 
     check(Run.from_dict(arguments.told.values).spec, _out(arguments) / "check.json")
 
@@ -136,7 +136,7 @@ def _check(arguments: Arguments) -> None:
 def _step(arguments: Arguments) -> None:
     """Train or evaluate."""
     from lnf.app import steps
-    from lnf.plan.results import Run
+    from lnf.plan.run import Run
 
     run = Run.from_dict(arguments.told.values, arguments.data)
     steps.run_step(arguments.step, run, _out(arguments), arguments.ray)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow.parquet
 
-from lnf.plan.results import SPLITS, TOLD, Plan, Run
+from lnf.plan.results import SPLITS, TOLD, Plan
+from lnf.plan.run import Run
 from lnf.system.files import read_json, replacing, sha256_of, write_json
 
 

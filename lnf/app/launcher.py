@@ -21,7 +21,8 @@ import psutil
 from lnf.app.snakemake_output import QUIET, retell
 from lnf.errors import UserError
 from lnf.plan import config
-from lnf.plan.results import Plan, Run
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
 from lnf.spec import Spec
 from lnf.system.files import read_json, write_json
 from lnf.system.processes import alive, process_identity

@@ -9,7 +9,7 @@ from lnf.errors import UserError
 from lnf.plan.code_digests import require_same_code
 from lnf.plan.digests import evaluation_digest
 from lnf.plan.raw_files import mirror_folder
-from lnf.plan.results import Run
+from lnf.plan.run import Run
 from lnf.system.files import write_json
 
 Step = Literal["train", "evaluate"]

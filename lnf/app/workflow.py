@@ -16,7 +16,8 @@ from typing import Any
 from lnf.errors import UserError
 from lnf.plan import config, validation
 from lnf.plan.config import Config
-from lnf.plan.results import Plan, Run
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
 from lnf.spec import Spec
 from lnf.system.files import keep_json
 from lnf.system.processes import alive, process_identity

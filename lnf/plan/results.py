@@ -16,82 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lnf.errors import UserError
 from lnf.plan import config
 from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand
-from lnf.spec import RunContext, Spec
-from lnf.system.files import digest, read_json, sha256_of
+from lnf.plan.run import Run
+from lnf.spec import RunContext
+from lnf.system.files import digest, sha256_of
 
 TOLD = "spec.json"
 SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
-TRAINED = ("model.pt", "history.parquet", "run.json")
 TABLES = tuple(f"{table}.{form}" for table in ("text", "ablation", "music") for form in ("csv", "md", "tex"))
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run with all that it must be told: its spec and context, its corpus' folder, the digest of its evaluation."""
-
-    spec: Spec
-    context: RunContext
-    data: Path
-    evaluation: str
-
-    @property
-    def digest(self) -> str:
-        """What names the run among those of its corpus, prior and seed."""
-        return digest(self.context.digests)
-
-    @property
-    def place(self) -> Path:
-        """The folder of all runs of its corpus, prior and seed."""
-        return Path("results", self.context.name, self.spec.corpus, self.spec.prior.name, str(self.spec.seed))
-
-    @property
-    def folder(self) -> Path:
-        """The folder of its results."""
-        return self.place / self.digest
-
-    @property
-    def trained(self) -> list[Path]:
-        """The files of a trained model."""
-        return [self.folder / name for name in TRAINED]
-
-    @property
-    def evaluated(self) -> list[Path]:
-        """The files of its evaluation: metrics, then scores of each sequence."""
-        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in ("evaluation", "sequences")]
-
-    @property
-    def status(self) -> str:
-        """finished (its run.json says how), error or not_run."""
-        if all(path.exists() for path in (self.folder / "run.json", self.evaluated[0])):
-            return "finished"
-        return "error" if (self.folder / "state" / "error.json").exists() else "not_run"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The run as plain JSON values."""
-        told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation}
-        return {"spec": self.spec.to_dict(), **told}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], data: Path | None = None) -> "Run":
-        """A run from plain JSON values, of which only `spec` must be there; `data` replaces the corpus' folder.
-
-        What is not told is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
-        """
-        unknown = set(values) - {"spec", "name", "digests", "differs", "data", "evaluation"}
-        if unknown or "spec" not in values:
-            what = f"{min(unknown)}: unknown key" if unknown else "spec: missing"
-            raise UserError(f"{what}; give what `python -m lnf spec CORPUS PRIOR SEED --json` prints")
-        spec = Spec.from_dict(values["spec"])
-        folder = data or Path(values.get("data", ""))
-        digests = values.get("digests") or run_digests(spec, _digest_of(folder, spec.corpus))
-        context = RunContext(values.get("name", "adhoc"), dict(digests), dict(values.get("differs", {})))
-        return cls(spec, context, folder, values.get("evaluation") or evaluation_digest(spec))
 
 
 @dataclass(frozen=True)
@@ -232,10 +168,3 @@ def _whole_splits(runs: Iterable[Run], corpus: str) -> list[str]:
     subset = next(run.spec.subset for run in runs if run.spec.corpus == corpus)
     whole = [split for split in ("valid", "test") if getattr(subset, split) is None]
     return whole if subset.max_length is None else []
-
-
-def _digest_of(folder: Path, corpus: str) -> str:
-    meta = folder / "meta.json"
-    if not meta.exists():
-        raise UserError(f"{meta}: no such file; name with --data a folder that `lnf prepare` wrote for {corpus}")
-    return str(read_json(meta)["digest"])

@@ -10,7 +10,8 @@ import pytest
 
 from lnf.app.keeping import keep
 from lnf.plan import config
-from lnf.plan.results import Plan, Run
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
 from lnf.report.gather import gather, read_metrics
 from lnf.system.files import digest, read_json, write_json
 

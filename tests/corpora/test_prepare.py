@@ -14,6 +14,7 @@ from lnf.corpora import store
 from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import RawCorpus
 from lnf.errors import UserError
+from lnf.plan.raw_files import mirror_folder
 
 ROOT = Path(__file__).parents[2]
 ADD_ONE = {"smoothing": "add_one", "headroom": 1.25}
@@ -178,7 +179,7 @@ def test_real_data_has_the_counts_of_config_yaml(tmp_path: Path, corpus: str) ->
     lengths = config["defaults"]["lengths"] | entry.get("lengths", {})
     settings = {"kind": entry["kind"], "lengths": lengths, **entry["prepare"]}
     assert {"sequences", "steps"} <= settings["expect"].keys()
-    prepare(corpus, settings, "d1", None, tmp_path / corpus)
+    prepare(corpus, settings, "d1", mirror_folder(None), tmp_path / corpus)
     counts = store.read_meta(tmp_path / corpus)["counts"]
     for split in ("train", "valid", "test"):
         sequences, _ = store.read_split(tmp_path / corpus, split)
@@ -192,7 +193,7 @@ def test_real_ptb_is_the_text_of_its_file(tmp_path: Path) -> None:
         pytest.skip("LNF_DATA_MIRROR names no folder with the real data")
     config = yaml.safe_load((ROOT / "config.yaml").read_text())["corpora"]["ptb"]
     settings = {"kind": "text", "lengths": config["lengths"], **config["prepare"]}
-    prepare("ptb", settings, "d1", None, tmp_path / "ptb")
+    prepare("ptb", settings, "d1", mirror_folder(None), tmp_path / "ptb")
     meta = store.read_meta(tmp_path / "ptb")
     lines = (Path(os.environ["LNF_DATA_MIRROR"]) / "ptb/test.txt").read_text().split("\n")
     wanted = [line.strip() for line in lines if 1 <= len(line.strip()) <= 288]

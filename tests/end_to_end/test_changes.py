@@ -181,6 +181,32 @@ def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) 
     assert copied.statuses()["af_scf"] == "ok"
 
 
+def test_results_of_a_refactored_flow_are_kept_after_one_was_made_again(copied: Project) -> None:
+    changes: dict[str, Any] = {"select": {"corpora": ["markov"], "priors": ["af_scf"], "seeds": [0, 1]}}
+    finish(copied.workflow(**changes))
+    before, numbers = made(copied), {row["metric"]: row["mean"] for row in copied.table() if row["prior"] == "af_scf"}
+    coupling = copied.folder / "lnf" / "hidden" / "coupling.py"
+    coupling.write_text(coupling.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
+    assert copied.planned(**changes) == {"check": 1, "train": 2, "evaluate": 2, **REPORT, "total": 8}
+
+    out = finish(copied.start("lnf", "keep", "--configfile", "overlay.yaml"))
+    assert "lnf: keep: af_scf on text: no run of today's code equals an older one; make one: results/" in out
+    again = out.split("make one: ")[1].split("/run.json")[0]
+    told = json.loads(
+        finish(copied.start("lnf", "spec", "markov", "af_scf", "0", "--configfile", "overlay.yaml", "--json"))
+    )
+    targets = [f"{again}/run.json", f"{again}/evaluation-{told['evaluation']}.parquet"]
+    finish(copied.start("snakemake", "--cores", "2", *targets, "--configfile", "overlay.yaml"))
+
+    out = finish(copied.start("lnf", "keep", "--configfile", "overlay.yaml"))
+    assert "lnf: keep: markov/af_scf/1: " in out and "with its scores" in out
+    assert copied.planned(**changes) == {**REPORT, "total": 3}
+    finish(copied.workflow(**changes))
+    assert copied.statuses()["af_scf"] == "ok; made by other code"
+    assert {row["metric"]: row["mean"] for row in copied.table() if row["prior"] == "af_scf"} == numbers
+    assert_untouched(copied, before)
+
+
 def test_a_users_helper_module_counts(tmp_path: Path) -> None:
     """A class in a file of one's own, at the top of the project, and a helper in another."""
     project = Project(tmp_path)

@@ -11,7 +11,8 @@ import yaml
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan import config, rule_files, validation
-from lnf.plan.results import Run, run_of
+from lnf.plan.results import run_of
+from lnf.plan.run import Run
 from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
 
 PAPER = config.load(config.read())

@@ -9,7 +9,8 @@ import pytest
 
 from lnf.errors import UserError
 from lnf.plan import config
-from lnf.plan.results import Plan, Run
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
 from lnf.report.gather import Row, gather, read_metrics
 from lnf.system.files import write_json
 

@@ -1,0 +1,43 @@
+"""A single run needs PyTorch, numpy and pyarrow, and nothing else that is installed: it may be a bare GPU machine."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from lnf.plan.config import ROOT
+from tests.patience import LIMIT_S
+from tests.specs import tiny_spec
+from tests.tiny_corpus import prepared
+
+BARE = """
+import sys
+for name in "ray snakemake mlflow scipy music21 jsonschema pooch requests psutil yaml".split():
+    sys.modules[name] = None  # as if it were not installed
+from lnf.app.command_line import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_single_run_needs_no_more_than_it_says(tmp_path: Path) -> None:
+    corpus, out = prepared(tmp_path), tmp_path / "run"
+    spec = replace(tiny_spec("af_scf"), corpus="tiny")
+    (tmp_path / "told.json").write_text(json.dumps({"spec": spec.to_dict()}), encoding="utf-8")
+    for step in ("train", "evaluate"):
+        command = [
+            sys.executable,
+            "-c",
+            BARE,
+            step,
+            str(tmp_path / "told.json"),
+            "--data",
+            str(corpus),
+            "--out",
+            str(out),
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        assert done.returncode == 0, done.stderr
+    assert {path.name.partition("-")[0] for path in out.iterdir()} == {
+        "model.pt", "history.parquet", "run.json", "evaluation", "sequences",
+    }  # fmt: skip
