@@ -36,7 +36,7 @@ OVERLAY: dict[str, Any] = {
             "evaluate": {"samples": 5},
             "resources": {"memory_gb": 0.5},
         },
-        "priors": {"lstm": {"train": {"learning_rate": 2.0}}, "af_scf": {"train": {"epochs": 24, "elbo_samples": 2}}},
+        "priors": {"lstm": {"train": {"learning_rate": 2.0}}, "af_scf": {"train": {"epochs": 40, "elbo_samples": 2}}},
     },
 }
 """Two runs on a few short sequences: the LSTM's lasts a second, the flow's long enough to be killed in the middle."""

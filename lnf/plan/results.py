@@ -11,7 +11,7 @@ Each folder holds spec.json: what the job that fills it must be told.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,18 @@ class Plan:
     """All that a configuration asks for, and where it lies."""
 
     config: Config
-    runs: list[Run] = field(init=False)
-    corpora: dict[str, Corpus] = field(init=False)
 
-    def __post_init__(self) -> None:
-        values, keys = self.config, config.plan(self.config)
-        mirror = mirror_folder(values["data"]["mirror"])
-        corpora = {name: _corpus(values, name, mirror) for name in dict.fromkeys(key[0] for key in keys)}
-        object.__setattr__(self, "corpora", corpora)
-        object.__setattr__(self, "runs", [_run(values, corpora[key[0]], key) for key in keys])
+    @cached_property
+    def corpora(self) -> dict[str, Corpus]:
+        """Name -> corpus, of every corpus that is trained on."""
+        mirror = mirror_folder(self.config["data"]["mirror"])
+        names = dict.fromkeys(key[0] for key in config.plan(self.config))
+        return {name: _corpus(self.config, name, mirror) for name in names}
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every run, in the tables' order."""
+        return [_run(self.config, self.corpora[key[0]], key) for key in config.plan(self.config)]
 
     @property
     def name(self) -> str:

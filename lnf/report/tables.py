@@ -1,13 +1,13 @@
 """The paper's tables from gathered metrics: our mean and spread over seeds beside the published value."""
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from lnf.report import table_formats
+from lnf.report.cell_status import status_of
 from lnf.report.cells import BASE, Cell, Published
 from lnf.report.gather import Row, read_metrics
 from lnf.system.files import replacing, write_json
@@ -100,20 +100,6 @@ def _cell(runs: Sequence[Row], split: str, metric: str, published: Published | N
         published=published,
         status=status_of(runs),
     )
-
-
-def status_of(runs: Sequence[Row]) -> str:
-    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`; other code is named."""
-    seeds = {row["seed"]: row["status"] for row in runs}
-    counts = Counter(seeds.values())
-    others = ", ".join(f"{status} {count}" for status, count in sorted(counts.items()) if status != "ok")
-    if len(counts) == 1:
-        status = next(iter(counts))
-    elif counts["ok"]:
-        status = f"partial {counts['ok']}/{len(seeds)} ({others})"
-    else:
-        status = others
-    return f"{status}; made by other code" if any(row["code"] == "kept" for row in runs) else status
 
 
 def _others(table: str, cells: Sequence[Cell], published: Mapping[PublishedKey, Published]) -> list[Cell]:

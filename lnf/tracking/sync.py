@@ -57,13 +57,16 @@ def try_upgrade() -> None:
 
 
 def sync_all(name: str) -> int:
-    """Mirror every run of a configuration's results; the number of runs mirrored. Raises UserError without results."""
+    """Mirror every run of a configuration's results, the latest of each place last: it supersedes the others.
+
+    Returns the number of runs mirrored. Raises UserError without results.
+    """
     folder = Path("results", name)
     if not folder.is_dir():
         raise UserError(f"sync: {folder}: no such folder; its runs have not been trained here")
-    runs = sorted({path.parent for path in folder.glob("*/*/*/*/run.json")}
-                  | {path.parent.parent for path in folder.glob("*/*/*/*/state/run.json")})  # fmt: skip
-    return sum(try_sync(run) for run in runs)
+    written = {path.parent: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/run.json")}
+    written |= {path.parents[1]: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/state/run.json")}
+    return sum(try_sync(run) for run in sorted(written, key=lambda run: written[run]))
 
 
 def try_sync(run_dir: Path) -> bool:

@@ -20,7 +20,7 @@ REPORT = {"gather": 1, "tables": 1, "all": 1}
 FLOW = {"train": 1, "evaluate": 1, **REPORT}
 ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT, "total": 8}
 FASTER = {"overrides__priors__lstm__train__learning_rate": 1.5}
-LONGER = {"overrides__priors__af_scf__train__epochs": 25}
+LONGER = {"overrides__priors__af_scf__train__epochs": 41}
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_configurations_of_one_name_in_turn(copied: Project) -> None:
     assert "0 runs to train, 0 to evaluate" in out and shown(copied) == tables
 
     out = finish(copied.workflow(**LONGER))
-    assert "1 runs to train, 1 to evaluate" in out and len(copied.rows("af_scf", "history.parquet")) == 25
+    assert "1 runs to train, 1 to evaluate" in out and len(copied.rows("af_scf", "history.parquet")) == 41
     other = shown(copied)
     assert other["text.csv"] != tables["text.csv"]
 

@@ -51,7 +51,7 @@ def project(fresh: Path, database: Path) -> Path:
 
 def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", scale: float = 1.0) -> Path:
     """A run directory as training leaves it, or, with status "running", as it is in the middle."""
-    run = Path("results", "demo", "markov", "af_af", str(seed), "d1")
+    run = Path("results", "demo", "markov", "af_af", str(seed), code)
     facts: dict[str, Any] = {
         "name": "demo", "corpus": "markov", "prior": "af_af", "seed": seed, "label": "AF / AF", "role": "main",
         "status": status, "revision": "abc", "differs_from_paper": {"model.hidden": [32, 500]},
@@ -141,6 +141,14 @@ def test_a_retrained_run_is_new_and_the_old_superseded(project: Path) -> None:
     assert (new.data.tags["lnf.status"], new.info.status) == ("diverged", "FAILED")
 
 
+def test_of_the_runs_of_a_place_the_latest_supersedes_the_others(project: Path) -> None:
+    for age, code in enumerate(("c3", "c1", "c2")):
+        os.utime(leave_run(1, code=code) / "run.json", ns=(0, (10 - age) * 10**9))
+    assert sync.sync_all("demo") == 3
+    statuses = {run.data.tags["lnf.key"].split()[1]: run.data.tags["lnf.status"] for run in runs()}
+    assert statuses == {"code=c3": "ok", "code=c1": "superseded", "code=c2": "superseded"}
+
+
 def test_racing_first_users_do_no_harm_and_a_deleted_database_is_rebuilt(fresh: Path) -> None:
     for seed in range(2):
         evaluate(leave_run(5, seed=seed), 1.0 + seed)
@@ -165,7 +173,7 @@ def test_mlflow_away_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert not sync.try_sync(leave_run(1))
     lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("lnf: warning: MLflow: results/demo/markov/af_af/0/d1 not mirrored")
+    assert len(lines) == 1 and lines[0].startswith("lnf: warning: MLflow: results/demo/markov/af_af/0/c1 not mirrored")
 
 
 def test_the_mirror_follows_a_workflow_and_ends_with_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
