@@ -2,7 +2,8 @@
 
 The proof is a run of the same variant and kind of data that stands twice: as the other code made it, and as today's
 code made it again, with equal histories byte for byte (and equal scores, for its evaluation). Then the other runs of
-that code are taken over to the names that today's code gives them; run.json says so, and the tables mark them.
+that code are taken over to the names that today's code gives them; run.json says so, and the tables mark them. Where
+only the code of a corpus' reader is other, a corpus of the same bytes, prepared by it, is the proof.
 """
 
 import os
@@ -55,7 +56,10 @@ def keep(plan: Plan) -> None:
     """Take over what is proved, and print a line for each run that is kept and for each variant that lacks a proof."""
     proofs: dict[Code, Proof] = {}
     for run, older in _pairs(plan):
-        if _made_again(run) and _same_bytes(run.folder, older.folder, "history.parquet"):
+        other_code = older.facts["digests"]["code"] != run.context.digests["code"]
+        if not other_code:
+            proofs[_code(run, older)] = Proof(run, older, None)
+        elif _made_again(run) and _same_bytes(run.folder, older.folder, "history.parquet"):
             proofs[_code(run, older)] = Proof(run, older, _repeated(run, older))
     lacking: dict[Code, Run] = {}
     for run, older in _pairs(plan):
@@ -73,13 +77,13 @@ def keep(plan: Plan) -> None:
 
 
 def _pairs(plan: Plan) -> Iterator[tuple[Run, Older]]:
-    """Each planned run with each older one of its spec and data."""
+    """Each planned run with each other one of its spec and data."""
     for run in plan.runs:
         for file in sorted(run.place.glob("*/run.json")):
             facts = read_json(file)
             found, wanted = facts["digests"], run.context.digests
             same_data = found["data"] == wanted["data"] or _equal_corpora(run.data, found["data"])
-            if found["code"] != wanted["code"] and found["spec"] == wanted["spec"] and same_data:
+            if found != wanted and found["spec"] == wanted["spec"] and same_data:
                 yield run, Older(file.parent, facts)
 
 
@@ -94,9 +98,13 @@ def _code(run: Run, older: Older) -> Code:
 
 
 def _equal_corpora(data: Path, other: str) -> bool:
-    """Whether a corpus that other code of its reader prepared has the same sequences."""
-    arrows = [name for name in SPLITS if name.endswith(".arrow")]
-    return all(_same_bytes(data, data.parent / other, name) for name in arrows)
+    """Whether a corpus that other code of its reader prepared has the same sequences of the same symbols."""
+    folders = (data, data.parent / other)
+    if not all((folder / "meta.json").exists() for folder in folders):
+        return False
+    metas = [read_json(folder / "meta.json") for folder in folders]
+    same_symbols = all(metas[0][key] == metas[1][key] for key in ("kind", "width", "vocabulary"))
+    return same_symbols and all(_same_bytes(*folders, name) for name in SPLITS if name.endswith(".arrow"))
 
 
 def _same_bytes(one: Path, other: Path, name: str) -> bool:
@@ -123,7 +131,7 @@ def _take_over(run: Run, older: Older, proof: Proof) -> None:
         _rename_scores(source, target, run)
     made = older.facts.get("kept", older.facts)["digests"]
     kept = {"digests": made, "from": str(older.folder), "proof": [str(proof.older.folder), str(proof.run.folder)],
-            "history": sha256_of(proof.run.folder / "history.parquet")}  # fmt: skip
+            "history": sha256_of(proof.older.folder / "history.parquet")}  # fmt: skip
     write_json(run.folder / "run.json", {**older.facts, "digests": run.context.digests, "kept": kept})
     how = "with" if scored else "without"
     print(f"lnf: keep: {run.spec.key}: {older.folder.name} kept as {run.digest}, {how} its scores")

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -94,19 +93,23 @@ def test_other_scores_are_made_anew(plan: Plan, capsys: pytest.CaptureFixture[st
     assert (other.folder / "run.json").exists() and not any(path.exists() for path in other.evaluated)
 
 
-@pytest.mark.parametrize("equal", [True, False])
-def test_other_data_counts_only_with_the_same_sequences(plan: Plan, equal: bool) -> None:
+@pytest.mark.parametrize("code", ["older", "today's"])
+@pytest.mark.parametrize("difference", ["none", "sequences", "symbols"])
+def test_other_data_counts_only_with_the_same_sequences_and_symbols(plan: Plan, difference: str, code: str) -> None:
+    """Code of a reader that is other, alone or together with that of the run."""
     again, other = of(plan, "af_af")
     shutil.rmtree(other.place)
     leave(again)
-    leave(other, code="older", data="d0")
-    files: dict[Path, Any] = {again.data: "same", again.data.parent / "d0": "same" if equal else "other"}
-    for folder, text in files.items():
-        folder.mkdir(parents=True)
+    leave(other, data="d0", **({"code": "older"} if code == "older" else {}))
+    for folder in (again.data, again.data.parent / "d0"):
+        spoilt = folder.name == "d0"
+        text = "other" if spoilt and difference == "sequences" else "same"
+        vocabulary = ["b", "a"] if spoilt and difference == "symbols" else ["a", "b"]
+        write_json(folder / "meta.json", {"kind": "text", "width": 2, "vocabulary": vocabulary})
         for split in ("train", "valid", "test"):
             (folder / f"{split}.arrow").write_text(text, encoding="utf-8")
     keep(plan)
-    assert other.folder.exists() == equal
+    assert other.folder.exists() == (difference == "none")
 
 
 def test_another_spec_is_another_run(plan: Plan) -> None:
