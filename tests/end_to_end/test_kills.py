@@ -13,32 +13,68 @@ from lnf.cluster.head import MARK
 from lnf.system.files import read_json
 from lnf.system.processes import marked
 from tests.end_to_end.mirrored import mirrored
-from tests.patience import LIMIT_S, wait_for
-from tests.pipeline import PRIORS, Project, kill_part
+from tests.patience import LIMIT_S, finish, wait_for
+from tests.pipeline import Project, kill_part
 
 pytestmark = pytest.mark.e2e
 
+PRIORS = ("lstm", "paced")
+SETTINGS = {
+    "select__priors": list(PRIORS),
+    "overrides__priors": {"lstm": {"train": {"learning_rate": 2.0}},
+                          "paced": {"train": {"epochs": 30, "elbo_samples": 2, "kl_ramp_epochs": 3}}},
+}  # fmt: skip
+PACED = """
+import time
+from pathlib import Path
+
+import torch
+
+from lnf.transforms.nlsq import NLSq
+
+
+class Paced(NLSq):
+    @staticmethod
+    def to_noise(y, raw):
+        if y.dtype == torch.float32 and Path("slowly").exists():  # the check is in float64, and need not wait
+            time.sleep(0.1)
+        return NLSq.to_noise(y, raw)
+"""
+"""A transform that takes its time while there is a file `slowly`: however busy the machine, the run can be killed."""
+
+
+def paced_project(folder: Path) -> Project:
+    """A project with a variant of that transform."""
+    project = Project(folder)
+    (folder / "paced.py").write_text(PACED, encoding="utf-8")
+    rule = 'prior("paced", label="Paced", time="af", hidden="scf", transform="paced.Paced")\n'
+    (folder / "rules" / "priors" / "paced.smk").write_text(rule, encoding="utf-8")
+    project.overlay(**SETTINGS)
+    return project
+
 
 @pytest.fixture
-def disturbed(tmp_path: Path) -> Iterator[Project]:
-    """A project with nothing done yet."""
-    project = Project(tmp_path)
-    yield project
-    project.close()
+def projects(tmp_path: Path) -> Iterator[tuple[Project, Project]]:
+    """One to be disturbed, which goes slowly, and one that is left alone."""
+    found = paced_project(tmp_path / "disturbed"), paced_project(tmp_path / "undisturbed")
+    (found[0].folder / "slowly").touch()
+    yield found
+    for project in found:
+        project.close()
 
 
-def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(finished: Project, disturbed: Project) -> None:
-    disturbed.overlay()
-    first = disturbed.workflow()
+def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(projects: tuple[Project, Project]) -> None:
+    disturbed, undisturbed = projects
+    first = disturbed.workflow(**SETTINGS)
     marks = wait_for_more_epochs(disturbed, 2, first)
     trained = made(disturbed)
     os.killpg(first.pid, signal.SIGINT)
     out, _ = first.communicate(timeout=LIMIT_S)
-    seen = disturbed.epochs("af_scf")
+    seen = disturbed.epochs("paced")
     assert first.returncode == 130 and "lnf: interrupted; the same command goes on" in out
     assert "Traceback" not in out and "RuleException" not in out
 
-    second = disturbed.workflow()
+    second = disturbed.workflow(**SETTINGS)
     marks |= wait_for_more_epochs(disturbed, seen + 2, second)
     trained |= made(disturbed)
     owner = read_json(disturbed.folder / ".lnf" / "workflow.json")["owner"]
@@ -46,26 +82,27 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(finished:
     out, _ = second.communicate(timeout=LIMIT_S)
     assert second.returncode == 128 + signal.SIGKILL
     assert all(epoch > seen for epoch in told_epochs(out))
-    seen = disturbed.epochs("af_scf")
+    seen = disturbed.epochs("paced")
 
-    third = disturbed.workflow()
+    third = disturbed.workflow(**SETTINGS)
     marks |= wait_for_more_epochs(disturbed, seen + 2, third)
-    worker = read_json(disturbed.result("af_scf", "state/worker.train.json"))["pid"]
+    worker = read_json(disturbed.result("paced", "state/worker.train.json"))["pid"]
     os.kill(worker, signal.SIGKILL)
-    at_start, seen = seen, disturbed.epochs("af_scf")
+    at_start, seen = seen, disturbed.epochs("paced")
     marks |= wait_for_more_epochs(disturbed, seen + 2, third)
     (mark,) = [mark for mark in marks if any("raylet/raylet" in " ".join(p.cmdline()) for p in marked(MARK, mark))]
     kill_part(mark, "raylet/raylet")
+    (disturbed.folder / "slowly").unlink()
     wait_for(lambda: not marked(MARK, mark), third)
     trained |= made(disturbed)
-    out, _ = third.communicate(timeout=LIMIT_S)
-    assert third.returncode == 0, out
+    out = finish(third)
     assert "the last workflow here was killed; unlocking" in out and "the Ray head died; going on" in out
     assert told_epochs(out) and min(told_epochs(out)) > at_start and "lnf: tiny: 2 runs: 2 ok" in out
 
+    finish(undisturbed.workflow(**SETTINGS))
     assert trained and {name: disturbed.identities("lstm")[name] for name in trained} == trained
     for prior, file in product(PRIORS, ("history.parquet", "evaluation")):
-        assert disturbed.result(prior, file).read_bytes() == finished.result(prior, file).read_bytes()
+        assert disturbed.result(prior, file).read_bytes() == undisturbed.result(prior, file).read_bytes()
     wait_for(lambda: not disturbed.processes())
     assert {name: run.curve for name, run in mirrored(disturbed).items()} == {
         f"{prior}/0": list(range(len(disturbed.rows(prior, "history.parquet")))) for prior in PRIORS
@@ -82,12 +119,12 @@ def made(project: Project) -> dict[str, tuple[int, int]]:
 
 def wait_for_more_epochs(project: Project, epochs: int, process: Any) -> set[str]:
     """Wait until the flow's run has `epochs` epochs behind it and a worker is at it; the marks of the heads."""
-    record = project.result("af_scf", "state/worker.train.json")
-    wait_for(lambda: record.exists() and project.epochs("af_scf") >= epochs, process)
+    record = project.result("paced", "state/worker.train.json")
+    wait_for(lambda: record.exists() and project.epochs("paced") >= epochs, process)
     return project.marks()
 
 
 def told_epochs(out: str) -> list[int]:
     """The epochs of the flow's run that a workflow tells of; a run that began anew would tell of its first."""
-    lines = [line for line in out.splitlines() if line.startswith("markov/af_scf/0 epoch ")]
+    lines = [line for line in out.splitlines() if line.startswith("markov/paced/0 epoch ")]
     return [int(line.split()[2].partition("/")[0]) for line in lines]
