@@ -100,6 +100,19 @@ class EvaluateSpec:
 
 
 @dataclass(frozen=True)
+class SampleSpec:
+    """Sequences that are drawn and test sequences that are reconstructed after an evaluation, and their seed.
+
+    `step_seconds` is how long a step of music lasts when it is played.
+    """
+
+    samples: int = 100
+    reconstructions: int = 10
+    seed: int = 0
+    step_seconds: float = 0.5
+
+
+@dataclass(frozen=True)
 class Resources:
     """What a run needs: CPU threads, GPUs (a fraction is allowed) and memory in GiB."""
 
@@ -138,6 +151,7 @@ class Spec:
     model: ModelSpec = field(default_factory=ModelSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
     evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
+    sample: SampleSpec = field(default_factory=SampleSpec)
     resources: Resources = field(default_factory=Resources)
     subset: Subset = field(default_factory=Subset)
     lengths: Lengths = field(default_factory=Lengths)
@@ -182,6 +196,7 @@ SECTIONS: dict[str, type[Any]] = {
     "model": ModelSpec,
     "train": TrainSpec,
     "evaluate": EvaluateSpec,
+    "sample": SampleSpec,
     "resources": Resources,
     "subset": Subset,
     "lengths": Lengths,

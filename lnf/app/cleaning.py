@@ -8,6 +8,7 @@ from pathlib import Path
 from lnf.app.launcher import require_no_workflow
 from lnf.errors import UserError
 from lnf.plan.results import Plan
+from lnf.plan.run import EVALUATED
 from lnf.system.files import read_json
 
 PLACES = ("results", "logs", "benchmarks", "reports/out")
@@ -65,7 +66,7 @@ def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
     root = Path("results", name)
     folders = {*root.glob("*/*/*/*/"), *root.glob("checks/*/*/"), *root.glob("metrics/*/")}
     runs = {path for path in folders if path.parts[2] not in ("checks", "metrics")}
-    scores = [path for run in runs & wanted for kind in ("evaluation", "sequences") for path in run.glob(f"{kind}-*")]
+    scores = [path for run in runs & wanted for kind in EVALUATED for path in run.glob(f"{kind}-*")]
     yield from (path for path in {*folders, *scores} if path not in wanted)
     gone = {run.name for run in runs - wanted}
     for place in ("logs", "benchmarks"):

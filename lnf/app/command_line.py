@@ -59,6 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(added)
     added.add_argument("--json", action="store_true", help="all that `train` must be told")
     added.add_argument("--folder", action="store_true", help="the folder of its results alone")
+    added = command("sample", _sample, "Draw sequences from a trained run: text, or MIDI, pictures and audio.")
+    added.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a trained run, with model.pt")
+    added.add_argument("--n", type=int, default=20, help="how many (20)")
+    lengths = added.add_mutually_exclusive_group()
+    lengths.add_argument("--length", type=int, help="steps of each")
+    lengths.add_argument("--lengths", choices=["prior"], default="prior", help="lengths from p(T), the default")
+    added.add_argument("--temperature", type=float, default=1.0, help="1 draws from the model, the default")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
+    added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of RUN_DIR/spec.json")
+    added.add_argument("--out", type=Path, required=True, help="folder for the files")
     added = command("sync", _sync, "Mirror a configuration's results to MLflow.")
     added.add_argument("name")
     command("db", _database, "Create or upgrade the MLflow database.")
@@ -173,6 +184,15 @@ def _spec_of_run(arguments: Arguments) -> None:
     else:
         for name, (value, origin) in config.explain(values, *key).items():
             print(f"{name:24} {value!s:48} {origin}")
+
+
+def _sample(arguments: Arguments) -> None:
+    from lnf.app.sampling import Wish, sample
+    from lnf.models.base import Sampling
+
+    how = Sampling(arguments.temperature, arguments.greedy)
+    wish = Wish(arguments.n, arguments.length, arguments.seed, how)
+    sample(arguments.run, wish, arguments.data, arguments.out)
 
 
 def _sync(arguments: Arguments) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet
 
 from lnf.plan.results import SPLITS, TOLD, Plan
-from lnf.plan.run import Run
+from lnf.plan.run import EVALUATED, Run
 from lnf.system.files import read_json, replacing, sha256_of, write_json
 
 
@@ -35,8 +35,8 @@ class Older:
 
     @property
     def scores(self) -> list[Path]:
-        """Its evaluation's two files."""
-        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in ("evaluation", "sequences")]
+        """Its evaluation's files."""
+        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in EVALUATED]
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,22 @@ def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
         raise UserError(f"data: {path} is not an Arrow file ({problem}); remove it and prepare anew") from problem
     x = table["x"].combine_chunks()
     columns = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
-    return _sequences(x), columns
+    return from_lists(x), columns
+
+
+def to_lists(sequences: Sequences, music: bool) -> pa.ListArray:
+    """The column `x` of sequences."""
+    offsets = _offsets([len(sequence) for sequence in sequences])
+    empty = np.zeros((0, KEYS) if music else 0, dtype=np.uint8)
+    steps = np.concatenate([empty, *sequences])
+    return pa.ListArray.from_arrays(offsets, _keys(steps) if music else pa.array(steps))
+
+
+def from_lists(x: pa.ListArray) -> Sequences:
+    """The sequences of a column `x`."""
+    steps = x.flatten()
+    dense = _rolls(steps) if pa.types.is_list(steps.type) else steps.to_numpy()
+    return np.split(dense, np.cumsum(x.value_lengths().to_numpy())[:-1]) if len(x) else []
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
@@ -56,11 +71,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _table(sequences: Sequences, columns: Columns, music: bool) -> pa.Table:
-    offsets = _offsets([len(sequence) for sequence in sequences])
-    empty = np.zeros((0, KEYS) if music else 0, dtype=np.uint8)
-    steps = np.concatenate([empty, *sequences])
-    values = pa.array(steps) if not music else _keys(steps)
-    arrays = {"x": pa.ListArray.from_arrays(offsets, values)}
+    arrays = {"x": to_lists(sequences, music)}
     return pa.table(arrays | {name: pa.array(column, pa.float64()) for name, column in columns.items()})
 
 
@@ -68,12 +79,6 @@ def _keys(rolls: NDArray[np.uint8]) -> pa.ListArray:
     """Rolls [N, 88] as N lists of keys."""
     rows, keys = rolls.nonzero()
     return pa.ListArray.from_arrays(_offsets(np.bincount(rows, minlength=len(rolls))), pa.array(keys.astype(np.uint8)))
-
-
-def _sequences(x: pa.ListArray) -> Sequences:
-    steps = x.flatten()
-    dense = _rolls(steps) if pa.types.is_list(steps.type) else steps.to_numpy()
-    return np.split(dense, np.cumsum(x.value_lengths().to_numpy())[:-1]) if len(x) else []
 
 
 def _rolls(keys: pa.ListArray) -> NDArray[np.uint8]:

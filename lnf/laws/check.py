@@ -9,7 +9,7 @@ import torch
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.errors import UserError
-from lnf.laws import laws
+from lnf.laws import laws, sampling
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.models.latent import LatentModel, build_prior
@@ -19,6 +19,8 @@ from lnf.system.files import write_json
 
 MAX_LENGTH = 8
 WIDTH = 5
+FEW_KEYS = 2
+"""So few that all sequences of two steps can be listed."""
 Law = tuple[str, Callable[[], None]]
 
 
@@ -43,7 +45,10 @@ def check(spec: Spec, out: Path) -> None:
 def laws_of(spec: Spec) -> Iterator[Law]:
     """The laws that apply to a spec's variant, each a name and a call, on text and on music."""
     for kind in ("text", "music"):
-        yield from model_laws(small_model(spec, kind, latent=3), small_batch(kind), kind)
+        model = small_model(spec, kind, latent=3)
+        yield from model_laws(model, small_batch(kind), kind)
+        if model.exact or isinstance(model, LatentModel):
+            yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
     model = small_model(spec, "text", latent=3)
     if isinstance(model, LatentModel):
         yield from prior_laws(spec, model)
@@ -72,13 +77,21 @@ def prior_laws(spec: Spec, model: LatentModel) -> Iterator[Law]:
         laws.gradients_of_latents,
     ):
         yield law.__name__, lambda law=law: law(model.prior, z_BTH, mask_BT)  # type: ignore[misc]
+    yield "samples_agree_with_the_density", lambda: sampling.samples_agree_with_the_density(model.prior, model.latent)
     plane = small_prior(spec, latent=2)
     yield "integrates_to_one", lambda: laws.integrates_to_one(plane)
 
 
-def small_model(spec: Spec, kind: str, latent: int) -> SequenceModel:
+def sampling_law(spec: Spec, kind: str) -> Callable[[], None]:
+    """The law that a model draws each short sequence as often as its likelihood says."""
+    width = WIDTH if kind == "text" else FEW_KEYS
+    model = small_model(spec, kind, latent=2, width=width)
+    return lambda: sampling.samples_agree_with_the_likelihood(model, kind, width)
+
+
+def small_model(spec: Spec, kind: str, latent: int, width: int = WIDTH) -> SequenceModel:
     """The variant at a few units, its weights perturbed so that no part is near the identity; in eval mode."""
-    model = _perturbed(lambda: build_model(_shrunk(spec, latent), _shape(kind)))
+    model = _perturbed(lambda: build_model(_shrunk(spec, latent), _shape(kind, width)))
     assert isinstance(model, SequenceModel)
     return model
 
@@ -116,5 +129,5 @@ def _shrunk(spec: Spec, latent: int) -> Spec:
     return replace(spec, model=size)
 
 
-def _shape(kind: str) -> CorpusShape:
-    return CorpusShape(kind, WIDTH, MAX_LENGTH, torch.full((MAX_LENGTH + 1,), -2.0))
+def _shape(kind: str, width: int) -> CorpusShape:
+    return CorpusShape(kind, width, MAX_LENGTH, torch.full((MAX_LENGTH + 1,), -2.0))

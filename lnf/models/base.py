@@ -25,6 +25,19 @@ class Terms:
     log_p_length_B: Tensor
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How x is drawn. `temperature` t > 0: noise e ~ N(0, t^2 I) of a latent model, logits / t of an exact one; only
+    t = 1 draws from the model. `greedy`: the likeliest x_t given what it depends on, instead of a draw.
+    """
+
+    temperature: float = 1.0
+    greedy: bool = False
+
+
+FROM_THE_MODEL = Sampling()
+
+
 class SequenceModel(nn.Module):
     """p(T) p(x|T). `exact` says whether `terms` hold a likelihood or the terms of a bound."""
 
@@ -48,8 +61,10 @@ class SequenceModel(nn.Module):
         """Terms of each sequence for given posterior noise: a deterministic function (dropout apart)."""
         raise NotImplementedError(f"{type(self).__name__}.terms_given")
 
-    def sample(self, lengths_B: Tensor, generator: torch.Generator | None = None) -> SequenceBatch:
-        """x ~ p(x|T) for the given lengths."""
+    def sample(
+        self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
+    ) -> SequenceBatch:
+        """x ~ p(x|T) for the given lengths, or as `how` says."""
         raise NotImplementedError(f"{type(self).__name__}.sample")
 
     def sample_lengths(self, count: int, generator: torch.Generator | None = None) -> Tensor:

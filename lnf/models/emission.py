@@ -38,9 +38,19 @@ class Emission(nn.Module):
             return logits.logsumexp(-1) - chosen
         return (nn.functional.softplus(logits) - x * logits).sum(-1)
 
-    def sample(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """x_t ~ p(x_t | features): symbol ids [...] or keys [..., V]."""
-        logits = self.logits(features)
+    def sample(
+        self,
+        features: Tensor,
+        generator: torch.Generator | None = None,
+        greedy: bool = False,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """x_t ~ p(x_t | features), symbol ids [...] or keys [..., V]: of logits / temperature, or if greedy the
+        likeliest symbol and the keys with p > 0.5.
+        """
+        logits = self.logits(features) / temperature
+        if greedy:
+            return logits.argmax(-1) if self.kind == "text" else (logits > 0).to(logits)
         if self.kind == "text":
             flat = torch.multinomial(logits.softmax(-1).flatten(0, -2), 1, generator=generator)
             return flat.view(logits.shape[:-1])

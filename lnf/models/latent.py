@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import SequenceModel, Terms
+from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel, Terms
 from lnf.models.decoder import Decoder
 from lnf.models.emission import Emission
 from lnf.models.posterior import Posterior, reparameterise
@@ -81,8 +81,25 @@ class LatentModel(SequenceModel):
         nll_SBT = self.emission.nll(features.unflatten(0, (samples, -1)), batch.x)
         return nll_SBT.masked_fill(~batch.mask_BT, 0)
 
-    def sample(self, lengths_B: Tensor, generator: torch.Generator | None = None) -> SequenceBatch:
+    def sample(
+        self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
+    ) -> SequenceBatch:
         mask_BT = mask_of(lengths_B)
-        z_BTH = self.prior.sample(mask_BT, self.latent, generator)
-        x = self.emission.sample(self.decoder(z_BTH, mask_BT), generator)
+        z_BTH = self.prior.sample(mask_BT, self.latent, generator, how.temperature)
+        return self.decode(z_BTH, mask_BT, generator, how.greedy)
+
+    def reconstruct(self, batch: SequenceBatch, generator: torch.Generator | None = None) -> SequenceBatch:
+        """The likeliest x_t at every step given one z ~ q(z|x)."""
+        z_BTH = self.posterior_sample(batch, generator)
+        return self.decode(z_BTH, batch.mask_BT, generator, greedy=True)
+
+    def posterior_sample(self, batch: SequenceBatch, generator: torch.Generator | None = None) -> Tensor:
+        """z ~ q(z|x), [B, T, H], zero on padding."""
+        mean_BTH, logvar_BTH = self.posterior(self.emission.embed(batch.x), batch.mask_BT)
+        noise_SBTH = self.draw_noise(batch, 1, generator)
+        return reparameterise(mean_BTH, logvar_BTH, noise_SBTH)[0][0].masked_fill(~batch.mask_BT[..., None], 0)
+
+    def decode(self, z_BTH: Tensor, mask_BT: Tensor, generator: torch.Generator | None, greedy: bool) -> SequenceBatch:
+        """x ~ p(x|z), or its likeliest value."""
+        x = self.emission.sample(self.decoder(z_BTH, mask_BT), generator, greedy)
         return SequenceBatch(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)

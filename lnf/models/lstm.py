@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import SequenceModel, Terms
+from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel, Terms
 from lnf.models.emission import Emission
 from lnf.nn.dropout import Dropout
 from lnf.nn.lstm import LSTM
@@ -56,7 +56,9 @@ class LSTMModel(SequenceModel):
             before_BTU = torch.cat([before_BTU, outputs], dim=1)
         return self.emission.nll(self.dropout(before_BTU), batch.x).masked_fill(~batch.mask_BT, 0)
 
-    def sample(self, lengths_B: Tensor, generator: torch.Generator | None = None) -> SequenceBatch:
+    def sample(
+        self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
+    ) -> SequenceBatch:
         mask_BT = mask_of(lengths_B)
         positions_TBG = self.lstm.position(position_codes(mask_BT, self.max_length)).unbind(1)
         state = self.lstm.zero_state(self.emission.embedding.new_zeros(len(mask_BT), 1))
@@ -64,6 +66,6 @@ class LSTMModel(SequenceModel):
         for t in range(mask_BT.shape[1]):
             if t > 0:
                 state = self.lstm.step(self.emission.embed(steps[-1]), positions_TBG[t], state)
-            steps.append(self.emission.sample(state.h[-1], generator))
+            steps.append(self.emission.sample(state.h[-1], generator, how.greedy, how.temperature))
         x = torch.stack(steps, 1)
         return SequenceBatch(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)

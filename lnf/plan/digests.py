@@ -23,7 +23,7 @@ def train_identity(spec: Spec) -> dict[str, Any]:
     values = spec.to_dict()
     for key in ("label", "role"):
         del values["prior"][key]
-    del values["evaluate"], values["train"]["state_minutes"]
+    del values["evaluate"], values["sample"], values["train"]["state_minutes"]
     values["resources"] = {"cpus": spec.resources.cpus}
     return values
 
@@ -46,9 +46,11 @@ def run_digests(spec: Spec, data: str) -> dict[str, str]:
 
 
 def evaluation_digest(spec: Spec) -> str:
-    """Digest of what an evaluation depends on beside its run. The byte budget changes no result."""
+    """Digest of what an evaluation depends on beside its run. Neither the byte budget nor how fast music is
+    played changes a result."""
     wanted = {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}
-    return digest({"evaluate": wanted, "code": code_digest("evaluate", spec.prior.paths)})
+    drawn = {key: value for key, value in spec.to_dict()["sample"].items() if key != "step_seconds"}
+    return digest({"evaluate": wanted, "sample": drawn, "code": code_digest("evaluate", spec.prior.paths)})
 
 
 def check_digest(spec: Spec) -> str:

@@ -3,7 +3,7 @@
     data/CORPUS/DIGEST/{train,valid,test}.arrow, meta.json
     results/NAME/checks/PRIOR/DIGEST/check.json
     results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}
-    ... the same folder: evaluation-DIGEST.parquet, sequences-DIGEST.parquet
+    ... the same folder: {evaluation, sequences, samples}-DIGEST.parquet
     results/NAME/metrics/DIGEST/metrics.parquet
     reports/out/NAME/tables/, a view of the last; made-DIGEST.json in it says of what
 

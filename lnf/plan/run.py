@@ -11,6 +11,8 @@ from lnf.spec import RunContext, Spec
 from lnf.system.files import digest, read_json
 
 TRAINED = ("model.pt", "history.parquet", "run.json")
+EVALUATED = ("evaluation", "sequences", "samples")
+"""What the files of an evaluation begin with: metrics, scores of each sequence, what the model draws."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Run:
 
     @property
     def evaluated(self) -> list[Path]:
-        """The files of its evaluation: metrics, then scores of each sequence."""
-        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in ("evaluation", "sequences")]
+        """The files of its evaluation, in the order of `EVALUATED`."""
+        return [self.folder / f"{what}-{self.evaluation}.parquet" for what in EVALUATED]
 
     @property
     def status(self) -> str:

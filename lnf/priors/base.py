@@ -46,11 +46,13 @@ class Prior(nn.Module):
         log_base_BT = -0.5 * (math.log(2 * math.pi) + e_BTH * e_BTH).sum(-1)
         return log_base_BT.masked_fill(~mask_BT, 0).sum(1) + log_det_B
 
-    def sample(self, mask_BT: Tensor, latent: int, generator: torch.Generator | None = None) -> Tensor:
-        """z ~ p(z|T), [B, T, H], zero on padding."""
+    def sample(
+        self, mask_BT: Tensor, latent: int, generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """z of e ~ N(0, temperature^2 I), which is z ~ p(z|T) if it is 1, [B, T, H], zero on padding."""
         weight = next(self.parameters())
         e_BTH = torch.randn((*mask_BT.shape, latent), generator=generator, dtype=weight.dtype, device=weight.device)
-        return self.to_latent(e_BTH, mask_BT)[0]
+        return self.to_latent(e_BTH * temperature, mask_BT)[0]
 
 
 def _masked(x_BTH: Tensor, log_det_BT: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
+from lnf.runs.sampling import write_samples
 from lnf.runs.seeds import generator
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
@@ -61,10 +62,10 @@ class SequenceScores:
 
 
 def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str], evaluation: str) -> None:
-    """Evaluate RUN/model.pt into sequences-DIGEST.parquet and, last, evaluation-DIGEST.parquet.
+    """Evaluate RUN/model.pt into samples- and sequences-DIGEST.parquet and, last, evaluation-DIGEST.parquet.
 
     `folder` is the corpus', `digests` are the run's, `evaluation` is the digest of the evaluation; whose they are
-    stands in the metadata of both files. A diverged run is passed on: no rows, and the status in the metadata. Raises
+    stands in the metadata of each file. A diverged run is passed on: no rows, and the status in the metadata. Raises
     UserError if the run or the corpus are not what the digests say, or if a model scores better than the source that
     made its corpus.
     """
@@ -72,10 +73,13 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     facts = read_json(run / "run.json")
     _require(run / "run.json", facts["digests"], digests)
     metadata = {"run": digest(digests), "evaluation": evaluation, "status": facts["status"]}
-    files = (run / f"sequences-{evaluation}.parquet", run / f"evaluation-{evaluation}.parquet")
+    samples, sequences, metrics = (
+        run / f"{what}-{evaluation}.parquet" for what in ("samples", "sequences", "evaluation")
+    )
     if facts["status"] != "ok":
-        _write(files[0], [], pyarrow.schema([("split", pyarrow.string())]), metadata)
-        _write(files[1], [], EVALUATION, metadata)
+        _write(samples, [], pyarrow.schema([("what", pyarrow.string())]), metadata)
+        _write(sequences, [], pyarrow.schema([("split", pyarrow.string())]), metadata)
+        _write(metrics, [], EVALUATION, metadata)
         return
     model, _, document = checkpoint.load(run / "model.pt")
     _require(run / "model.pt", document["digests"], facts.get("kept", facts)["digests"])
@@ -83,15 +87,16 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
     model.to(device)
-    rows, sequences = [], []
+    rows, of_sequences = [], []
     for name in SPLITS:
         scores = score(model, corpus.splits[name], spec, device, RunState(run / "state", {}))
         rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
-        sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
+        of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
-    _write(files[0], sequences, None, metadata)
-    _write(files[1], rows, EVALUATION, metadata)
+    write_samples(samples, model, corpus.splits["test"], spec, device, metadata)
+    _write(sequences, of_sequences, None, metadata)
+    _write(metrics, rows, EVALUATION, metadata)
     RunState(run / "state", {}).remove()
 
 

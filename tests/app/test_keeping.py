@@ -10,7 +10,7 @@ import pytest
 from lnf.app.keeping import keep
 from lnf.plan import config
 from lnf.plan.results import Plan
-from lnf.plan.run import Run
+from lnf.plan.run import EVALUATED, Run
 from lnf.report.gather import gather, read_metrics
 from lnf.system.files import digest, read_json, write_json
 
@@ -39,7 +39,7 @@ def leave(run: Run, history: float = 1.0, score: float = 2.0, **digests: str) ->
     row = {"split": "test", "metric": "nll", "unit": "bpc", "value": score, "estimator": "exact", "k": None, "n": 1}
     table = pyarrow.Table.from_pylist([row])
     whose = {"run": digest(made), "evaluation": evaluation, "status": "ok"}
-    for what in ("evaluation", "sequences"):
+    for what in EVALUATED:
         pyarrow.parquet.write_table(table.replace_schema_metadata(whose), folder / f"{what}-{evaluation}.parquet")
     return folder
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.hidden.coupling import CouplingHidden
-from lnf.laws import check, laws
+from lnf.laws import check, laws, sampling
 from lnf.models.base import Terms
 from lnf.models.latent import LatentModel
 from lnf.models.lstm import LSTMModel
@@ -34,7 +34,7 @@ def test_every_law_holds(prior: str, tmp_path: Path) -> None:
     check.check(tiny_spec(prior), tmp_path / "check.json")
     report = read_json(tmp_path / "check.json")
     assert report["status"] == "ok"
-    assert len(report["laws"]) == (9 if prior == "lstm" else 15)
+    assert len(report["laws"]) == (11 if prior == "lstm" else 18)
 
 
 def test_check_names_variant_and_law(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -196,3 +196,32 @@ def test_masked_weights_get_exactly_no_gradient(flip: bool) -> None:
 
 def test_builtin_table_names_what_exists() -> None:
     assert BUILTINS["hidden"]["scf"].rpartition(".")[2] == CouplingHidden.__name__
+
+
+def test_sampler_of_another_density_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = _model("af_scf").prior
+    sampling.samples_agree_with_the_density(prior, 3)
+    original = prior.sample
+    monkeypatch.setattr(prior, "sample", lambda mask, latent, noise: original(mask, latent, noise, 0.9))
+    with pytest.raises(laws.BrokenLaw, match="second moments"):
+        sampling.samples_agree_with_the_density(prior, 3)
+    monkeypatch.setattr(prior, "sample", lambda mask, latent, noise: original(mask.roll(1, 0), latent, noise))
+    with pytest.raises(laws.BrokenLaw, match=r"padding|moments|means"):
+        sampling.samples_agree_with_the_density(prior, 3)
+
+
+@pytest.mark.parametrize("kind", ["text", "music"])
+@pytest.mark.parametrize("prior", ["af_af", "lstm"])
+def test_sampler_of_x_that_is_not_the_models_is_caught(monkeypatch: pytest.MonkeyPatch, kind: str, prior: str) -> None:
+    width = check.WIDTH if kind == "text" else check.FEW_KEYS
+    model = check.small_model(tiny_spec(prior), kind, latent=2, width=width)
+    sampling.samples_agree_with_the_likelihood(model, kind, width)
+    original = model.get_submodule("emission").sample
+    monkeypatch.setattr(model.get_submodule("emission"), "sample", lambda f, noise, *_: original(f, noise, greedy=True))
+    with pytest.raises(laws.BrokenLaw, match="sequences are off"):
+        sampling.samples_agree_with_the_likelihood(model, kind, width)
+    monkeypatch.setattr(
+        model.get_submodule("emission"), "sample", lambda f, noise, *_: original(f, noise, temperature=3.0)
+    )
+    with pytest.raises(laws.BrokenLaw, match="sequences are off"):
+        sampling.samples_agree_with_the_likelihood(model, kind, width)

@@ -1,0 +1,80 @@
+"""`lnf sample`: sequences drawn from a trained run, as files that people read, see and hear."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lnf.corpora import store
+from lnf.corpora.loading import Split
+from lnf.errors import UserError
+from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
+from lnf.plan.results import TOLD
+from lnf.report.samples import files
+from lnf.runs import checkpoint, sampling
+from lnf.runs.evaluation import score
+from lnf.spec import Spec
+from lnf.system.files import read_json, write_json
+from lnf.units import UNITS
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be drawn: how many sequences, of which length (None: lengths from p(T)), with which seed, and how."""
+
+    n: int
+    length: int | None
+    seed: int
+    how: Sampling
+
+
+def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
+    """Write samples of RUN/model.pt to `out`, and samples.json, which says how they came about and how likely each is.
+
+    No likelihood is given unless they are drawn from the model itself. Raises UserError for what cannot be drawn.
+    """
+    if not (run / "model.pt").exists():
+        raise UserError(f"sample: {run}: no model.pt in it; give the folder of a trained run")
+    model, spec, document = checkpoint.load(run / "model.pt")
+    _require_possible(wish, model)
+    script = files.Script(_vocabulary(run, data) if spec.kind == "text" else None, spec.sample.step_seconds)
+    lengths = (
+        sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
+    )
+    device = torch.device("cpu")
+    drawn = sampling.draw(model, lengths, wish.seed, device, wish.how)
+    written = files.write(out, "samples", drawn, script)
+    facts = {"run": str(run), "digests": document["digests"], "n": wish.n, "seed": wish.seed, **asdict(wish.how),
+             "lengths": [len(x) for x in drawn], "likelihood": _likelihood(model, drawn, spec, wish.how)}  # fmt: skip
+    write_json(out / "samples.json", facts)
+    print(f"lnf: {wish.n} samples of {spec.key} in {out}: {written[0].name}{' ...' if len(written) > 1 else ''}")
+
+
+def _require_possible(wish: Wish, model: SequenceModel) -> None:
+    if wish.n < 1:
+        raise UserError(f"sample: --n {wish.n}: 1 or more would be right")
+    if not 0 < wish.how.temperature < float("inf"):
+        raise UserError(f"sample: --temperature {wish.how.temperature}: a number above 0 would be right")
+    if wish.length is not None and not 1 <= wish.length <= model.max_length:
+        raise UserError(f"sample: --length {wish.length}: the model knows lengths from 1 to {model.max_length}")
+
+
+def _vocabulary(run: Path, data: Path | None) -> list[str]:
+    """The symbols of the run's corpus."""
+    folder = data or (Path(read_json(run / TOLD)["data"]) if (run / TOLD).exists() else None)
+    if folder is None or not (folder / store.META).exists():
+        raise UserError(f"sample: {folder or run}: no {store.META}, which has the symbols; name the corpus with --data")
+    return list(store.read_meta(folder)["vocabulary"])
+
+
+def _likelihood(model: SequenceModel, drawn: list[np.ndarray], spec: Spec, how: Sampling) -> dict[str, Any] | None:
+    """-log p(x|T) of each sample in the unit of tables a step; None for what was not drawn from the model itself."""
+    if how != FROM_THE_MODEL:
+        return None
+    unit, nats = UNITS[spec.kind]
+    scores = score(model, Split(drawn, {}), spec, torch.device("cpu"))
+    values = -scores.log_prob_given_length / scores.length / nats
+    estimator = {"estimator": "exact"} if model.exact else {"estimator": "importance", "k": spec.evaluate.samples}
+    return {"metric": "nll_given_length", "unit": unit, **estimator, "values": values.tolist()}

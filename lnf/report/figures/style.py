@@ -1,0 +1,64 @@
+"""The one style of all figures: legible in print, and when colours cannot be told apart."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lnf.system.files import replacing
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+"""Okabe and Ito 2008: told apart by people with any kind of colour vision."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
+    (0, ()), (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)),
+    (0, (3, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)),
+)  # fmt: skip
+HATCHES = ("", "////", "....", "xxxx")
+INCH_COLUMN = 3.3
+INCH_PAGE = 6.8
+FORMS = ("pdf", "png")
+DOTS_PER_INCH = 160
+
+_SETTINGS: Any = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.3, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 4,
+    "pdf.fonttype": 42, "svg.hashsalt": "lnf", "figure.constrained_layout.use": True, "hatch.linewidth": 0.5,
+}  # fmt: skip
+
+
+@contextmanager
+def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
+    """A figure of the given size in inches, written to FOLDER/NAME.{pdf,png} when the block ends."""
+    with matplotlib.rc_context(_SETTINGS):
+        drawn = Figure(figsize=(width, height))
+        yield drawn
+        for form in FORMS:
+            with replacing(folder / f"{name}.{form}") as scratch:
+                facts = {"CreationDate": None} if form == "pdf" else None  # the same figure gives the same bytes
+                drawn.savefig(scratch, format=form, dpi=DOTS_PER_INCH, metadata=facts)
+
+
+def look(index: int) -> dict[str, object]:
+    """Colour, marker and dashes of the n-th line: no two alike in any of the three before eight."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index % len(DASHES)],
+    }
+
+
+def empty(axes: Axes, why: str) -> None:
+    """Say on an axes why there is nothing to see."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, wrap=True)
+    axes.set_axis_off()
+
+
+def looks(names: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Name -> its look, by its place among all names."""
+    return {name: look(index) for index, name in enumerate(dict.fromkeys(names))}

@@ -1,0 +1,1 @@
+"""Samples as people read, see and hear them."""

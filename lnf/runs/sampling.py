@@ -1,0 +1,72 @@
+"""Sequences drawn from a trained model, and test sequences that it gives back, as a file beside its evaluation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from torch import Tensor
+
+from lnf.corpora import store
+from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.loading import Split
+from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
+from lnf.models.latent import LatentModel
+from lnf.runs.seeds import generator
+from lnf.spec import Spec
+from lnf.system.files import replacing
+
+AT_ONCE = 64
+"""Sequences that are drawn together."""
+
+
+@torch.no_grad()
+def draw(
+    model: SequenceModel, lengths: Tensor, seed: int, device: torch.device, how: Sampling = FROM_THE_MODEL
+) -> list[np.ndarray]:
+    """Sequences of the given lengths [N], uint8, text [T] or music [T, 88]; equal for equal arguments on one device."""
+    drawn: list[np.ndarray] = []
+    for start in range(0, len(lengths), AT_ONCE):
+        noise = generator(device, seed, "sample", start)
+        drawn += _sequences(model.sample(lengths[start : start + AT_ONCE].to(device), noise, how))
+    return drawn
+
+
+def draw_lengths(model: SequenceModel, count: int, seed: int) -> Tensor:
+    """T ~ p(T) without T = 0, [count]."""
+    return model.sample_lengths(count, generator(model.log_p_length.device, seed, "lengths")).cpu()
+
+
+@torch.no_grad()
+def reconstruct(
+    model: LatentModel, split: Split, rows: Sequence[int], spec: Spec, device: torch.device
+) -> list[np.ndarray]:
+    """The likeliest x of each given sequence's steps, given one seeded z ~ q(z|x)."""
+    batch = split.batch(rows, spec.kind).to(device)
+    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")))
+
+
+def write_samples(
+    path: Path, model: SequenceModel, test: Split, spec: Spec, device: torch.device, metadata: dict[str, str]
+) -> None:
+    """Write samples-DIGEST.parquet: `what` (sample, or reconstruction of the test sequence `row`), `x` as in a corpus.
+
+    A model without a latent reconstructs nothing.
+    """
+    samples = draw(model, draw_lengths(model, spec.sample.samples, spec.sample.seed), spec.sample.seed, device)
+    rows = list(range(min(spec.sample.reconstructions, len(test)))) if isinstance(model, LatentModel) else []
+    given_back = reconstruct(model, test, rows, spec, device) if isinstance(model, LatentModel) and rows else []
+    columns = {
+        "what": pyarrow.array(["sample"] * len(samples) + ["reconstruction"] * len(rows)),
+        "row": pyarrow.array([None] * len(samples) + rows, pyarrow.int32()),
+        "x": store.to_lists([*samples, *given_back], spec.kind == "music"),
+    }
+    with replacing(path) as scratch:
+        pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), scratch)
+
+
+def _sequences(batch: SequenceBatch) -> list[np.ndarray]:
+    x = batch.x.to(torch.uint8).cpu().numpy()
+    return [x[row, :length] for row, length in enumerate(batch.lengths_B.tolist())]

@@ -1,0 +1,106 @@
+"""`lnf sample`, on runs that were really trained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from lnf.app.command_line import main
+from lnf.corpora import store
+from lnf.runs.evaluation import evaluate_run
+from lnf.runs.training import train_run
+from lnf.spec import EvaluateSpec, SampleSpec, Spec
+from lnf.system.files import read_json
+from tests.specs import tiny_spec
+from tests.tiny_corpus import context, prepared
+
+
+def spec_of(prior: str) -> Spec:
+    return replace(tiny_spec(prior), evaluate=EvaluateSpec(samples=5), sample=SampleSpec(samples=70, reconstructions=4))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the corpus, and with the runs lstm and af_scf, trained and evaluated."""
+    folder = tmp_path_factory.mktemp("sampling")
+    corpus = prepared(folder)
+    for prior in ("lstm", "af_scf"):
+        spec = spec_of(prior)
+        train_run(spec, corpus, folder / prior, context(spec))
+        evaluate_run(spec, corpus, folder / prior, context(spec).digests, "e1")
+    return folder
+
+
+def sample(trained: Path, prior: str, out: Path, *options: str) -> int:
+    data = trained / "data" / "tiny" / "c0ffee"
+    return main(["sample", str(trained / prior), "--data", str(data), "--out", str(out), *options])
+
+
+@pytest.mark.parametrize("prior", ["lstm", "af_scf"])
+def test_samples_are_texts_of_the_corpus_with_their_likelihood(trained: Path, prior: str, tmp_path: Path) -> None:
+    assert sample(trained, prior, tmp_path, "--n", "7", "--seed", "3") == 0
+    lines = (tmp_path / "samples.txt").read_text(encoding="utf-8").splitlines()
+    facts = read_json(tmp_path / "samples.json")
+    assert len(lines) == 7 and set("".join(lines)) <= set("abcde")
+    assert facts["lengths"] == [len(line) for line in lines]
+    likelihood = facts["likelihood"]
+    assert likelihood["estimator"] == ("exact" if prior == "lstm" else "importance")
+    assert len(likelihood["values"]) == 7 and np.isfinite(likelihood["values"]).all()
+
+
+@pytest.mark.parametrize("prior", ["lstm", "af_scf"])
+def test_the_seed_and_the_manner_decide(trained: Path, prior: str, tmp_path: Path) -> None:
+    manners = {"a": [], "again": [], "seed": ["--seed", "1"], "cold": ["--temperature", "0.01"], "greedy": ["--greedy"]}
+    texts = {}
+    for name, options in manners.items():
+        assert sample(trained, prior, tmp_path / name, "--length", "6", *options) == 0
+        texts[name] = (tmp_path / name / "samples.txt").read_text(encoding="utf-8").splitlines()
+        assert all(len(line) == 6 for line in texts[name])
+        told = read_json(tmp_path / name / "samples.json")["likelihood"] is not None
+        assert told == (name in ("a", "again", "seed"))
+    assert texts["a"] == texts["again"] != texts["seed"]
+    assert len(set(texts["greedy"])) <= len(set(texts["a"]))
+    if prior == "lstm":
+        assert len(set(texts["cold"])) == len(set(texts["greedy"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--length", "99"], "lnf: sample: --length 99: the model knows lengths from 1 to 10\n"),
+        (["--length", "0"], "lnf: sample: --length 0: the model knows lengths from 1 to 10\n"),
+        (["--n", "0"], "lnf: sample: --n 0: 1 or more would be right\n"),
+        (["--temperature", "0"], "lnf: sample: --temperature 0.0: a number above 0 would be right\n"),
+        (["--temperature", "nan"], "lnf: sample: --temperature nan: a number above 0 would be right\n"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drawn_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str
+) -> None:
+    assert sample(trained, "lstm", tmp_path / "out", *options) == 1
+    assert capsys.readouterr().err == line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_a_model_or_symbols_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "no model.pt in it; give the folder of a trained run" in capsys.readouterr().err
+    assert main(["sample", str(trained / "lstm"), "--out", str(tmp_path / "out")]) == 1
+    assert "name the corpus with --data" in capsys.readouterr().err
+
+
+def test_evaluation_leaves_samples_and_reconstructions(trained: Path) -> None:
+    for prior, reconstructions in (("lstm", 0), ("af_scf", 4)):
+        table = pyarrow.parquet.read_table(trained / prior / "samples-e1.parquet")
+        what = table["what"].to_pylist()
+        sequences = store.from_lists(table["x"].combine_chunks())
+        assert (what.count("sample"), what.count("reconstruction")) == (70, reconstructions)
+        assert len(sequences) == 70 + reconstructions and all(1 <= len(x) <= 10 and x.max() < 5 for x in sequences)
+        test, _ = store.read_split(trained / "data" / "tiny" / "c0ffee", "test")
+        for row, x in zip(table["row"].to_pylist(), sequences, strict=True):
+            assert row is None or len(x) == len(test[row])
