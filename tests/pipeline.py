@@ -90,7 +90,8 @@ class Project:
         """Rule -> jobs of a dry run."""
         status, out = self.run("snakemake", "-n", "--cores", "2", "--configfile", self.overlay(**changes))
         assert status == 0, out
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", out, re.MULTILINE)}
+        jobs = re.findall(r"^(\w+) +(\d+)$", out, re.MULTILINE)
+        return {rule: int(count) for rule, count in jobs if rule != "total"}
 
     def run_folder(self, prior: str, overlay: str = "overlay.yaml") -> Path:
         """The folder of a run's results, as today's sources and the overlay name it."""

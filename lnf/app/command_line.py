@@ -50,9 +50,17 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
     added = command("gather", _gather, "Put the metrics of all runs into one file.")
     _add_told(added)
-    added = command("tables", _tables, "Write the paper's tables, of all runs or of those that exist.")
-    added.add_argument("told", type=_told, nargs="?", help="spec.json of gathered metrics; without it, what exists")
+    added = command("tables", _tables, "Write the paper's tables; without SPEC, every view of whatever exists.")
+    added.add_argument("told", type=_told, nargs="?", metavar="SPEC", help="spec.json of gathered metrics")
     _add_config(added)
+    for view, about in (
+        ("figures", "Draw the figures."),
+        ("samples", "Write what the models draw as files."),
+        ("page", "Write the report, one page."),
+    ):
+        added = command(view, _view, about)
+        added.set_defaults(view=view)
+        added.add_argument("told", type=_told, metavar="SPEC", help="spec.json of gathered metrics")
     added = command("spec", _spec_of_run, "Print a run's spec and where each value comes from.")
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
         added.add_argument(name, type=kind)
@@ -163,12 +171,19 @@ def _tables(arguments: Arguments) -> None:
     if arguments.told:
         from lnf.report.tables import write_tables
 
-        write_tables(arguments.told.values["tables"], arguments.told.folder / "metrics.parquet")
+        write_tables(arguments.told.values)
     else:
         from lnf.plan.results import Plan
         from lnf.report.existing import write_existing
 
         write_existing(Plan(_load(arguments)))
+
+
+def _view(arguments: Arguments) -> None:
+    from importlib import import_module
+
+    module = import_module(f"lnf.report.{arguments.view}.write")
+    getattr(module, f"write_{arguments.view}")(arguments.told.values)
 
 
 def _spec_of_run(arguments: Arguments) -> None:

@@ -45,7 +45,7 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
     require_alone(command)
     jobs = planned(command)
     if jobs is None:
-        print(f"lnf: {plan.name}: nothing to be done; the tables are in {plan.tables_folder}")
+        print(f"lnf: {plan.name}: nothing to be done; the report is {plan.out / 'report.html'}")
         return
     to_train, to_evaluate = jobs
     disk = _disk([run.spec for run in plan.runs], to_train)
@@ -55,7 +55,7 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
         print("lnf: interrupted; the same command goes on where it stopped", flush=True)
         sys.exit(status)
     if status != 0:
-        _tables_of_what_exists(plan)
+        _views_of_what_exists(plan)
     _tell(plan, identity, configfiles, status)
     if status != 0:
         sys.exit(status)
@@ -167,23 +167,23 @@ def _model_bytes(spec: Spec) -> int:
     return 4 * (recurrent + flow)
 
 
-def _tables_of_what_exists(plan: Plan) -> None:
+def _views_of_what_exists(plan: Plan) -> None:
     from lnf.report.existing import write_existing
 
     try:
         write_existing(plan)
     except UserError as problem:  # Snakemake's own failure is what the user must see
-        print(f"lnf: no tables: {problem}", file=sys.stderr, flush=True)
+        print(f"lnf: no report: {problem}", file=sys.stderr, flush=True)
 
 
 def _tell(plan: Plan, identity: str, configfiles: Sequence[Path], status: int) -> None:
-    """The last lines: how many runs stand how, where the tables are, what to type next."""
+    """The last lines: how many runs stand how, where the report is, what to type next."""
     counts = Counter(_status(run) for run in plan.runs)
     how = ", ".join(f"{count} {what}" for what, count in counts.items())
     print(f"lnf: {plan.name}: {sum(counts.values())} runs: {how}")
     if not mirror.wait(identity, MIRROR_WAIT_S):
         print(f"lnf: MLflow is still catching up; if it stays behind, type: python -m lnf sync {plan.name}")
-    print(f"lnf: tables: {plan.tables_folder}")
+    print(f"lnf: report: {(plan.out / 'report.html').absolute()}")
     again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
     print(f"lnf: next: {'make ui (every run, with its curves)' if status == 0 else again}", flush=True)
 

@@ -63,7 +63,7 @@ class Workflow:
         tops = [
             Path("logs", self.name),
             Path("benchmarks", self.name),
-            self.plan.tables_folder,
+            self.plan.out,
             self.plan.metrics.parent,
         ]
         jobs = [file.parent for file in (*self.plan.checks.values(), self.plan.metrics)]
@@ -118,6 +118,14 @@ class Workflow:
     def runs_results(self, job: Job) -> list[Path]:
         """What is gathered of every run."""
         return [path for run in self.plan.runs for path in (run.folder / "run.json", run.evaluated[0])]
+
+    def runs_samples(self, job: Job) -> list[Path]:
+        """What each run drew."""
+        return [run.evaluated[2] for run in self.plan.runs]
+
+    def corpora_prepared(self, job: Job) -> list[Path]:
+        """All of every corpus."""
+        return [path for corpus in self.plan.corpora.values() for path in corpus.prepared]
 
     def corpora_facts(self, job: Job) -> list[Path]:
         """What is gathered of every corpus."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from lnf.errors import UserError
 from lnf.system.files import digest
 
-Stage = Literal["data", "check", "train", "evaluate", "gather", "tables"]
+Stage = Literal["data", "check", "train", "evaluate", "gather", "tables", "figures", "samples", "page"]
 
 ROOTS: dict[Stage, str] = {
     "data": "lnf.corpora.prepare",
@@ -26,6 +26,9 @@ ROOTS: dict[Stage, str] = {
     "evaluate": "lnf.runs.evaluation",
     "gather": "lnf.report.gather",
     "tables": "lnf.report.tables",
+    "figures": "lnf.report.figures.write",
+    "samples": "lnf.report.samples.write",
+    "page": "lnf.report.page.write",
 }
 """The module that each stage starts from."""
 

@@ -5,7 +5,7 @@
     results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}
     ... the same folder: {evaluation, sequences, samples}-DIGEST.parquet
     results/NAME/metrics/DIGEST/metrics.parquet
-    reports/out/NAME/tables/, a view of the last; made-DIGEST.json in it says of what
+    reports/out/NAME/, views of the last: see lnf.plan.views
 
 Each folder holds spec.json: what the job that fills it must be told.
 """
@@ -16,18 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lnf.plan import config
+from lnf.plan import config, views
 from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand
 from lnf.plan.run import Run
+from lnf.plan.views import View
 from lnf.spec import RunContext
 from lnf.system.files import digest, sha256_of
 
 TOLD = "spec.json"
 SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
-TABLES = tuple(f"{table}.{form}" for table in ("text", "ablation", "music") for form in ("csv", "md", "tex"))
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ class Plan:
         return Path("results", self.name, "metrics", digest(self.gathered), "metrics.parquet")
 
     @property
-    def tables_folder(self) -> Path:
-        """Where people look for the tables."""
-        return Path("reports", "out", self.name, "tables")
+    def out(self) -> Path:
+        """Where people look: the folder of all views."""
+        return Path("reports", "out", self.name)
 
     @property
     def published(self) -> Path:
@@ -112,17 +112,33 @@ class Plan:
         return self.config.root / "reports" / "paper.csv"
 
     @cached_property
-    def tables(self) -> list[Path]:
-        """The tables, and last the file that says that they are those of this plan."""
-        made_from = [digest(self.gathered), self.config["tables"], sha256_of(self.published), code_digest("tables")]
-        made = self.tables_folder / f"made-{digest(made_from)}.json"
-        return [*(self.tables_folder / name for name in TABLES), made]
+    def views(self) -> dict[str, View]:
+        """Stage -> what it shows."""
+        metrics, published = digest(self.gathered), sha256_of(self.published)
+        below = {
+            "tables": views.tables(self.out, metrics, self.config["tables"], published),
+            "figures": views.figures(self.out, list(self.corpora), metrics, published),
+            "samples": views.samples(self.out, metrics, self.step_seconds),
+        }
+        words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")))]
+        made = [view.made for view in below.values()]
+        return {**below, "page": views.page(self.out, made, words, self.config["note"])}
+
+    @property
+    def template(self) -> Path:
+        """What the page is written from."""
+        return self.config.root / "reports" / "templates" / "report.html.j2"
+
+    @property
+    def captions(self) -> Path:
+        """The folder of the figures' captions."""
+        return self.config.root / "reports" / "captions"
 
     @property
     def files(self) -> list[Path]:
         """Every file that is asked for by itself."""
         of_runs = [path for run in self.runs for path in (*run.trained, *run.evaluated)]
-        return [*of_runs, self.metrics, *self.tables]
+        return [*of_runs, self.metrics, *(path for view in self.views.values() for path in view.files)]
 
     def told(self) -> Iterable[tuple[Path, Any]]:
         """(file, content) of what every job must be told."""
@@ -132,12 +148,26 @@ class Plan:
             yield run.folder / TOLD, run.to_dict()
         for prior, file in self.checks.items():
             yield file.parent / TOLD, next(run for run in self.runs if run.spec.prior.name == prior).to_dict()
-        yield self.metrics.parent / TOLD, {**self.gathered, "tables": self.shown(self.tables[-1].name)}
+        yield self.metrics.parent / TOLD, self.told_to_views(self.metrics, finished=True)
 
-    def shown(self, made: str | None) -> dict[str, Any]:
-        """What `tables` must be told; `made` is the file that says so when they are a finished plan's."""
-        out, published = str(self.tables_folder), str(self.published)
-        return {"options": self.config["tables"], "published": published, "out": out, "made": made}
+    def caption(self, figure: str) -> str:
+        """The file that holds the caption of a figure."""
+        kinds = {path.stem.partition("-")[2]: path for path in self.captions.glob("*.rst")}
+        return str(kinds[Path(figure).stem.partition("-")[0]])
+
+    @property
+    def step_seconds(self) -> dict[str, float]:
+        """Corpus -> seconds that a step of it lasts when it is played."""
+        return {run.spec.corpus: run.spec.sample.step_seconds for run in reversed(self.runs)}
+
+    def told_to_views(self, metrics: Path, finished: bool) -> dict[str, Any]:
+        """What the jobs of all views, and `gather`, must be told; those of a finished plan leave a word of it."""
+        made = {name: view.made for name, view in self.views.items()} if finished else {}
+        paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
+                 "captions": self.captions}  # fmt: skip
+        how = {"name": self.name, "note": self.config["note"], "options": self.config["tables"],
+               "step_seconds": self.step_seconds}  # fmt: skip
+        return {**self.gathered, **{key: str(path) for key, path in paths.items()}, **how, "made": made}
 
 
 def run_of(values: Config, corpus: str, prior: str, seed: int) -> Run:

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
+from lnf.report.published import Published
+
 BASE = "af_af"
 """The row that ablations are held against."""
 
-
-@dataclass(frozen=True)
-class Published:
-    """A number of the paper; `mark` is certain or memory (recalled, not read again)."""
-
-    value: float
-    mark: str
-    label: str
+NAMES = {
+    "nll": "NLL",
+    "nll_given_length": "NLL given T",
+    "elbo": "ELBO",
+    "reconstruction": "reconst.",
+    "kl": "KL",
+    "length": "length",
+}
+"""Metric -> heading of its column."""
 
 
 @dataclass(frozen=True)

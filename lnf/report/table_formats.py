@@ -3,23 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lnf.report.cells import BASE, Cell
+from lnf.report.cells import BASE, NAMES, Cell
 
 TITLES = {
     "text": "Text",
     "ablation": "Ablation",
     "music": "Polyphonic music",
 }
-NAMES = {
-    "nll": "NLL",
-    "nll_given_length": "NLL given T",
-    "elbo": "ELBO",
-    "reconstruction": "reconst.",
-    "kl": "KL",
-    "length": "length",
-}
-"""Metric -> heading of its column."""
-
 LEGEND = (
     "Mean ± standard deviation (n-1) over n seeds [published value; † recalled, not read again]. Lower is better. "
     "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include "

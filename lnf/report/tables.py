@@ -8,9 +8,11 @@ from typing import Any
 
 from lnf.report import table_formats
 from lnf.report.cell_status import status_of
-from lnf.report.cells import BASE, Cell, Published
+from lnf.report.cells import BASE, Cell
 from lnf.report.gather import Row, read_metrics
-from lnf.system.files import replacing, write_json
+from lnf.report.published import Published, PublishedKey, read_published
+from lnf.report.showing import showing
+from lnf.system.files import replacing
 from lnf.units import UNITS
 
 TABLES = ("text", "ablation", "music")
@@ -22,44 +24,34 @@ COLUMNS = (
 )  # fmt: skip
 
 
-PublishedKey = tuple[str, str, str, str, str]
-"""Table, corpus, prior, split, metric."""
+def write_tables(told: Mapping[str, Any]) -> None:
+    """Write {text, ablation, music}.{csv, md, tex}. `told` is `lnf.plan.results.Plan.told_to_views`."""
+    rows, known = read_metrics(Path(told["metrics"])), read_published(Path(told["published"]))
+    with showing("tables", told) as out:
+        for table in TABLES:
+            _write_table(out / "tables" / table, table, summarise(table, rows, known), known, told["options"])
+    print(f"lnf: tables in {out / 'tables'}", flush=True)
 
 
-def write_tables(told: Mapping[str, Any], metrics: Path) -> None:
-    """Write {text, ablation, music}.{csv, md, tex}. `told` is `lnf.plan.results.Plan.shown`.
-
-    The file `made` comes last, and says of which metrics they are; what another plan left of that kind goes first.
-    """
-    rows, known, out = read_metrics(metrics), read_published(Path(told["published"])), Path(told["out"])
-    for outdated in out.glob("made-*.json"):
-        outdated.unlink()
-    for table in TABLES:
-        cells = summarise(table, rows, known)
-        _write_csv(out / f"{table}.csv", cells)
-        others = _others(table, cells, known) if told["options"]["others"] else []
-        for form in ("md", "tex"):
-            with replacing(out / f"{table}.{form}") as scratch:
-                scratch.write_text(table_formats.render(form, table, cells, others, told["options"]), encoding="utf-8")
-    if told["made"]:
-        write_json(out / told["made"], {"metrics": str(metrics)})
-
-
-def read_published(path: Path) -> dict[PublishedKey, Published]:
-    """The paper's numbers by table, corpus, prior, split and metric."""
-    with path.open(newline="") as stream:
-        return {
-            (row["table"], row["corpus"], row["prior"], row["split"], row["metric"]): Published(
-                float(row["value"]), row["mark"], row["label"]
-            )
-            for row in csv.DictReader(stream)
-        }
+def _write_table(
+    base: Path,
+    table: str,
+    cells: Sequence[Cell],
+    known: Mapping[PublishedKey, Published],
+    options: Mapping[str, Any],
+) -> None:
+    """Write BASE.{csv, md, tex}."""
+    _write_csv(base.with_suffix(".csv"), cells)
+    others = _others(table, cells, known) if options["others"] else []
+    for form in ("md", "tex"):
+        with replacing(base.with_suffix(f".{form}")) as scratch:
+            scratch.write_text(table_formats.render(form, table, cells, others, options), encoding="utf-8")
 
 
 def summarise(table: str, rows: Sequence[Row], published: Mapping[PublishedKey, Published]) -> list[Cell]:
     """A table's cells, variants in the order of the metrics; every quantity of both splits, missing ones too."""
     return [
-        _cell(runs, split, metric, published.get((table, corpus, prior, split, metric)))
+        _cell(runs, split, metric, published.get(PublishedKey(table, corpus, prior, split, metric)))
         for (corpus, prior), runs in _variants(table, rows).items()
         for split in SPLITS
         for metric in QUANTITIES
@@ -114,7 +106,7 @@ def _others(table: str, cells: Sequence[Cell], published: Mapping[PublishedKey, 
 
 
 def _write_csv(path: Path, cells: Sequence[Cell]) -> None:
-    with replacing(path) as scratch, scratch.open("w", newline="") as stream:
+    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(_csv_row(cell) for cell in cells)

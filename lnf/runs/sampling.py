@@ -51,17 +51,19 @@ def reconstruct(
 def write_samples(
     path: Path, model: SequenceModel, test: Split, spec: Spec, device: torch.device, metadata: dict[str, str]
 ) -> None:
-    """Write samples-DIGEST.parquet: `what` (sample, or reconstruction of the test sequence `row`), `x` as in a corpus.
-
-    A model without a latent reconstructs nothing.
+    """Write samples-DIGEST.parquet: `what` (sample; original: a test sequence; reconstruction of the original of the
+    same place) and `x` as in a corpus. A model without a latent reconstructs nothing.
     """
-    samples = draw(model, draw_lengths(model, spec.sample.samples, spec.sample.seed), spec.sample.seed, device)
-    rows = list(range(min(spec.sample.reconstructions, len(test)))) if isinstance(model, LatentModel) else []
-    given_back = reconstruct(model, test, rows, spec, device) if isinstance(model, LatentModel) and rows else []
+    found = {
+        "sample": draw(model, draw_lengths(model, spec.sample.samples, spec.sample.seed), spec.sample.seed, device)
+    }
+    rows = range(min(spec.sample.reconstructions, len(test)))
+    if isinstance(model, LatentModel) and rows:
+        found["original"] = [test.sequences[row] for row in rows]
+        found["reconstruction"] = reconstruct(model, test, rows, spec, device)
     columns = {
-        "what": pyarrow.array(["sample"] * len(samples) + ["reconstruction"] * len(rows)),
-        "row": pyarrow.array([None] * len(samples) + rows, pyarrow.int32()),
-        "x": store.to_lists([*samples, *given_back], spec.kind == "music"),
+        "what": pyarrow.array([what for what, sequences in found.items() for _ in sequences]),
+        "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind == "music"),
     }
     with replacing(path) as scratch:
         pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), scratch)

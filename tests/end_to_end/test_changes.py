@@ -16,9 +16,10 @@ from tests.pipeline import PRIORS, Project
 
 pytestmark = pytest.mark.e2e
 
-REPORT = {"gather": 1, "tables": 1, "all": 1}
+VIEWS = {"tables": 1, "figures": 1, "samples": 1, "page": 1, "all": 1}
+REPORT = {"gather": 1, **VIEWS}
 FLOW = {"train": 1, "evaluate": 1, **REPORT}
-ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT, "total": 8}
+ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT}
 FASTER = {"overrides__priors__lstm__train__learning_rate": 1.5}
 LONGER = {"overrides__priors__af_scf__train__epochs": 41}
 
@@ -50,9 +51,10 @@ def assert_untouched(project: Project, before: dict[str, tuple[int, int]]) -> No
 
 
 def shown(project: Project) -> dict[str, bytes]:
-    """The tables that people look at."""
-    folder = project.folder / "reports" / "out" / "tiny" / "tables"
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("made-")}
+    """What people look at: file -> bytes."""
+    folder = project.folder / "reports" / "out" / "tiny"
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "made")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize(
@@ -60,15 +62,16 @@ def shown(project: Project) -> dict[str, bytes]:
     [
         ("lnf/hidden/coupling.py", '"""', '"""Much to say. ', {}, {}),
         ("lnf/hidden/coupling.py", "import torch\n", "import torch  # of course\n", {}, {}),
-        ("lnf/hidden/coupling.py", "-0.07, 0.07", "-0.06, 0.06", {}, {"check": 1, **FLOW, "total": 6}),
+        ("lnf/hidden/coupling.py", "-0.07, 0.07", "-0.06, 0.06", {}, {"check": 1, **FLOW}),
         ("lnf/laws/laws.py", "import torch\n", "import torch\n\nNEW = 1\n", {}, {}),
-        ("lnf/laws/laws.py", "import torch\n", "import torch\n\nNEW = 1\n", LONGER, {"check": 1, **FLOW, "total": 6}),
+        ("lnf/laws/laws.py", "import torch\n", "import torch\n\nNEW = 1\n", LONGER, {"check": 1, **FLOW}),
         ("lnf/corpora/sources/markov.py", "import math\n", "import math\n\nNEW = 1\n", {}, ALL),
         ("lnf/corpora/prepare.py", "import numpy as np\n", "import numpy as np\n\nNEW = 1\n", {}, ALL),
-        ("lnf/report/table_formats.py", "†", "*", {}, {"tables": 1, "all": 1, "total": 2}),
-        ("", "", "", {"tables__decimals": 2}, {"tables": 1, "all": 1, "total": 2}),
-        ("", "", "", {"overrides__priors__lstm__train__epochs": 6}, {**FLOW, "total": 5}),
-        ("", "", "", {"overrides__priors__af_scf__evaluate": {"samples": 6}}, {"evaluate": 1, **REPORT, "total": 4}),
+        ("lnf/report/table_formats.py", "†", "*", {}, {"tables": 1, "page": 1, "all": 1}),
+        ("lnf/report/figures/nats.py", "NLL", "nll", {}, {"figures": 1, "page": 1, "all": 1}),
+        ("", "", "", {"tables__decimals": 2}, {"tables": 1, "page": 1, "all": 1}),
+        ("", "", "", {"overrides__priors__lstm__train__epochs": 6}, {**FLOW}),
+        ("", "", "", {"overrides__priors__af_scf__evaluate": {"samples": 6}}, {"evaluate": 1, **REPORT}),
         ("", "", "", {"overrides__all__resources": {"memory_gb": 0.6}}, {}),
         ("", "", "", {"corpora__markov__prepare__seed": 2}, ALL),
     ],
@@ -99,23 +102,23 @@ def test_neither_records_nor_dates_decide(copied: Project, records: str) -> None
         for path in copied.folder.rglob("*"):
             os.utime(path)
     assert copied.planned() == {}
-    assert copied.planned(**FASTER) == {**FLOW, "total": 5}
+    assert copied.planned(**FASTER) == {**FLOW}
     removed = copied.result("af_scf", "evaluation")
     copied.overlay()
     copied.result("af_scf", "evaluation").unlink()
-    assert copied.planned() == {"evaluate": 1, "all": 1, "total": 2}, removed
+    assert copied.planned() == {"evaluate": 1, "all": 1}, removed
 
 
 def test_results_count_without_their_data(copied: Project) -> None:
     """New runs want the corpus again; that it is prepared anew redoes none of the old."""
     shutil.rmtree(copied.folder / "data")
     assert copied.planned() == {}
-    assert copied.planned(**FASTER) == {"prepare": 1, **FLOW, "total": 6}
+    assert copied.planned(**FASTER) == {"prepare": 1, **FLOW}
 
 
 @pytest.mark.parametrize("trouble", ["too many cpus", "too large a step", "dead cluster"])
 def test_a_change_that_cannot_run_destroys_nothing(copied: Project, trouble: str) -> None:
-    before, tables = made(copied), shown(copied)
+    before, views = made(copied), shown(copied)
     changes: dict[str, Any] = {
         "too many cpus": {"overrides__all__resources": {"cpus": 99, "memory_gb": 0.5}},
         "too large a step": {"overrides__priors__lstm__train__learning_rate": 1.0e300},
@@ -126,9 +129,9 @@ def test_a_change_that_cannot_run_destroys_nothing(copied: Project, trouble: str
     out, _ = copied.workflow(**changes).communicate(timeout=LIMIT_S)
     assert copied.statuses()["lstm"] == "error", out
     assert_untouched(copied, before)
-    assert copied.planned() == {"tables": 1, "all": 1, "total": 2}
+    assert copied.planned() == VIEWS
     finish(copied.workflow())
-    assert shown(copied) == tables
+    assert shown(copied) == views
     assert_untouched(copied, before)
 
 
@@ -142,7 +145,7 @@ def test_a_prepare_that_fails_leaves_the_corpora_of_others(copied: Project) -> N
 
 def test_configurations_of_one_name_in_turn(copied: Project) -> None:
     """One that is interrupted, the first again, the other to its end, the first again: each table is its own."""
-    before, tables = made(copied), shown(copied)
+    before, views = made(copied), shown(copied)
     longer = copied.workflow(**LONGER)
     wait_for(lambda: copied.epochs("af_scf") >= 2, longer)
     os.killpg(longer.pid, signal.SIGINT)
@@ -151,17 +154,17 @@ def test_configurations_of_one_name_in_turn(copied: Project) -> None:
     assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok"}
     assert not any(row["mean"] for row in copied.table() if row["prior"] == "af_scf")
 
-    assert copied.planned() == {"tables": 1, "all": 1, "total": 2}
+    assert copied.planned() == VIEWS
     out = finish(copied.workflow())
-    assert "0 runs to train, 0 to evaluate" in out and shown(copied) == tables
+    assert "0 runs to train, 0 to evaluate" in out and shown(copied) == views
 
     out = finish(copied.workflow(**LONGER))
     assert "1 runs to train, 1 to evaluate" in out and len(copied.rows("af_scf", "history.parquet")) == 41
     other = shown(copied)
-    assert other["text.csv"] != tables["text.csv"]
+    assert other["tables/text.csv"] != views["tables/text.csv"]
 
     finish(copied.workflow())
-    assert shown(copied) == tables
+    assert shown(copied) == views
     finish(copied.workflow(**LONGER))
     assert shown(copied) == other
     assert_untouched(copied, before)
@@ -187,7 +190,7 @@ def test_results_of_a_refactored_flow_are_kept_after_one_was_made_again(copied: 
     before, numbers = made(copied), {row["metric"]: row["mean"] for row in copied.table() if row["prior"] == "af_scf"}
     coupling = copied.folder / "lnf" / "hidden" / "coupling.py"
     coupling.write_text(coupling.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
-    assert copied.planned(**changes) == {"check": 1, "train": 2, "evaluate": 2, **REPORT, "total": 8}
+    assert copied.planned(**changes) == {"check": 1, "train": 2, "evaluate": 2, **REPORT}
 
     out = finish(copied.start("lnf", "keep", "--configfile", "overlay.yaml"))
     assert "lnf: keep: af_scf on text: no run of today's code equals an older one; make one: results/" in out
@@ -200,7 +203,7 @@ def test_results_of_a_refactored_flow_are_kept_after_one_was_made_again(copied: 
 
     out = finish(copied.start("lnf", "keep", "--configfile", "overlay.yaml"))
     assert "lnf: keep: markov/af_scf/1: " in out and "with its scores" in out
-    assert copied.planned(**changes) == {**REPORT, "total": 3}
+    assert copied.planned(**changes) == {**REPORT}
     finish(copied.workflow(**changes))
     assert copied.statuses()["af_scf"] == "ok; made by other code"
     assert {row["metric"]: row["mean"] for row in copied.table() if row["prior"] == "af_scf"} == numbers
@@ -223,7 +226,7 @@ def test_a_users_helper_module_counts(tmp_path: Path) -> None:
     (tmp_path / "my_helper.py").write_text("NAME = 'one'  # so called\n", encoding="utf-8")
     assert project.planned(**changes) == {}
     (tmp_path / "my_helper.py").write_text("NAME = 'two'\n", encoding="utf-8")
-    assert project.planned(**changes) == {"check": 1, **FLOW, "total": 6}
+    assert project.planned(**changes) == {"check": 1, **FLOW}
     assert_untouched(project, before)
     project.close()
 
@@ -253,7 +256,7 @@ def test_a_raw_file_that_is_edited_after_prepare(tmp_path: Path) -> None:
     before = made(project)
     assert project.planned(**old) == {}
     (raw / "test.txt").write_text("ab\n" * 9, encoding="utf-8")
-    wanted = {"prepare": 1, **FLOW, "total": 6}
+    wanted = {"prepare": 1, **FLOW}
     assert project.planned(**old) == wanted
     out = finish(project.workflow(**old), status=1)
     assert "test.txt is a file cut short" in out and project.statuses() == {"lstm": "not_run"}

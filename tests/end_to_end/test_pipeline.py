@@ -41,5 +41,5 @@ def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
     before = {prior: finished.identities(prior) for prior in PRIORS}
     status, out = finished.run("lnf", "run", "--configfile", finished.overlay())
     assert status == 0
-    assert out == "lnf: tiny: nothing to be done; the tables are in reports/out/tiny/tables\n"
+    assert out == "lnf: tiny: nothing to be done; the report is reports/out/tiny/report.html\n"
     assert {prior: finished.identities(prior) for prior in PRIORS} == before

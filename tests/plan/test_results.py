@@ -12,13 +12,14 @@ from lnf.plan.raw_files import mirror_folder
 from lnf.plan.results import Plan, Run, run_of
 
 SMALL = {"name": "small", "select": {"corpora": ["markov", "ptb"], "priors": ["lstm", "af_scf"], "seeds": [0, 1]}}
+VIEWS = ("tables", "figures", "samples", "page")
 FAMILIES: dict[str, Callable[[Plan], list[Path]]] = {
     "data": lambda plan: [corpus.folder for corpus in plan.corpora.values()],
     "checks": lambda plan: list(plan.checks.values()),
     "runs": lambda plan: [run.folder for run in plan.runs],
     "evaluations": lambda plan: [Path(run.evaluated[0].name) for run in plan.runs],
     "metrics": lambda plan: [plan.metrics],
-    "tables": lambda plan: plan.tables,
+    **{view: lambda plan, view=view: plan.views[view].files for view in VIEWS},  # type: ignore[misc]
 }
 
 
@@ -44,15 +45,15 @@ def moved(before: Places, after: Places) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "families"),
     [
-        ({"overrides": {"all": {"train": {"batch": 7}}}}, {"runs", "metrics", "tables"}),
-        ({"overrides": {"all": {"evaluate": {"samples": 7}}}}, {"evaluations", "metrics", "tables"}),
+        ({"overrides": {"all": {"train": {"batch": 7}}}}, {"runs", "metrics", *VIEWS}),
+        ({"overrides": {"all": {"evaluate": {"samples": 7}}}}, {"evaluations", "metrics", *VIEWS}),
         ({"overrides": {"all": {"evaluate": {"memory_gb": 7.0}}}}, set()),
         ({"overrides": {"all": {"resources": {"memory_gb": 7.0}, "train": {"state_minutes": 7.0}}}}, set()),
-        ({"tables": {"decimals": 7}}, {"tables"}),
-        ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "metrics", "tables"}),
+        ({"tables": {"decimals": 7}}, {"tables", "page"}),
+        ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "metrics", *VIEWS}),
         ({"corpora": {"markov": {"prepare": {"expect": {"width": 12}}}}}, set()),
-        ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "metrics", "tables"}),
-        ({"select": {"seeds": [0, 7]}}, {"runs", "metrics", "tables"}),
+        ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "metrics", *VIEWS}),
+        ({"select": {"seeds": [0, 7]}}, {"runs", "metrics", *VIEWS}),
     ],
     ids=str,
 )
@@ -63,13 +64,14 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
 @pytest.mark.parametrize(
     ("module", "families"),
     [
-        ("corpora/sources/markov", {"data", "runs", "metrics", "tables"}),
-        ("corpora/prepare", {"data", "runs", "metrics", "tables"}),
-        ("hidden/coupling", {"checks", "runs", "evaluations", "metrics", "tables"}),
+        ("corpora/sources/markov", {"data", "runs", "metrics", *VIEWS}),
+        ("corpora/prepare", {"data", "runs", "metrics", *VIEWS}),
+        ("hidden/coupling", {"checks", "runs", "evaluations", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
-        ("runs/trainer", {"runs", "metrics", "tables"}),
-        ("runs/evaluation", {"evaluations", "metrics", "tables"}),
-        ("report/table_formats", {"tables"}),
+        ("runs/trainer", {"runs", "metrics", *VIEWS}),
+        ("runs/evaluation", {"evaluations", "metrics", *VIEWS}),
+        ("report/table_formats", {"tables", "page"}),
+        ("report/figures/nats", {"figures", "page"}),
         ("cluster/client", set()),
         ("tracking/sync", set()),
         ("app/launcher", set()),
@@ -97,7 +99,7 @@ def test_a_raw_file_that_was_edited_is_another_corpus(tmp_path: Path, monkeypatc
     file.parent.mkdir()
     file.write_text("edited\n", encoding="utf-8")
     monkeypatch.setenv("LNF_DATA_MIRROR", str(tmp_path))
-    assert moved(absent, places()) == {"data", "runs", "metrics", "tables"}
+    assert moved(absent, places()) == {"data", "runs", "metrics", *VIEWS}
     assert plan_of().corpora["markov"] == markov
     file.unlink()
     assert not moved(absent, places())

@@ -53,16 +53,17 @@ ROWS = [
 ]
 
 
-def told(out: Path, made: str | None = "made-d1.json", **options: Any) -> dict[str, Any]:
+def told(out: Path, made: str | None = "tables-d1.json", **options: Any) -> dict[str, Any]:
     """What `tables` is told."""
-    return {"options": {**OPTIONS, **options}, "published": str(PUBLISHED), "out": str(out), "made": made}
+    paths = {"published": str(PUBLISHED), "metrics": str(out / "metrics.parquet"), "out": str(out)}
+    return {"options": {**OPTIONS, **options}, **paths, "made": {"tables": made} if made else {}}
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """The folder of tables made from ROWS."""
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS, METRICS), tmp_path / "metrics.parquet")
-    tables.write_tables(told(tmp_path), tmp_path / "metrics.parquet")
+    tables.write_tables(told(tmp_path))
     return tmp_path
 
 
@@ -74,7 +75,7 @@ def cells(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
 
 
 def test_mean_spread_and_published_value(out: Path) -> None:
-    lstm = cells(out / "text.csv")["ptb", "lstm", "test", "nll"]
+    lstm = cells(out / "tables" / "text.csv")["ptb", "lstm", "test", "nll"]
     assert float(lstm["mean"]) == pytest.approx(1.42)
     assert float(lstm["sd"]) == pytest.approx(0.02)  # n - 1
     expected = {"n": "3", "published": "1.41", "published_mark": "certain", "status": "ok", "unit": "bpc", "k": ""}
@@ -83,7 +84,7 @@ def test_mean_spread_and_published_value(out: Path) -> None:
 
 
 def test_one_seed_has_no_spread_and_other_statuses_are_spelled_out(out: Path) -> None:
-    text = cells(out / "text.csv")
+    text = cells(out / "tables" / "text.csv")
     assert text["ptb", "af_af", "test", "nll"]["sd"] == ""
     assert text["ptb", "af_af", "test", "nll"]["status"] == "partial 1/3 (diverged 1, error 1)"
     assert text["ptb", "iaf_scf", "test", "nll"]["status"] == "not_run"
@@ -93,13 +94,13 @@ def test_one_seed_has_no_spread_and_other_statuses_are_spelled_out(out: Path) ->
 
 
 def test_what_is_not_there_is_empty_never_zero(out: Path) -> None:
-    text = cells(out / "text.csv")
+    text = cells(out / "tables" / "text.csv")
     for metric in ("elbo", "reconstruction", "kl"):
         assert (text["ptb", "lstm", "test", metric]["mean"], text["ptb", "lstm", "test", metric]["n"]) == ("", "0")
 
 
 def test_published_values_only_on_the_papers_metric_and_split(out: Path) -> None:
-    text = cells(out / "text.csv")
+    text = cells(out / "tables" / "text.csv")
     assert text["ptb", "af_af", "test", "kl"]["published"] == "1.37"
     assert text["ptb", "af_af", "valid", "nll"]["published"] == ""
     assert text["ptb", "af_af", "test", "nll_given_length"]["published"] == ""
@@ -107,7 +108,7 @@ def test_published_values_only_on_the_papers_metric_and_split(out: Path) -> None
 
 
 def test_each_table_holds_its_rows(out: Path) -> None:
-    rows = {table: {key[:2] for key in cells(out / f"{table}.csv")} for table in tables.TABLES}
+    rows = {table: {key[:2] for key in cells(out / "tables" / f"{table}.csv")} for table in tables.TABLES}
     assert rows["text"] == {
         ("ptb", "lstm"),
         ("ptb", "af_af"),
@@ -117,24 +118,24 @@ def test_each_table_holds_its_rows(out: Path) -> None:
     }
     assert rows["ablation"] == {("ptb", "af_af"), ("ptb", "af_none")}
     assert rows["music"] == {("jsb_chorales", "lstm")}
-    assert len(cells(out / "text.csv")) == 5 * 2 * len(tables.QUANTITIES)
+    assert len(cells(out / "tables" / "text.csv")) == 5 * 2 * len(tables.QUANTITIES)
 
 
 def test_markdown_for_people(out: Path) -> None:
-    text = (out / "text.md").read_text()
+    text = (out / "tables" / "text.md").read_text()
     assert "| LSTM | nll (exact) | 1.42 ± 0.02 [1.41] |" in text
     assert "| AF_AF | nll (K=30) | 1.45 [1.42] |" in text
     assert "| AWD-LSTM across sentences (Merity et al. 2018) |  | [1.18†] |" in text
     assert "## markov, test (bpc)" in text
     assert "valid" not in text
-    ablation = (out / "ablation.md").read_text()
+    ablation = (out / "tables" / "ablation.md").read_text()
     assert "| AF_NONE | nll (K=30) | 1.60 [1.57†] |" in ablation
     assert "| +0.15 | 1 | ok |" in ablation
-    assert "RNN-NADE" in (out / "music.md").read_text()
+    assert "RNN-NADE" in (out / "tables" / "music.md").read_text()
 
 
 def test_latex_is_escaped(out: Path) -> None:
-    text = (out / "text.tex").read_text()
+    text = (out / "tables" / "text.tex").read_text()
     assert r"AF\_AF & nll (K=30) & 1.45 {[}1.42] &" in text
     assert r"1.42 $\pm$ 0.02" in text
     assert r"{[}1.18$^\dagger$]" in text
@@ -143,9 +144,9 @@ def test_latex_is_escaped(out: Path) -> None:
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS[:3], METRICS), tmp_path / "metrics.parquet")
-    tables.write_tables(told(tmp_path), tmp_path / "metrics.parquet")
-    assert "No run of this table is planned." in (tmp_path / "music.md").read_text()
-    assert (tmp_path / "music.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
+    tables.write_tables(told(tmp_path))
+    assert "No run of this table is planned." in (tmp_path / "tables" / "music.md").read_text()
+    assert (tmp_path / "tables" / "music.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
 
 
 def test_published_numbers() -> None:
@@ -167,6 +168,7 @@ def test_tables_of_what_exists(
     changes = {"name": "bare", "select": {"corpora": ["markov"], "priors": ["lstm", "af_none"]}}
     ours = config.load(config.merge(config.read(), json.loads(json.dumps(changes))))
     write_existing(Plan(ours))
-    assert capsys.readouterr().out == "lnf: tables in reports/out/bare/tables: 6 runs not_run\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "lnf: tables in reports/out/bare/tables" and lines[-1] == "lnf: bare: 6 runs not_run"
     text = cells(Path("reports/out/bare/tables/text.csv"))
     assert text["markov", "lstm", "test", "nll"]["status"] == "not_run"

@@ -44,7 +44,7 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Fig
                 drawn.savefig(scratch, format=form, dpi=DOTS_PER_INCH, metadata=facts)
 
 
-def look(index: int) -> dict[str, object]:
+def look(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of the n-th line: no two alike in any of the three before eight."""
     return {
         "color": COLOURS[index % len(COLOURS)],
@@ -59,6 +59,6 @@ def empty(axes: Axes, why: str) -> None:
     axes.set_axis_off()
 
 
-def looks(names: Sequence[str]) -> dict[str, dict[str, object]]:
+def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Name -> its look, by its place among all names."""
     return {name: look(index) for index, name in enumerate(dict.fromkeys(names))}

@@ -23,23 +23,35 @@ class Script:
         return "".join(self.vocabulary[symbol] for symbol in x.tolist())
 
 
-def write(folder: Path, stem: str, sequences: Sequence[NDArray[np.uint8]], script: Script) -> list[Path]:
-    """Write FOLDER/STEM.txt, or FOLDER/STEM-NN.{mid,png,ogg} for each piece of music; returns the files."""
+MUSIC = (".mid", ".png", ".ogg")
+"""Endings of a piece of music: to be played on, to be seen, to be heard."""
+
+
+def write(
+    folder: Path,
+    stem: str,
+    sequences: Sequence[NDArray[np.uint8]],
+    script: Script,
+    forms: Sequence[str] = MUSIC,
+) -> list[Path]:
+    """Write FOLDER/STEM.txt, or FOLDER/STEM-NN of each piece of music in the given forms; returns the files."""
     if script.vocabulary is None:
         width = max(2, len(str(len(sequences))))
-        return [path for n, roll in enumerate(sequences)
-                for path in _write_music(folder / f"{stem}-{n:0{width}d}", roll, script.step_seconds)]  # fmt: skip
+        return [
+            write_music(folder / f"{stem}-{n:0{width}d}{form}", roll, script.step_seconds)
+            for n, roll in enumerate(sequences)
+            for form in forms
+        ]
     path = folder / f"{stem}.txt"
     with replacing(path) as scratch:
         scratch.write_text("".join(f"{script.line(x)}\n" for x in sequences), encoding="utf-8")
     return [path]
 
 
-def _write_music(base: Path, roll: NDArray[np.uint8], step_seconds: float) -> list[Path]:
-    from lnf.report.samples.music import write_audio, write_midi
-    from lnf.report.samples.pictures import write_picture
+def write_music(path: Path, roll: NDArray[np.uint8], step_seconds: float) -> Path:
+    """Write a piece in the form that the path's ending names; returns the path."""
+    from lnf.report.samples import music, pictures
 
-    writers = {".mid": write_midi, ".png": write_picture, ".ogg": write_audio}
-    for ending, writer in writers.items():
-        writer(roll, step_seconds, base.with_name(base.name + ending))
-    return [base.with_name(base.name + ending) for ending in writers]
+    writers = dict(zip(MUSIC, (music.write_midi, pictures.write_picture, music.write_audio), strict=True))
+    writers[path.suffix](roll, step_seconds, path)
+    return path

@@ -1,0 +1,30 @@
+"""All figures of a plan."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lnf.report.figures import curves, nats, results
+from lnf.report.gather import read_metrics
+from lnf.report.outcomes import outcomes
+from lnf.report.published import read_published
+from lnf.report.showing import showing
+
+
+def write_figures(told: Mapping[str, Any]) -> None:
+    """Write the figures that `lnf.plan.views.figures` names. `told` is `lnf.plan.results.Plan.told_to_views`."""
+    corpora = outcomes(read_metrics(Path(told["metrics"])))
+    published = {
+        (key.corpus, key.prior, key.metric): number
+        for key, number in read_published(Path(told["published"])).items()
+        if key.split == "test"
+    }
+    with showing("figures", told) as out:
+        folder = out / "figures"
+        shutil.rmtree(folder, ignore_errors=True)  # those of another plan may be of other corpora
+        results.draw(corpora, published, folder)
+        nats.draw(corpora, folder)
+        for corpus in corpora:
+            curves.draw(corpus, [run for run in told["runs"] if run["corpus"] == corpus], folder)
+    print(f"lnf: figures in {folder}", flush=True)

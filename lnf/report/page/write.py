@@ -1,0 +1,111 @@
+"""report.html: everything of a plan on one page, from result files and the views beside it."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from lnf.report.cells import NAMES, Cell
+from lnf.report.gather import Row, read_metrics
+from lnf.report.outcomes import outcomes
+from lnf.report.page.answer import answers
+from lnf.report.page.embedding import data_uri
+from lnf.report.page.runs import runs_of, setting
+from lnf.report.published import read_published
+from lnf.report.showing import showing
+from lnf.report.table_formats import LEGEND, TITLES
+from lnf.report.tables import SPLITS, TABLES, summarise
+from lnf.system.files import read_json, replacing
+
+
+def write_page(told: Mapping[str, Any]) -> None:
+    """Write report.html beside the other views. `told` is `lnf.plan.results.Plan.told_to_views`."""
+    rows = read_metrics(Path(told["metrics"]))
+    template = Path(told["template"])
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["grouped_by"] = grouped_by
+    with showing("page", told) as out:
+        page = environment.get_template(template.name).render(context(told, rows, out))
+        with replacing(out / "report.html") as scratch:
+            scratch.write_text(page, encoding="utf-8")
+    print(f"lnf: report: {out / 'report.html'}", flush=True)
+
+
+def context(told: Mapping[str, Any], rows: Sequence[Row], out: Path) -> dict[str, Any]:
+    """All that the template shows."""
+    corpora = outcomes(rows)
+    lines = runs_of(told["runs"], rows, out)
+    return {
+        "name": told["name"],
+        "note": told["note"],
+        "answers": list(answers(corpora, told["runs"])),
+        "tables": tables(told, rows),
+        "headings": NAMES,
+        "legend": LEGEND,
+        "figures": figures(Path(told["captions"]), out),
+        "samples": _samples(out),
+        "runs": lines,
+        "setting": setting(lines),
+        "data_uri": lambda name: data_uri(out / name),
+    }
+
+
+def tables(told: Mapping[str, Any], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each table by blocks of a corpus and a split, test first: its lines are {prior, label, reference, cells}."""
+    known = read_published(Path(told["published"]))
+    references = {row["prior"] for row in rows if row["role"] == "reference"}
+    found = []
+    for table in TABLES:
+        cells = summarise(table, rows, known)
+        blocks = [
+            {"corpus": corpus, "split": split, "lines": lines, "unit": next(iter(lines[0]["cells"].values())).unit}
+            for corpus in dict.fromkeys(cell.corpus for cell in cells)
+            for split in SPLITS
+            for lines in [_lines([cell for cell in cells if (cell.corpus, cell.split) == (corpus, split)], references)]
+        ]
+        if blocks:
+            found.append({"title": TITLES[table], "blocks": blocks})
+    return found
+
+
+def _lines(cells: Sequence[Cell], references: Container[str]) -> list[dict[str, Any]]:
+    lines: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        names = {"prior": cell.prior, "label": cell.label, "reference": cell.prior in references}
+        lines.setdefault(cell.prior, {**names, "cells": {}})["cells"][cell.metric] = cell
+    return list(lines.values())
+
+
+def figures(captions: Path, out: Path) -> list[dict[str, str]]:
+    """Each figure that is there, in the order of the captions: name, title (the caption's first sentence), caption."""
+    found = []
+    for caption in sorted(captions.glob("*.rst")):
+        kind = caption.stem.partition("-")[2]  # the number before it gives the order
+        for picture in sorted((out / "figures").glob(f"{kind}*.png")):
+            text = " ".join(caption.read_text(encoding="utf-8").split())
+            where = picture.stem.removeprefix(kind).lstrip("-")
+            title = text.partition(". ")[0].rstrip(".") + (f" ({where})" if where else "")
+            found.append({"name": picture.stem, "title": title, "caption": text})
+    return found
+
+
+def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any, list[Mapping[str, Any]]]]:
+    """(value, or values, of the keys; the items that have them), in the order of the items."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for item in items:
+        values = tuple(item[key] for key in keys)
+        groups.setdefault(values if len(keys) > 1 else values[0], []).append(item)
+    return list(groups.items())
+
+
+def _samples(out: Path) -> dict[str, Any]:
+    path = out / "samples" / "samples.json"
+    found: dict[str, Any] = read_json(path) if path.exists() else {"runs": [], "corpora": {}}
+    return found

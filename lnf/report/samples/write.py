@@ -1,0 +1,181 @@
+"""Samples of every run as files to be read, seen and heard, and what can be said of them beside the data."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from lnf.corpora import store
+from lnf.report.samples.files import MUSIC, Script, write
+from lnf.report.samples.nearest import Nearest, Rolls, nearest_text
+from lnf.report.samples.statistics import density, distances
+from lnf.report.showing import showing
+from lnf.system.files import write_json
+
+SHOWN = 10
+"""Texts that are held against the training set."""
+HEARD = 3
+"""Pieces of music that become files."""
+
+Sequences = list[NDArray[np.uint8]]
+Run = Mapping[str, Any]
+
+
+def write_samples(told: Mapping[str, Any]) -> None:
+    """Write samples/CORPUS/PRIOR/SEED/ for each run and samples/samples.json, which says what is where.
+
+    `told` is `lnf.plan.results.Plan.told_to_views`. A run without samples is left out.
+    """
+    with showing("samples", told) as out:
+        shutil.rmtree(out / "samples", ignore_errors=True)
+        corpora = {one["corpus"]: _Corpus(one, told["step_seconds"][one["corpus"]]) for one in told["corpora"]}
+        first = {(run["corpus"], run["prior"]): run["seed"] for run in reversed(told["runs"])}
+        shown = []
+        for run in told["runs"]:
+            drawn = _Drawn.read(run)
+            if drawn is not None:
+                heard = first[run["corpus"], run["prior"]] == run["seed"]
+                shown.append(_write_run(out, run, drawn, corpora[run["corpus"]], heard))
+        data = {name: one.facts() for name, one in corpora.items() if one.prepared}
+        write_json(out / "samples" / "samples.json", {"runs": shown, "corpora": data})
+    print(f"lnf: samples in {out / 'samples'}", flush=True)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What a run's evaluation drew, and the test sequences that it gave back, one for one."""
+
+    samples: Sequences
+    originals: Sequences
+    reconstructions: Sequences
+
+    @classmethod
+    def read(cls, run: Run) -> "_Drawn | None":
+        path = Path(run["folder"], f"samples-{run['evaluation']}.parquet")
+        table = pyarrow.parquet.read_table(path) if path.exists() else None
+        if table is None or not table.num_rows:  # not there yet, or of a run that diverged
+            return None
+        found = list(zip(table["what"].to_pylist(), store.from_lists(table["x"].combine_chunks()), strict=True))
+        return cls(*([x for what, x in found if what == kind] for kind in ("sample", "original", "reconstruction")))
+
+    @property
+    def pairs(self) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Each test sequence with what came back of it."""
+        return list(zip(self.originals, self.reconstructions, strict=True))
+
+
+class _Corpus:
+    """A prepared corpus as samples are held against it."""
+
+    def __init__(self, told: Mapping[str, Any], step_seconds: float) -> None:
+        self.name, self.folder = told["corpus"], Path(told["data"])
+        self.step_seconds = step_seconds
+
+    @property
+    def prepared(self) -> bool:
+        return (self.folder / store.META).exists()
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        return store.read_meta(self.folder)
+
+    @cached_property
+    def script(self) -> Script:
+        return Script(self.meta["vocabulary"], self.step_seconds)
+
+    @cached_property
+    def train(self) -> Sequences:
+        return store.read_split(self.folder, "train")[0]
+
+    @cached_property
+    def test(self) -> Sequences:
+        return store.read_split(self.folder, "test")[0]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Train as text."""
+        return [self.script.line(x) for x in self.train]
+
+    @cached_property
+    def rolls(self) -> Rolls:
+        """Train as music."""
+        return Rolls(self.train, int(self.meta["settings"]["lengths"]["headroom"] * self.meta["longest"]) + 1)
+
+    def nearest(self, x: NDArray[np.uint8]) -> Nearest:
+        """The nearest sequence of train."""
+        return (
+            self.rolls.nearest(x) if self.script.vocabulary is None else nearest_text(self.script.line(x), self.lines)
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The same numbers of test sequences, for scale."""
+        kind, some = self.meta["kind"], self.test[:100]
+        likeness = [self.nearest(x).likeness for x in self.test[: SHOWN if kind == "text" else HEARD]]
+        facts: dict[str, Any] = {"kind": kind, "distances": distances(some, self.train, kind), "likeness": likeness}
+        if kind == "music":
+            facts["density"] = density(self.train)
+        return facts
+
+
+def _write_run(out: Path, run: Run, drawn: _Drawn, corpus: _Corpus, heard: bool) -> dict[str, Any]:
+    folder = out / "samples" / run["corpus"] / run["prior"] / str(run["seed"])
+    names = {key: run[key] for key in ("corpus", "kind", "prior", "label", "seed")}
+    facts = names | {"distances": distances(drawn.samples, corpus.train, run["kind"])}
+    writer = _write_texts if run["kind"] == "text" else _write_pieces
+    return facts | writer(out, folder, drawn, corpus, heard)
+
+
+def _write_texts(out: Path, folder: Path, drawn: _Drawn, corpus: _Corpus, heard: bool) -> dict[str, Any]:
+    line = corpus.script.line
+    files = write(folder, "samples", drawn.samples, corpus.script)
+    pairs = drawn.pairs
+    shown = drawn.samples[:SHOWN]
+    near = [corpus.nearest(x) for x in shown]
+    return {
+        "files": _relative(files, out),
+        "samples": [
+            {"text": line(x), "nearest": corpus.lines[one.row], "likeness": one.likeness}
+            for x, one in zip(shown, near, strict=True)
+        ],
+        "reconstructions": [{"test": line(test), "text": line(x)} for test, x in pairs],
+        "given_back": _share([test == x for test, x in pairs]),
+    }
+
+
+def _write_pieces(out: Path, folder: Path, drawn: _Drawn, corpus: _Corpus, heard: bool) -> dict[str, Any]:
+    forms = MUSIC if heard else MUSIC[:1]
+    shown = drawn.samples[:HEARD]
+    files = write(folder, "samples", shown, corpus.script, forms)
+    back = [path for stem, x in (("original", drawn.originals), ("reconstruction", drawn.reconstructions))
+            for path in write(folder, stem, x[:1] if heard else [], corpus.script, forms)]  # fmt: skip
+    near = [corpus.nearest(x) for x in shown] if heard else []
+    return {
+        "files": _relative(files, out),
+        "samples": [asdict(one) for one in near],
+        "reconstructions": _relative(back, out),
+        "given_back": _share_of_notes(drawn.pairs),
+        "density": density(drawn.samples),
+    }
+
+
+def _relative(files: Sequence[Path], out: Path) -> list[str]:
+    return [str(path.relative_to(out)) for path in files]
+
+
+def _share(hits: Sequence[NDArray[np.bool_]]) -> float | None:
+    """Symbols that came back as they were."""
+    return float(np.concatenate(hits).mean()) if hits else None
+
+
+def _share_of_notes(pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> float | None:
+    """2 common / (notes + notes)."""
+    if not pairs:
+        return None
+    common = sum(int((test & x).sum()) for test, x in pairs)
+    return 2 * common / max(1, sum(int(test.sum()) + int(x.sum()) for test, x in pairs))

@@ -1,0 +1,111 @@
+"""Figures are drawn from result files alone: the files that the plan names, the same bytes for the same numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from lnf.plan import config
+from lnf.plan.results import Plan
+from lnf.report.figures.write import write_figures
+from lnf.report.gather import METRICS, Row
+from lnf.report.outcomes import outcomes
+from lnf.runs.training import HISTORY
+from lnf.system.files import write_json
+
+HEAD = ("corpus", "kind", "prior", "label", "role", "seed")
+SMALL = {"name": "small", "select": {"corpora": ["ptb", "markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}}
+TERMS = {"nll": 1.4, "elbo": 1.5, "reconstruction": 0.1, "kl": 1.0, "length": 0.4}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    return Plan(config.load(config.merge(config.read(), SMALL)))
+
+
+def rows_of(plan: Plan, **values: float) -> list[Row]:
+    """A row for each term of each run; the LSTM has neither bound nor terms. `values` replaces TERMS, by metric."""
+    rows = []
+    for run in plan.gathered["runs"]:
+        head = {key: run[key] for key in HEAD}
+        exact = run["prior"] == "lstm"
+        for metric, value in (TERMS | values).items():
+            if not exact or metric in ("nll", "length"):
+                row = {"split": "test", "metric": metric, "unit": "bpc", "value": value + 0.01 * run["seed"]}
+                rows.append({**head, **row, "status": "ok", "n": 3})
+    source = {
+        "corpus": "markov",
+        "kind": "text",
+        "prior": "source",
+        "label": "source",
+        "role": "reference",
+        "seed": None,
+    }
+    value = {"seed": None, "split": "test", "metric": "nll", "unit": "bpc", "value": 1.2, "status": "ok"}
+    rows.append(source | value)
+    return rows
+
+
+def trained(plan: Plan, epochs: int = 3) -> None:
+    for run in plan.runs:
+        rows: list[dict[str, Any]] = [
+            {field.name: 1.0 / (n + 1) for field in HISTORY} | {"epoch": n} for n in range(epochs)
+        ]
+        if run.spec.prior.name == "lstm":
+            rows = [row | {"train_kl": None, "valid_kl": None} for row in rows]
+        run.folder.mkdir(parents=True)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, HISTORY), run.folder / "history.parquet")
+        write_json(run.folder / "run.json", {"best_epoch": epochs - 1})
+
+
+def drawn(plan: Plan, rows: list[Row]) -> dict[str, bytes]:
+    """Name -> bytes of all figures."""
+    metrics = Path("metrics.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, METRICS), metrics)
+    write_figures(plan.told_to_views(metrics, finished=True))
+    return {path.name: path.read_bytes() for path in Path("reports/out/small/figures").iterdir()}
+
+
+def test_the_plan_names_what_is_drawn_and_the_same_numbers_give_the_same_bytes(plan: Plan) -> None:
+    trained(plan)
+    first = drawn(plan, rows_of(plan))
+    assert all(path.exists() for path in plan.views["figures"].files)
+    assert set(first) == {path.name for path in plan.views["figures"].files[:-1]}
+    assert first == drawn(plan, rows_of(plan))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "figures"),
+    [("nll", 1.45, {"results", "nats"}), ("length", 0.3, {"nats"}), ("kl", 1.1, {"results", "nats"})],
+)
+def test_a_number_is_seen(plan: Plan, metric: str, value: float, figures: set[str]) -> None:
+    before, after = drawn(plan, rows_of(plan)), drawn(plan, rows_of(plan, **{metric: value}))
+    assert {Path(name).stem for name in before if before[name] != after[name]} == figures
+
+
+def test_curves_show_what_was_trained(plan: Plan) -> None:
+    untrained = drawn(plan, rows_of(plan))
+    trained(plan)
+    now = drawn(plan, rows_of(plan))
+    assert {Path(name).stem for name in now if now[name] != untrained[name]} == {"curves-ptb", "curves-markov"}
+
+
+def test_missing_runs_leave_room_for_what_is_there(plan: Plan) -> None:
+    heads = [{key: run[key] for key in HEAD} for run in plan.gathered["runs"]]
+    assert set(drawn(plan, [head | {"status": "not_run"} for head in heads])) == {
+        path.name for path in plan.views["figures"].files[:-1]
+    }
+
+
+def test_outcomes(plan: Plan) -> None:
+    diverged = {**rows_of(plan)[0], "seed": 2, "status": "diverged", "value": None}
+    found = outcomes([{"code": "current", **row} for row in (*rows_of(plan), diverged)])
+    assert list(found) == ["ptb", "markov"]
+    lstm, af_af = found["ptb"]
+    assert (lstm.prior, lstm.unit, lstm.status) == ("lstm", "bpc", "partial 2/3 (diverged 1)")
+    assert lstm.mean("nll") == pytest.approx(1.405) and lstm.spread("nll") == pytest.approx(0.01 / 2**0.5)
+    assert lstm.mean("kl") is None and lstm.spread("kl") == 0 and af_af.mean("kl") == pytest.approx(1.005)
+    assert [one.trained for one in found["markov"]] == [True, True, False]

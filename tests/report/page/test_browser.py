@@ -1,0 +1,106 @@
+"""The report in a real browser: nothing is asked of a network, nothing complains, everything can be seen and heard."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from lnf.report.existing import write_existing
+from tests.report.fabricated import finish, plan_of
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a finished plan on text and music."""
+    folder = tmp_path_factory.mktemp("it's a report")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        plan = plan_of()
+        finish(plan)
+        write_existing(plan)
+    finally:
+        os.chdir(before)
+    return folder / plan.out / "report.html"
+
+
+@pytest.fixture
+def page(report: Path) -> Iterator[Page]:
+    """The report, opened without a network, in the dark, on a phone; every request and complaint fails the test."""
+    if CHROMIUM is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    trouble: list[str] = []
+    with sync_playwright() as playwright:
+        # No sandbox: CI is root in a container, and the page is our own.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True)
+        opened = context.new_page()
+        opened.on("console", lambda message: trouble.append(f"console: {message.text}"))
+        opened.on("pageerror", lambda error: trouble.append(f"error: {error}"))
+        opened.on("request", lambda request: trouble.append(request.url) if not _own(request.url, report) else None)
+        opened.goto(report.as_uri(), wait_until="load")
+        yield opened
+        browser.close()
+    assert trouble == []
+
+
+def _own(url: str, report: Path) -> bool:
+    return url.startswith("data:") or url == report.as_uri()
+
+
+def test_pictures_are_seen_and_described(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.evaluate("document.querySelectorAll('img').forEach(one => one.loading = 'eager')")
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    images = page.evaluate("[...document.images].map(image => [image.alt, image.naturalWidth])")
+    assert len(images) > 6 and all(alt and width > 100 for alt, width in images)
+
+
+def test_every_piece_can_be_heard(page: Page) -> None:
+    page.wait_for_function("[...document.querySelectorAll('audio')].every(one => one.readyState >= 1 || one.error)")
+    sounds = page.evaluate(
+        "[...document.querySelectorAll('audio')].map(one => [one.duration, one.error, one.ariaLabel])"
+    )
+    assert len(sounds) == 8 and all(duration > 0.5 and error is None and label for duration, error, label in sounds)
+
+
+def test_it_fits_a_phone_and_is_dark(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    red, green, blue = page.evaluate(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+    assert max(red, green, blue) < 64
+
+
+def test_a_table_is_sorted_by_a_touch(page: Page) -> None:
+    table = page.locator("#runs table")
+    column = "rows => rows.map(row => row.cells[4].textContent.trim()).filter(text => text).map(Number)"
+    for direction in (1, -1):
+        table.get_by_role("button", name="NLL").click()
+        values = table.locator("tbody tr").evaluate_all(column)
+        assert len(values) == 8 and values == sorted(values, reverse=direction < 0)
+
+
+def test_a_number_tells_where_it_comes_from(page: Page) -> None:
+    cell = page.locator("#tables td button").first
+    made = page.locator(f"#{cell.get_attribute('popovertarget')}")
+    assert not made.is_visible()
+    cell.click()
+    assert made.is_visible() and "0123456789ab" in made.inner_text() and made.locator("tbody tr").count() == 2
+
+
+def test_links_lead_to_files(page: Page, report: Path) -> None:
+    links = page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    local = [link for link in links if not link.startswith("#")]
+    assert len(local) > 10 and [link for link in local if not (report.parent / link).exists()] == []
+    anchors = [link for link in links if link.startswith("#")]
+    assert anchors and all(page.locator(anchor).count() == 1 for anchor in anchors)

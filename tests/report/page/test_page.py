@@ -1,0 +1,113 @@
+"""The report: what it says first, and that it holds everything."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from lnf.plan.results import Plan
+from lnf.report.existing import write_existing
+from lnf.report.gather import gather, read_metrics
+from lnf.report.outcomes import outcomes
+from lnf.report.page.answer import Answer, answers
+from lnf.report.page.write import write_page
+from lnf.system.files import write_json
+from tests.report.fabricated import LIMIT, finish, finish_run, plan_of
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A finished plan."""
+    monkeypatch.chdir(tmp_path)
+    plan = plan_of(note="A <note> for readers.")
+    finish(plan)
+    return plan
+
+
+def answered(plan: Plan) -> dict[str, Answer]:
+    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    found = outcomes(read_metrics(Path("metrics.parquet")))
+    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"])}
+
+
+def page(plan: Plan) -> str:
+    write_existing(plan)
+    return (plan.out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_answer_is_the_least_nll_its_lead_and_its_distance_from_the_limit(plan: Plan) -> None:
+    text = answered(plan)["markov"]
+    assert text.runner_up is not None
+    assert (text.winner.prior, text.runner_up.prior, text.unit) == ("lstm", "af_af", "bpc")
+    assert text.margin == pytest.approx(0.1) and text.limit == pytest.approx(LIMIT)
+    assert answered(plan)["chorales"].limit is None
+
+
+def test_the_error_joins_seeds_and_sequences(plan: Plan) -> None:
+    answer = answered(plan)["markov"]
+    over_seeds = math.sqrt(2 * 0.01**2 / 2 / 2)
+    assert answer.error is not None and over_seeds < answer.error < over_seeds + 0.05
+    assert answer.verdict == "settled"
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "verdict"),
+    [(0.31, 0.1, "settled"), (0.25, 0.1, "likely"), (0.19, 0.1, "open"), (0.3, None, "open"), (0.0, 0.0, "open")],
+)
+def test_how_sure(plan: Plan, margin: float, error: float | None, verdict: str) -> None:
+    one = answered(plan)["markov"]
+    assert Answer(one.corpus, one.unit, one.winner, one.runner_up, margin, error, None).verdict == verdict
+
+
+def test_one_seed_cannot_tell(plan: Plan) -> None:
+    lost = next(run for run in plan.runs if run.spec.key == "markov/af_af/1")
+    (lost.folder / "run.json").unlink()
+    answer = answered(plan)["markov"]
+    assert answer.error is None and answer.margin == pytest.approx(1.6 - 1.505)
+    assert "How sure that is cannot be told" in page(plan)
+
+
+def test_the_page_says_it_all(plan: Plan) -> None:
+    text = page(plan)
+    assert "<strong>markov: LSTM</strong>, with 1.505 ± 0.007 bpc" in text
+    assert "AF / AF comes next, 0.100 bpc behind" in text and "That is settled" in text
+    assert "The limit, the source that wrote the text itself, has 1.250: the winner is 0.255 bpc from it." in text
+    assert "A &lt;note&gt; for readers." in text and "<note>" not in text
+    assert "8 runs ok" in text and "0.20 hours of training" in text and "a processor, 2 cores, cpu" in text
+    for run in plan.runs:
+        assert f'<a href="../../../{run.folder}/">{run.digest}</a>' in text
+        assert (plan.out / "../../.." / run.folder).is_dir()
+        assert run.context.digests["spec"] in text
+
+
+def test_the_page_is_one_file(plan: Plan) -> None:
+    text = page(plan)
+    assert not re.search(r'(?:src|srcset)="(?!data:)', text) and '<link rel="stylesheet' not in text
+    assert len(re.findall(r"<img ", text)) == len(re.findall(r'<img [^>]*alt="[^"]+"', text)) > 4
+    assert len(re.findall(r"<audio ", text)) == 2 * 3 + 2
+
+
+def test_what_failed_is_said_and_why(plan: Plan) -> None:
+    failed, diverged = (next(run for run in plan.runs if run.spec.key == f"chorales/af_af/{n}") for n in (0, 1))
+    (failed.folder / "run.json").unlink()
+    write_json(failed.folder / "state" / "error.json", {"error": "UserError", "message": "no node can <hold> it"})
+    finish_run(diverged, status="diverged", stopped="loss not finite after 3 smaller steps")
+    text = page(plan)
+    assert "chorales/af_af/0: UserError: no node can &lt;hold&gt; it" in text
+    assert f"logs/small/chorales/af_af/0/{failed.digest}.train.log" in text
+    assert "chorales/af_af/1: diverged: loss not finite after 3 smaller steps" in text
+    assert "1 run error" in text
+
+
+def test_nothing_is_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = page(plan_of())
+    assert "No run has a number yet." in text and "8 runs not_run" in text and "No samples yet." in text
+
+
+def test_the_plan_names_the_page(plan: Plan) -> None:
+    write_existing(plan)
+    assert not (plan.out / "made").exists() or not list((plan.out / "made").iterdir())
+    write_page(plan.told_to_views(plan.metrics.parents[1] / "existing.parquet", finished=True))
+    assert all(path.exists() for path in plan.views["page"].files)
