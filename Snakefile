@@ -33,6 +33,7 @@ include: "rules/data.smk"
 include: "rules/check.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/studies.smk"
 include: "rules/report.smk"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from lnf.errors import UserError
 
 Kind = Literal["text", "music"]
-Role = Literal["main", "independent", "ablation"]
+Role = Literal["main", "independent", "ablation", "picture"]
 Gpus = Literal["auto"] | float
 
 BUILTINS: dict[str, dict[str, str]] = {

@@ -49,7 +49,8 @@ rule tables:
 rule figures:
     """Results beside the published ones, training curves, where the nats go."""
     input:
-        until_made(VIEWS["figures"], lambda wildcards: METRICS),
+        metrics=until_made(VIEWS["figures"], lambda wildcards: METRICS),
+        studies=until_made(VIEWS["figures"], FLOW.studies_files),
     output:
         [
             (

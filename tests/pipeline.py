@@ -28,6 +28,8 @@ PRIORS = ("lstm", "af_scf")
 OVERLAY: dict[str, Any] = {
     "name": "tiny",
     "select": {"corpora": ["markov"], "priors": ["lstm", "af_scf"], "seeds": [0]},
+    "toy": None,
+    "speed": None,
     "corpora": {"markov": {"prepare": {"sequences": {"train": 240, "valid": 30, "test": 30}, "max_length": 12}}},
     "overrides": {
         "all": {

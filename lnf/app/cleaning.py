@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lnf.app.launcher import require_no_workflow
 from lnf.errors import UserError
-from lnf.plan.results import Plan
+from lnf.plan.results import BESIDE_RUNS, Plan
 from lnf.plan.run import EVALUATED
 from lnf.system.files import read_json
 
@@ -59,13 +59,15 @@ def _wanted(plan: Plan) -> Iterator[Path]:
     for run in plan.runs:
         yield from (run.folder, *run.evaluated)
     yield from (file.parent for file in (*plan.checks.values(), plan.metrics))
+    yield from (study.folder for study in plan.studies)
 
 
 def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
     """What lies where results lie, and the logs and benchmarks of runs that are gone."""
     root = Path("results", name)
-    folders = {*root.glob("*/*/*/*/"), *root.glob("checks/*/*/"), *root.glob("metrics/*/")}
-    runs = {path for path in folders if path.parts[2] not in ("checks", "metrics")}
+    runs = {path for path in root.glob("*/*/*/*/") if path.parts[2] not in BESIDE_RUNS}
+    others = ("checks/*/*/", "metrics/*/", "toy/*/", "speed/*/*/", "modes/*/*/")
+    folders = {*runs, *(path for pattern in others for path in root.glob(pattern))}
     scores = [path for run in runs & wanted for kind in EVALUATED for path in run.glob(f"{kind}-*")]
     yield from (path for path in {*folders, *scores} if path not in wanted)
     gone = {run.name for run in runs - wanted}

@@ -48,6 +48,14 @@ def _parser() -> argparse.ArgumentParser:
         _add_told(added)
         added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
         added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
+    for stage, about in (
+        ("toy", "Fit flows to two densities on a plane."),
+        ("speed", "Time sampling, on Ray."),
+        ("modes", "Look at p(z_t | z_<t) of a model with two latent dimensions."),
+    ):
+        added = command(stage, _study, about)
+        added.set_defaults(stage=stage)
+        _add_told(added)
     added = command("gather", _gather, "Put the metrics of all runs into one file.")
     _add_told(added)
     added = command("tables", _tables, "Write the paper's tables; without SPEC, every view of whatever exists.")
@@ -159,6 +167,12 @@ def _step(arguments: Arguments) -> None:
 
     run = Run.from_dict(arguments.told.values, arguments.data)
     steps.run_step(arguments.step, run, _out(arguments), arguments.ray)
+
+
+def _study(arguments: Arguments) -> None:
+    from lnf.app import steps
+
+    steps.study(arguments.stage, arguments.told.values, _out(arguments))
 
 
 def _gather(arguments: Arguments) -> None:

@@ -10,6 +10,7 @@ from lnf.plan.code_digests import require_same_code
 from lnf.plan.digests import evaluation_digest
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
+from lnf.spec import Resources
 from lnf.system.files import write_json
 
 Step = Literal["train", "evaluate"]
@@ -52,6 +53,45 @@ def evaluate_here(told: dict[str, Any], out: str) -> None:
     if evaluation_digest(run.spec) != run.evaluation:
         raise UserError("evaluate: the code changed since this was planned; start the workflow again")
     evaluate_run(run.spec, run.data, Path(out), run.context.digests, run.evaluation)
+
+
+def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
+    """Make a study as it was told (`lnf.plan.studies.Study.told`): in this process, but what is timed on Ray."""
+    if stage == "speed":
+        _speed_on_ray(told, out)
+    elif stage == "modes":
+        from lnf.runs.modes import run_modes
+
+        require_same_code("modes", told["modules"], told["code"])
+        run_modes(Path(told["runs"][0]), Path(told["data"]), told["word"], told["seed"], out)
+    else:
+        from lnf.runs.toy import run_toy
+
+        require_same_code("toy", [], told["code"])
+        run_toy(told["settings"], out)
+
+
+def speed_here(told: dict[str, Any], out: str) -> None:
+    """Time sampling in this process."""
+    from lnf.runs.speed import run_speed
+
+    require_same_code("speed", told["modules"], told["code"])
+    run_speed(told["runs"], told["settings"], told["threads"], told["resources"]["gpus"], Path(out))
+
+
+def _speed_on_ray(told: Mapping[str, Any], out: Path) -> None:
+    from lnf.cluster.client import RemoteJob, run_remote
+
+    job = RemoteJob(
+        entry="lnf.app.steps:speed_here",
+        kwargs={"told": dict(told), "out": str(out)},
+        resources=Resources(**told["resources"]),
+        run_dir=out,
+        label=f"speed of {Path(told['runs'][0]).parts[2]}",
+        step="speed",
+        hidden=told["hidden"],
+    )
+    run_remote(job)
 
 
 def _on_ray(step: Step, run: Run, out: Path) -> None:

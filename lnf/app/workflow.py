@@ -18,6 +18,7 @@ from lnf.plan import config, validation
 from lnf.plan.config import Config
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
+from lnf.plan.studies import Study
 from lnf.spec import Spec
 from lnf.system.files import keep_json
 from lnf.system.processes import alive, process_identity
@@ -67,6 +68,7 @@ class Workflow:
             self.plan.metrics.parent,
         ]
         jobs = [file.parent for file in (*self.plan.checks.values(), self.plan.metrics)]
+        jobs += [study.folder for study in self.plan.studies]
         return [*(run.folder for run in self.plan.runs), *tops, *jobs,
                 *(corpus.folder for corpus in self.plan.corpora.values())]  # fmt: skip
 
@@ -82,6 +84,7 @@ class Workflow:
             "seed": [str(run.spec.seed) for run in runs],
             "run": self._runs,
             "evaluation": [run.evaluation for run in runs],
+            "study": [study.folder.name for study in self.plan.studies] or ["none"],
         }
         return {name: "|".join(dict.fromkeys(values)) for name, values in known.items()}
 
@@ -114,6 +117,18 @@ class Workflow:
     def check_of_run(self, job: Job) -> list[Path]:
         """The check of the variant of a job's run."""
         return [self.plan.checks[job.prior]]
+
+    def study(self, job: Job) -> Study:
+        """The study of a job."""
+        return next(study for study in self.plan.studies if study.folder.name == job.study)
+
+    def models_of_study(self, job: Job) -> list[Path]:
+        """The models that a job's study looks at."""
+        return [run.folder / "model.pt" for run in self.study(job).runs]
+
+    def studies_files(self, job: Job) -> list[Path]:
+        """All of every study."""
+        return [path for study in self.plan.studies for path in study.files]
 
     def runs_results(self, job: Job) -> list[Path]:
         """What is gathered of every run."""

@@ -17,13 +17,18 @@ from typing import Any, Literal
 from lnf.errors import UserError
 from lnf.system.files import digest
 
-Stage = Literal["data", "check", "train", "evaluate", "gather", "tables", "figures", "samples", "page"]
+Stage = Literal[
+    "data", "check", "train", "evaluate", "toy", "speed", "modes", "gather", "tables", "figures", "samples", "page"
+]  # fmt: skip
 
 ROOTS: dict[Stage, str] = {
     "data": "lnf.corpora.prepare",
     "check": "lnf.laws.check",
     "train": "lnf.runs.training",
     "evaluate": "lnf.runs.evaluation",
+    "toy": "lnf.runs.toy",
+    "speed": "lnf.runs.speed",
+    "modes": "lnf.runs.modes",
     "gather": "lnf.report.gather",
     "tables": "lnf.report.tables",
     "figures": "lnf.report.figures.write",

@@ -16,17 +16,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lnf.plan import config, views
+from lnf.plan import config, studies, views
 from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand
 from lnf.plan.run import Run
+from lnf.plan.studies import Study
 from lnf.plan.views import View
 from lnf.spec import RunContext
 from lnf.system.files import digest, sha256_of
 
 TOLD = "spec.json"
+BESIDE_RUNS = ("checks", "metrics", "toy", "speed", "modes")
+"""Folders below results/NAME that are no corpus'."""
 SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
 
 
@@ -87,6 +90,18 @@ class Plan:
         return {prior: root / prior / check_digest(spec) / "check.json" for prior, spec in specs.items()}
 
     @cached_property
+    def studies(self) -> list[Study]:
+        """What is looked at beside the runs' results."""
+        first = studies.first_seeds(self.runs)
+        found = [studies.toy(self.name, self.config["toy"])] if self.config["toy"] else []
+        for corpus in self.corpora if self.config["speed"] else ():
+            mine = [run for run in first if run.spec.corpus == corpus]
+            found.append(studies.speed(self.name, corpus, mine, self.config["speed"]))
+        pictures = [run for run in first if run.spec.prior.role == "picture"]
+        words = {corpus: self.config["corpora"][corpus].get("word") for corpus in self.corpora}
+        return [*found, *(studies.modes(self.name, run, words[run.spec.corpus]) for run in pictures)]
+
+    @cached_property
     def gathered(self) -> dict[str, Any]:
         """What `gather` must be told: whose results, in which order, under which labels."""
         return {
@@ -117,7 +132,7 @@ class Plan:
         metrics, published = digest(self.gathered), sha256_of(self.published)
         below = {
             "tables": views.tables(self.out, metrics, self.config["tables"], published),
-            "figures": views.figures(self.out, list(self.corpora), metrics, published),
+            "figures": views.figures(self.out, list(self.corpora), self.studies, metrics, published),
             "samples": views.samples(self.out, metrics, self.step_seconds),
         }
         words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")))]
@@ -138,7 +153,8 @@ class Plan:
     def files(self) -> list[Path]:
         """Every file that is asked for by itself."""
         of_runs = [path for run in self.runs for path in (*run.trained, *run.evaluated)]
-        return [*of_runs, self.metrics, *(path for view in self.views.values() for path in view.files)]
+        of_studies = [path for study in self.studies for path in study.files]
+        return [*of_runs, *of_studies, self.metrics, *(path for view in self.views.values() for path in view.files)]
 
     def told(self) -> Iterable[tuple[Path, Any]]:
         """(file, content) of what every job must be told."""
@@ -148,6 +164,8 @@ class Plan:
             yield run.folder / TOLD, run.to_dict()
         for prior, file in self.checks.items():
             yield file.parent / TOLD, next(run for run in self.runs if run.spec.prior.name == prior).to_dict()
+        for study in self.studies:
+            yield study.folder / TOLD, study.told
         yield self.metrics.parent / TOLD, self.told_to_views(self.metrics, finished=True)
 
     def caption(self, figure: str) -> str:
@@ -166,7 +184,9 @@ class Plan:
         paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
                  "captions": self.captions}  # fmt: skip
         how = {"name": self.name, "note": self.config["note"], "options": self.config["tables"],
-               "step_seconds": self.step_seconds}  # fmt: skip
+               "step_seconds": self.step_seconds,
+               "studies": [{"stage": study.stage, "corpus": study.corpus, "folder": str(study.folder)}
+                           for study in self.studies]}  # fmt: skip
         return {**self.gathered, **{key: str(path) for key, path in paths.items()}, **how, "made": made}
 
 

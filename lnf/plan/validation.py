@@ -98,6 +98,8 @@ def _misfits(spec: Spec) -> Iterator[tuple[str, Any, str]]:
     model, train = spec.model, spec.train
     if spec.prior.hidden == BUILTINS["hidden"]["af"] and model.flow_hidden <= model.latent:
         yield "model.flow_hidden", model.flow_hidden, f"must exceed model.latent ({model.latent}) with hidden 'af'"
+    if spec.prior.role == "picture" and model.latent != 2:
+        yield "model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane"
     if spec.prior.hidden == BUILTINS["hidden"]["scf"] and model.latent < 2:
         yield "model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it"
     if spec.prior.hidden == BUILTINS["hidden"]["none"] and model.flow_layers != 1:

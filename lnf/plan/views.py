@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lnf.plan.code_digests import Stage, code_digest
+from lnf.plan.studies import Study
 from lnf.system.files import digest
 
 TABLES = tuple(f"tables/{table}.{form}" for table in ("text", "ablation", "music") for form in ("csv", "md", "tex"))
@@ -46,9 +47,13 @@ def tables(out: Path, *made_from: Any) -> View:
     return View("tables", out, TABLES, made_from)
 
 
-def figures(out: Path, corpora: Sequence[str], *made_from: Any) -> View:
-    """The figures of a plan with these corpora."""
+def figures(out: Path, corpora: Sequence[str], studies: Sequence[Study], *made_from: Any) -> View:
+    """The figures of a plan with these corpora and studies."""
     names = ["results", "nats", *(f"curves-{corpus}" for corpus in corpora)]
+    names += [study.stage for study in studies if study.stage == "toy"]
+    names += ["speed"] if any(study.stage == "speed" for study in studies) else []
+    names += [f"modes-{study.corpus}" for study in studies if study.stage == "modes"]
+    made_from = (*made_from, [study.made_from for study in studies])
     return View("figures", out, tuple(f"figures/{name}.{form}" for name in names for form in FIGURE_FORMS), made_from)
 
 

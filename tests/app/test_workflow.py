@@ -64,14 +64,25 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
     folder = tmp_path / "empty"
     folder.mkdir()
     counts = jobs(dry_run(folder))
-    once = {"database": 1, "gather": 1, "tables": 1, "figures": 1, "samples": 1, "page": 1, "all": 1}
-    assert counts == once | {"prepare": 5, "check": 8, "train": 72, "evaluate": 72}
+    once = {
+        "database": 1,
+        "toy": 1,
+        "speed": 5,
+        "modes": 1,
+        "gather": 1,
+        "tables": 1,
+        "figures": 1,
+        "samples": 1,
+        "page": 1,
+        "all": 1,
+    }
+    assert counts == once | {"prepare": 5, "check": 9, "train": 73, "evaluate": 73}
     assert {path.name for path in folder.iterdir()} <= {".snakemake"}
 
 
 def test_the_demo_is_planned(tmp_path: Path) -> None:
     counts = jobs(dry_run(tmp_path, "--configfile", str(ROOT / "workflow" / "configs" / "demo.yaml")))
-    assert (counts["train"], counts["evaluate"], counts["prepare"], counts["check"]) == (26, 26, 2, 8)
+    assert (counts["train"], counts["evaluate"], counts["prepare"], counts["check"]) == (27, 27, 2, 9)
 
 
 def test_a_mistake_is_one_line_before_any_job(tmp_path: Path) -> None:
@@ -101,4 +112,4 @@ def test_two_files_one_prior(copy: Path) -> None:
 def test_one_more_rule_file_is_one_more_row(copy: Path) -> None:
     (copy / "rules" / "priors" / "mine.smk").write_text(MINE)
     counts = jobs(dry_run(copy, root=copy))
-    assert (counts["train"], counts["train_mine"], counts["evaluate"], counts["check"]) == (72, 15, 87, 9)
+    assert (counts["train"], counts["train_mine"], counts["evaluate"], counts["check"]) == (73, 15, 88, 10)

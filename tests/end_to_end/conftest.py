@@ -1,6 +1,8 @@
 """A finished project, for all tests that leave it as it is."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,17 @@ def finished(undisturbed: Project) -> Project:
     """The finished project, with the overlay that finished it."""
     undisturbed.overlay()
     return undisturbed
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A fresh clone with the finished results, data, tables and database copied into it, to be spoilt."""
+    project = finished.copy(tmp_path / 'a "copy"', "results", "data", "reports/out", ".snakemake")
+    (project.folder / ".lnf").mkdir()
+    (project.folder / ".lnf" / "database.ok").touch()
+    shutil.copy(finished.folder / "mlflow.db", project.folder)
+    yield project
+    project.close()
 
 
 @pytest.fixture(scope="session")

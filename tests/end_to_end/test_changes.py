@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,6 @@ FLOW = {"train": 1, "evaluate": 1, **REPORT}
 ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT}
 FASTER = {"overrides__priors__lstm__train__learning_rate": 1.5}
 LONGER = {"overrides__priors__af_scf__train__epochs": 41}
-
-
-@pytest.fixture
-def copied(finished: Project, tmp_path: Path) -> Iterator[Project]:
-    """A fresh clone with the finished results, data, tables and database copied into it, to be spoilt."""
-    project = finished.copy(tmp_path / 'a "copy"', "results", "data", "reports/out", ".snakemake")
-    (project.folder / ".lnf").mkdir()
-    (project.folder / ".lnf" / "database.ok").touch()
-    shutil.copy(finished.folder / "mlflow.db", project.folder)
-    yield project
-    project.close()
 
 
 def made(project: Project) -> dict[str, tuple[int, int]]:

@@ -16,7 +16,7 @@ from lnf.plan.run import Run
 from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
 
 PAPER = config.load(config.read())
-PRIORS = ["lstm", "af_only", "af_af", "af_scf", "iaf_scf", "af_af_affine", "af_none", "af_none_affine"]
+PRIORS = ["lstm", "af_only", "af_af", "af_scf", "iaf_scf", "af_af_affine", "af_none", "af_none_affine", "af_af_2d"]
 MUSIC = ["nottingham", "piano_midi", "muse_data", "jsb_chorales"]
 
 
@@ -31,13 +31,15 @@ def mistake(changes: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_paper_plans_72_runs() -> None:
+def test_paper_plans_72_runs_and_a_picture() -> None:
     runs = config.plan(PAPER)
-    assert len(runs) == len(set(runs)) == 72
+    assert len(runs) == len(set(runs)) == 73
     assert {run[1] for run in runs if run[0] == "ptb"} == set(PRIORS)
     for corpus in MUSIC:
         assert {run[1] for run in runs if run[0] == corpus} == {"lstm", "af_af", "af_scf", "iaf_scf"}
-    assert {run[2] for run in runs} == {0, 1, 2}
+    assert {run[2] for run in runs} == {0, 1, 2} and [run for run in runs if run[1] == "af_af_2d"] == [
+        ("ptb", "af_af_2d", 0)
+    ]
     assert list(PAPER.priors) == PRIORS
 
 
@@ -217,7 +219,9 @@ def test_rule_files_declare_what_the_paper_has() -> None:
     assert parts["iaf_scf"] == ("InverseAutoregressiveTime", "CouplingHidden", "NLSq")
     assert parts["af_only"] == ("IndependentTime", "AutoregressiveHidden", "NLSq")
     assert parts["af_none_affine"] == ("AutoregressiveTime", "ElementwiseHidden", "Affine")
-    assert [prior.role for prior in PAPER.priors.values()] == ["main", "independent"] + ["main"] * 3 + ["ablation"] * 3
+    assert [prior.role for prior in PAPER.priors.values()] == ["main", "independent"] + ["main"] * 3 + [
+        "ablation"
+    ] * 3 + ["picture"]
 
 
 def test_builtin_names_exist() -> None:

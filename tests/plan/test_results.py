@@ -19,6 +19,7 @@ FAMILIES: dict[str, Callable[[Plan], list[Path]]] = {
     "runs": lambda plan: [run.folder for run in plan.runs],
     "evaluations": lambda plan: [Path(run.evaluated[0].name) for run in plan.runs],
     "metrics": lambda plan: [plan.metrics],
+    "studies": lambda plan: [study.folder for study in plan.studies],
     **{view: lambda plan, view=view: plan.views[view].files for view in VIEWS},  # type: ignore[misc]
 }
 
@@ -45,14 +46,16 @@ def moved(before: Places, after: Places) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "families"),
     [
-        ({"overrides": {"all": {"train": {"batch": 7}}}}, {"runs", "metrics", *VIEWS}),
+        ({"overrides": {"all": {"train": {"batch": 7}}}}, {"runs", "studies", "metrics", *VIEWS}),
         ({"overrides": {"all": {"evaluate": {"samples": 7}}}}, {"evaluations", "metrics", *VIEWS}),
         ({"overrides": {"all": {"evaluate": {"memory_gb": 7.0}}}}, set()),
         ({"overrides": {"all": {"resources": {"memory_gb": 7.0}, "train": {"state_minutes": 7.0}}}}, set()),
+        ({"toy": {"steps": 7}}, {"studies", "figures", "page"}),
+        ({"speed": None}, {"studies", "figures", "page"}),
         ({"tables": {"decimals": 7}}, {"tables", "page"}),
-        ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "metrics", *VIEWS}),
+        ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"corpora": {"markov": {"prepare": {"expect": {"width": 12}}}}}, set()),
-        ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "metrics", *VIEWS}),
+        ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"select": {"seeds": [0, 7]}}, {"runs", "metrics", *VIEWS}),
     ],
     ids=str,
@@ -64,12 +67,13 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
 @pytest.mark.parametrize(
     ("module", "families"),
     [
-        ("corpora/sources/markov", {"data", "runs", "metrics", *VIEWS}),
-        ("corpora/prepare", {"data", "runs", "metrics", *VIEWS}),
-        ("hidden/coupling", {"checks", "runs", "evaluations", "metrics", *VIEWS}),
+        ("corpora/sources/markov", {"data", "runs", "studies", "metrics", *VIEWS}),
+        ("corpora/prepare", {"data", "runs", "studies", "metrics", *VIEWS}),
+        ("hidden/coupling", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
-        ("runs/trainer", {"runs", "metrics", *VIEWS}),
+        ("runs/trainer", {"runs", "studies", "metrics", *VIEWS}),
         ("runs/evaluation", {"evaluations", "metrics", *VIEWS}),
+        ("runs/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "page"}),
         ("report/figures/nats", {"figures", "page"}),
         ("cluster/client", set()),
@@ -99,7 +103,7 @@ def test_a_raw_file_that_was_edited_is_another_corpus(tmp_path: Path, monkeypatc
     file.parent.mkdir()
     file.write_text("edited\n", encoding="utf-8")
     monkeypatch.setenv("LNF_DATA_MIRROR", str(tmp_path))
-    assert moved(absent, places()) == {"data", "runs", "metrics", *VIEWS}
+    assert moved(absent, places()) == {"data", "runs", "studies", "metrics", *VIEWS}
     assert plan_of().corpora["markov"] == markov
     file.unlink()
     assert not moved(absent, places())

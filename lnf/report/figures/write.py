@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lnf.report.figures import curves, nats, results
+from lnf.report.figures import curves, modes, nats, results, speed, toy
 from lnf.report.gather import read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.published import read_published
 from lnf.report.showing import showing
+
+LAST = {"toy": "nll.parquet", "speed": "speed.json", "modes": "modes.json"}
+"""Study -> the file that is written last: where it is, the rest is."""
 
 
 def write_figures(told: Mapping[str, Any]) -> None:
@@ -27,4 +30,18 @@ def write_figures(told: Mapping[str, Any]) -> None:
         nats.draw(corpora, folder)
         for corpus in corpora:
             curves.draw(corpus, [run for run in told["runs"] if run["corpus"] == corpus], folder)
+        _draw_studies(told, folder)
     print(f"lnf: figures in {folder}", flush=True)
+
+
+def _draw_studies(told: Mapping[str, Any], folder: Path) -> None:
+    """The figures of those studies that are there."""
+    there = [study for study in told["studies"] if (Path(study["folder"]) / LAST[study["stage"]]).exists()]
+    timed = {study["corpus"]: Path(study["folder"]) for study in there if study["stage"] == "speed"}
+    if timed:
+        speed.draw(timed, {run["prior"]: run["label"] for run in told["runs"]}, folder)
+    for study in there:
+        if study["stage"] == "toy":
+            toy.draw(Path(study["folder"]), folder)
+        if study["stage"] == "modes":
+            modes.draw(study["corpus"], Path(study["folder"]), folder)

@@ -16,7 +16,12 @@ from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
 
 HEAD = ("corpus", "kind", "prior", "label", "role", "seed")
-SMALL = {"name": "small", "select": {"corpora": ["ptb", "markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}}
+SMALL = {
+    "name": "small",
+    "toy": None,
+    "speed": None,
+    "select": {"corpora": ["ptb", "markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]},
+}
 TERMS = {"nll": 1.4, "elbo": 1.5, "reconstruction": 0.1, "kl": 1.0, "length": 0.4}
 
 

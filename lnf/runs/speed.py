@@ -1,0 +1,84 @@
+"""How long sampling takes, against the length: every model of a corpus in turn, on one device, nothing beside it."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import torch
+
+from lnf.models.base import SequenceModel
+from lnf.runs import checkpoint
+from lnf.runs.seeds import generator
+from lnf.system import provenance
+from lnf.system.files import replacing, write_json
+
+LONG_S = 10.0
+"""A sample that takes longer is taken once."""
+
+
+def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gpus: float | str, out: Path) -> None:
+    """Write OUT/speed.parquet (prior, batch, length, repeat, seconds) and, last, OUT/speed.json (device, threads).
+
+    `runs` are folders of trained models of one corpus; `settings`: batches (sequences), lengths (how many, up to the
+    longest that the model knows, each half of the next), repeats. A sample is lengths to x: prior, decoder and the
+    drawing of x. Models take turns, so that what the machine does meanwhile is shared out.
+    """
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
+    models = {}
+    for folder in runs:
+        model, spec, _ = checkpoint.load(Path(folder) / "model.pt")
+        models[spec.prior.name] = model.to(device)
+    rows: list[dict[str, Any]] = []
+    for batch, length in _grid(next(iter(models.values())).max_length, settings):
+        for repeat in range(settings["repeats"]):
+            for prior, model in models.items():
+                if not repeat or _last(rows, prior, batch, length) < LONG_S:
+                    seconds = seconds_of(model, batch, length, repeat, device)
+                    rows.append(
+                        {"prior": prior, "batch": batch, "length": length, "repeat": repeat, "seconds": seconds}
+                    )
+        print(f"speed: {batch} x {length} steps: {_medians(rows, batch, length)}", flush=True)
+    with replacing(out / "speed.parquet") as scratch:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), scratch)
+    write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})
+
+
+@torch.no_grad()
+def seconds_of(model: SequenceModel, batch: int, length: int, repeat: int, device: torch.device) -> float:
+    """Seconds for one sample of `batch` sequences; the first of a model is preceded by one that does not count."""
+    lengths_B = torch.full((batch,), length, device=device)
+    noise = generator(device, repeat, "speed")
+    if not repeat:
+        model.sample(torch.full((batch,), min(2, length), device=device), noise)
+    _wait(device)
+    start = time.perf_counter()
+    model.sample(lengths_B, noise)
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _grid(longest: int, settings: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    lengths = sorted({max(1, longest >> halvings) for halvings in range(settings["lengths"])})
+    yield from ((batch, length) for batch in settings["batches"] for length in lengths)
+
+
+def _last(rows: Sequence[Mapping[str, Any]], prior: str, batch: int, length: int) -> float:
+    mine = [row["seconds"] for row in rows if (row["prior"], row["batch"], row["length"]) == (prior, batch, length)]
+    return float(mine[-1])
+
+
+def _medians(rows: Sequence[Mapping[str, Any]], batch: int, length: int) -> str:
+    here = [row for row in rows if (row["batch"], row["length"]) == (batch, length)]
+    times = {prior: statistics.median(row["seconds"] for row in here if row["prior"] == prior)
+             for prior in dict.fromkeys(row["prior"] for row in here)}  # fmt: skip
+    return ", ".join(f"{prior} {seconds:.3g} s" for prior, seconds in times.items())
