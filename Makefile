@@ -42,9 +42,7 @@ format: $(READY)
 	$(BIN)/python -m snakefmt Snakefile rules
 
 ui: $(READY)
-	$(BIN)/python -m lnf db
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	  $(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+	$(BIN)/python -m lnf ui
 
 clean:
 	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw

@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     added = command("sync", _sync, "Mirror a configuration's results to MLflow.")
     added.add_argument("name")
     command("db", _database, "Create or upgrade the MLflow database.")
+    added = command("ui", _ui, "Open MLflow's page on this project.")
+    added.add_argument("--port", type=int, default=5000)
     added = command("clean-results", _clean_results, "Remove a configuration's results, asking first.")
     added.add_argument("name")
     added.add_argument("--yes", action="store_true", help="do not ask")
@@ -194,10 +196,9 @@ def _tables(arguments: Arguments) -> None:
 
 
 def _view(arguments: Arguments) -> None:
-    from importlib import import_module
+    from lnf.app import steps
 
-    module = import_module(f"lnf.report.{arguments.view}.write")
-    getattr(module, f"write_{arguments.view}")(arguments.told.values)
+    steps.view(arguments.view, arguments.told.values)
 
 
 def _spec_of_run(arguments: Arguments) -> None:
@@ -234,6 +235,12 @@ def _database(arguments: Arguments) -> None:
     from lnf.tracking.sync import try_upgrade
 
     try_upgrade()
+
+
+def _ui(arguments: Arguments) -> None:
+    from lnf.app.ui import serve
+
+    serve(arguments.port)
 
 
 def _clean_results(arguments: Arguments) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +54,18 @@ def evaluate_here(told: dict[str, Any], out: str) -> None:
     if evaluation_digest(run.spec) != run.evaluation:
         raise UserError("evaluate: the code changed since this was planned; start the workflow again")
     evaluate_run(run.spec, run.data, Path(out), run.context.digests, run.evaluation)
+
+
+def view(name: Literal["figures", "samples", "page"], told: Mapping[str, Any]) -> None:
+    """Write a view (`lnf.plan.results.Plan.told_to_views`); what MLflow shows of it is mirrored."""
+    from lnf.tracking import mirror
+
+    module = import_module(f"lnf.report.{name}.write")
+    getattr(module, f"write_{name}")(told)
+    for run in told["runs"] if name == "samples" else ():
+        mirror.request(Path(run["folder"]))
+    if name == "page":
+        mirror.request(Path(told["out"]))
 
 
 def study(stage: str, told: Mapping[str, Any], out: Path) -> None:

@@ -1,5 +1,6 @@
 """One training run from its prepared corpus to its files: model.pt, history.parquet, run.json."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lnf.runs.schedule import first_choosing_epoch
 from lnf.runs.trainer import Diverged, Trainer
 from lnf.spec import RunContext, Spec
 from lnf.system import provenance
-from lnf.system.files import replacing, write_json
+from lnf.system.files import read_json, replacing, write_json
 from lnf.system.locks import run_lock
 
 HISTORY = pyarrow.schema(
@@ -55,7 +56,7 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
     with run_lock(out):
         store = RunState(out / "state", context.digests)
         trainer = Trainer(spec, corpus, store, _device(spec))
-        facts = _facts(trainer, context)
+        facts = _facts(trainer, context) | {"started": _started(out)}
         write_json(out / "state" / "run.json", {**facts, "status": "running"})
         try:
             status, stopped = "ok", trainer.fit()
@@ -78,6 +79,7 @@ def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict
     with replacing(out / "history.parquet") as scratch:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(trainer.history, HISTORY), scratch)
     facts |= {
+        "ended": time.time(),
         "wall_seconds": trainer.seconds,
         "epochs": trainer.epoch,
         "best_epoch": plateau.best_epoch,
@@ -86,6 +88,12 @@ def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict
     }
     write_json(out / "run.json", facts)
     trainer.store.remove()
+
+
+def _started(out: Path) -> float:
+    """When the run began, in seconds since 1970: before a cut, if it goes on after one."""
+    before = out / "state" / "run.json"
+    return float(read_json(before).get("started", time.time()) if before.exists() else time.time())
 
 
 def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:

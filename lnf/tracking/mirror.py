@@ -24,7 +24,7 @@ NICE = 10
 
 
 def request(run_dir: Path) -> None:
-    """Ask for `run_dir` to be mirrored soon. Costs milliseconds and waits for nothing."""
+    """Ask for `run_dir`, or the folder of a report, to be mirrored soon. Costs milliseconds and waits for nothing."""
     identity = owner()
     folder = owner_folder("mirror", identity)
     write_json(folder / f"{digest(str(run_dir))}.note", {"run": str(run_dir)})
@@ -71,19 +71,19 @@ def follow(identity: str) -> None:
 
 
 def _serve(folder: Path, identity: str) -> None:
-    from lnf.tracking import sync  # MLflow's 2 s of imports come only when there is work
+    from lnf.tracking import store  # MLflow's 2 s of imports come only when there is work
 
     retry_at, database, last = 0.0, None, False
     while not last:
         last = not alive(identity)
         if last:
             signal.alarm(LAST_PASS_S)  # ends this process: a server that hangs must not keep it for ever
-        if database is not None and sync.database_stamp() != database:
+        if database is not None and store.database_stamp() != database:
             # Deleted or replaced, but MLflow would go on writing to the old file.
             os.execv(sys.executable, [sys.executable, "-m", "lnf.tracking.mirror", identity])
         if (last or time.monotonic() >= retry_at) and not _pass(folder):
             retry_at = time.monotonic() + RETRY_S
-        database = sync.database_stamp()
+        database = store.database_stamp()
         pause = time.monotonic() + EVERY_S
         while not last and time.monotonic() < pause and alive(identity):
             time.sleep(0.25)

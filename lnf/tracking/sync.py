@@ -1,53 +1,38 @@
-"""Run directories as MLflow shows them. The only module that imports MLflow, and only inside functions.
+"""Run directories as MLflow shows them.
 
 Files are the truth: `sync` makes the store say what a run directory says, logging only what is new, and can be called
-at any time, any number of times, by any process. Experiment NAME/CORPUS, run PRIOR/SEED; the tag `lnf.key` is the
-run's identity. What is logged already stands in the tag `lnf.logged`, written last.
+at any time, any number of times, by any process. Experiment NAME/CORPUS; a parent run PRIOR for each variant, below it
+the runs PRIOR/SEED. The tag `lnf.key` is a run's identity; what is logged already stands in the tag `lnf.logged`,
+written last.
 """
 
 import json
-import logging
 import math
-import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lnf.errors import UserError
-from lnf.system.files import digest, read_json, sha256_of
-from lnf.system.locks import locked
+from lnf.system.files import read_json, sha256_of, write_json
+from lnf.tracking import views
+from lnf.tracking.files import MILLISECONDS, RunFiles
+from lnf.tracking.store import Entry, Point, Store, opened
+from lnf.tracking.variants import sync_variant, variant_of
+from lnf.units import UNITS
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Metric, Run
-
-DATABASE = Path("mlflow.db")
-ARTIFACTS = Path("mlartifacts")
-ARTIFACT_FILES = ("run.json", "history.parquet")
-LOCK = Path(".lnf", "mlflow.lock")
-LOCK_WAIT_S = 120.0
-LONGEST_BATCH = {"metrics": 1000, "params": 100}  # MLflow's limits for one call
 ENDED = {"ok": "FINISHED", "diverged": "FAILED"}
-
-
-def store_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the SQLite file of this project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE.absolute()}"
-
-
-def database_stamp() -> int | None:
-    """What changes when the project's database file is deleted or replaced; None without such a file."""
-    if "MLFLOW_TRACKING_URI" in os.environ or not DATABASE.exists():
-        return None
-    return DATABASE.stat().st_ino
+MODEL_SEED = 0
+"""The seed whose model is logged as one that MLflow loads."""
+LOADER = "lnf.app.pyfunc"
+SAMPLES = "samples"
+REPORT = "report.html"
 
 
 def upgrade() -> None:
     """Create the project's database, or bring an older one to the installed MLflow's layout; one process at a time."""
-    with _store():
+    with opened():
         pass
 
 
@@ -66,6 +51,9 @@ def sync_all(name: str) -> int:
         raise UserError(f"sync: {folder}: no such folder; its runs have not been trained here")
     written = {path.parent: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/run.json")}
     written |= {path.parents[1]: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/state/run.json")}
+    report = Path("reports", "out", name)
+    if (report / REPORT).exists():
+        try_sync(report)
     return sum(try_sync(run) for run in sorted(written, key=lambda run: written[run]))
 
 
@@ -85,183 +73,160 @@ def _trying(action: Callable[[], None], consequence: str) -> bool:
 
 
 def sync(run_dir: Path) -> None:
-    """Make MLflow show what the run directory says now. Does nothing for a directory without a run."""
-    files = _Files.read(run_dir)
+    """Make MLflow show what a run directory, or the folder of a report, says now. Does nothing for another folder."""
+    if (run_dir / REPORT).exists():
+        _sync_report(run_dir)
+        return
+    files = RunFiles.read(run_dir)
     if files is None:
         return
-    with _store() as client:
-        experiment = _experiment(client, f"{files.facts['name']}/{files.facts['corpus']}")
-        run = _find(client, experiment.experiment_id, files)
+    with opened() as store:
+        facts = files.facts
+        note = f"{facts['corpus']}, configuration {facts['name']}: a run for each variant, below it one for each seed."
+        unit = UNITS[facts["kind"]][0].replace("/", "_per_")
+        tags = {**views.tags(unit), "lnf.unit": unit}
+        experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
+        found = store.runs(experiment, "lnf.key", files.key)
+        run = found[0] if found else None
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
-            client.delete_run(run.info.run_id)  # the run went back to an earlier state: its curve is another one now
+            store.delete(run.id)  # the run went back to an earlier state: its curve is another one now
             run = None
-        _log(client, run or _create(client, experiment.experiment_id, files), files)
+        if run is None:
+            run = _create(store, experiment, files)
+        if _log(store, experiment, run, files):
+            sync_variant(store, experiment, files)
+        _leave_address(run_dir, experiment, run)
 
 
-class _Files:
-    """What a run directory says: its facts, its epochs, its evaluation, and the digests of its artifacts."""
-
-    def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
-        self.folder, self.facts, self.history = folder, facts, history
-        self.evaluated = _wanted_evaluation(folder)
-        names = (*ARTIFACT_FILES, self.evaluated)
-        self.artifacts = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
-        self.evaluation = _rows(folder / self.evaluated)
-        self.place = "/".join(str(facts[key]) for key in ("name", "corpus", "prior", "seed"))
-        self.key = " ".join([self.place, *(f"{name}={value}" for name, value in sorted(facts["digests"].items()))])
-
-    @classmethod
-    def read(cls, folder: Path) -> "_Files | None":
-        """A finished run, else one that trains, else None. A run that ends in between is read again."""
-        for _ in range(3):
-            try:
-                if (folder / "run.json").exists():
-                    return cls(folder, read_json(folder / "run.json"), _rows(folder / "history.parquet"))
-                facts = read_json(folder / "state" / "run.json")
-                lines = folder / "state" / "history.jsonl"
-                rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
-                return cls(folder, facts, rows)
-            except FileNotFoundError:
-                continue
-        return None
-
-    def history_digest(self, epochs: int) -> str:
-        """Identifies the first epochs of the curve."""
-        return digest([{key: repr(value) for key, value in row.items()} for row in self.history[:epochs]])
-
-
-def _wanted_evaluation(folder: Path) -> str:
-    """The name of the evaluation that the run's last plan asked for: others of the same model may lie beside it."""
-    told = folder / "spec.json"
-    return f"evaluation-{read_json(told).get('evaluation', '') if told.exists() else ''}.parquet"
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    import pyarrow.parquet
-
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
-    return rows
-
-
-@contextmanager
-def _store() -> Iterator["MlflowClient"]:
-    """A client of the store, alone on this project: MLflow's first use and its migrations do not bear company."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    with locked(LOCK, LOCK_WAIT_S, "MLflow: another process is mirroring"):
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-
-        for chatty in ("mlflow", "alembic"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
-        try:
-            client = MlflowClient(tracking_uri=store_uri())
-            client.search_experiments(max_results=1)
-        except MlflowException as problem:
-            if "db upgrade" not in str(problem):
-                raise
-            command = [sys.executable, "-m", "mlflow", "db", "upgrade", store_uri()]
-            subprocess.run(command, check=True, capture_output=True)
-            client = MlflowClient(tracking_uri=store_uri())
-        yield client
-
-
-def _experiment(client: "MlflowClient", name: str) -> "Experiment":
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None and experiment.lifecycle_stage == "deleted":
-        client.restore_experiment(experiment.experiment_id)
-    if experiment is None:
-        ours = "MLFLOW_TRACKING_URI" not in os.environ  # elsewhere the server decides where artifacts go
-        location = (ARTIFACTS / name).absolute().as_uri() if ours else None
-        experiment = client.get_experiment(client.create_experiment(name, artifact_location=location))
-    return experiment
-
-
-def _find(client: "MlflowClient", experiment_id: str, files: _Files) -> "Run | None":
-    runs = client.search_runs([experiment_id], f"tags.`lnf.key` = '{files.key}'", max_results=1)
-    return runs[0] if runs else None
-
-
-def _create(client: "MlflowClient", experiment_id: str, files: _Files) -> "Run":
+def _create(store: Store, experiment: str, files: RunFiles) -> Entry:
     """A new run with its params and tags; runs of the same place with other digests are tagged superseded."""
-    for old in client.search_runs([experiment_id], f"tags.`lnf.run` = '{files.place}'"):
-        client.set_tag(old.info.run_id, "lnf.status", "superseded")
-    facts = files.facts
-    tags = {"lnf.key": files.key, "lnf.run": files.place, "lnf.role": facts["role"], "lnf.label": facts["label"],
-            "lnf.revision": facts["revision"], "lnf.status": "running",
-            "lnf.differs_from_paper": json.dumps(facts["differs_from_paper"], sort_keys=True),
-            "lnf.logged": json.dumps({"epochs": 0, "history": files.history_digest(0), "artifacts": {}})}  # fmt: skip
-    run = client.create_run(experiment_id, tags=tags, run_name=f"{facts['prior']}/{facts['seed']}")
-    _log_params(client, run.info.run_id, facts["spec"])
+    for old in store.runs(experiment, "lnf.run", files.place):
+        store.log(old.id, tags={"lnf.status": "superseded"})
+    parent = variant_of(store, experiment, files)
+    logged = {"epochs": 0, "history": files.history_digest(0), "artifacts": {}}
+    tags = {**files.tags, "mlflow.parentRunId": parent.id, "lnf.status": "running", "lnf.logged": json.dumps(logged)}
+    name = f"{files.facts['prior']}/{files.facts['seed']}"
+    run = store.create(experiment, name, files.started_ms, tags, files.params)
+    data = Path(files.told.get("data", ""))
+    profile = read_json(data / "meta.json")["counts"] if (data / "meta.json").exists() else {}
+    store.dataset(run.id, files.facts["corpus"], files.facts["digests"]["data"], str(data), profile)
     return run
 
 
-def _logged(run: "Run") -> dict[str, Any]:
-    logged: dict[str, Any] = json.loads(run.data.tags["lnf.logged"])
+def _logged(run: Entry) -> dict[str, Any]:
+    logged: dict[str, Any] = json.loads(run.tags["lnf.logged"])
     return logged
 
 
-def _log(client: "MlflowClient", run: "Run", files: _Files) -> None:
-    """Log what is new since the last sync, then say so in `lnf.logged`."""
-    from mlflow.entities import RunTag
-
-    logged, run_id = _logged(run), run.info.run_id
-    status = files.facts["status"]
+def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
+    """Log what is new since the last sync, then say so in `lnf.logged`. Whether anything was."""
+    logged, status = _logged(run), files.facts["status"]
+    artifacts = files.artifacts | _samples(files)
+    now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)), "artifacts": artifacts}
+    if now == logged and run.tags["lnf.status"] == status:
+        return False
     # A deterministic time: the same value logged twice, after a kill in between, is one point of the curve.
-    metrics = list(_curves(files.history, logged["epochs"], run.info.start_time))
-    if logged["artifacts"].get(files.evaluated) != files.artifacts.get(files.evaluated):
-        metrics += _evaluation(files.evaluation, run.info.start_time)
-    for name, content in files.artifacts.items():
+    points = list(_curves(files.history, logged["epochs"], run.started_ms))
+    if logged["artifacts"].get(files.evaluated) != artifacts.get(files.evaluated):
+        points += _evaluation(files.evaluation, run.started_ms)
+    for name, content in artifacts.items():
         if logged["artifacts"].get(name) != content:
-            client.log_artifact(run_id, str(files.folder / name))
-    now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)),
-           "artifacts": files.artifacts}  # fmt: skip
-    if now == logged and run.data.tags["lnf.status"] == status:
-        return
-    for part in _parts(metrics, LONGEST_BATCH["metrics"]):
-        client.log_batch(run_id, metrics=part)
-    client.log_batch(run_id, tags=[RunTag("lnf.status", status), RunTag("lnf.logged", json.dumps(now))])
+            _artifact(store, run, files, name)
+    if status == "ok" and files.facts["seed"] == MODEL_SEED and run.tags["lnf.status"] != "ok":
+        _model(store, experiment, run, files)
+    store.log(run.id, points, {"lnf.status": status, "lnf.logged": json.dumps(now)})
     if status in ENDED:
-        client.set_terminated(run_id, ENDED[status])
+        store.end(run.id, ENDED[status], files.ended_ms)
+    return True
 
 
-def _log_params(client: "MlflowClient", run_id: str, spec: dict[str, Any]) -> None:
-    from mlflow.entities import Param
-
-    params = [Param(key, str(value)) for key, value in _flat(spec)]
-    for part in _parts(params, LONGEST_BATCH["params"]):
-        client.log_batch(run_id, params=part)
+def _samples_folder(files: RunFiles) -> Path:
+    facts = files.facts
+    return Path("reports", "out", facts["name"], SAMPLES, facts["corpus"], facts["prior"], str(facts["seed"]))
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _samples(files: RunFiles) -> dict[str, str]:
+    """What the run's samples view shows (text, pictures, audio), if it is this run's: name -> digest."""
+    folder = _samples_folder(files)
+    mark = folder / "run.json"
+    if not mark.exists() or read_json(mark)["digests"] != files.facts["digests"]:
+        return {}
+    return {f"{SAMPLES}/{path.name}": sha256_of(path) for path in sorted(folder.iterdir()) if path != mark}
 
 
-def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator["Metric"]:
+def _artifact(store: Store, run: Entry, files: RunFiles, name: str) -> None:
+    if name.startswith(f"{SAMPLES}/"):
+        store.artifact(run.id, _samples_folder(files) / Path(name).name, SAMPLES)
+    else:
+        store.artifact(run.id, files.folder / name)
+
+
+def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
+    """Log the model with what it needs to speak: its symbols, and the versions that it was trained with."""
+    if not (files.folder / "model.pt").exists():
+        return
+    meta = Path(files.told.get("data", ""), "meta.json")
+    vocabulary = read_json(meta)["vocabulary"] if meta.exists() else None
+    versions = files.facts["versions"]
+    needs = [
+        f"{name}=={versions[name].partition('+')[0]}" for name in ("torch", "numpy", "pyarrow") if name in versions
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "data")
+        write_json(folder / "symbols.json", {"vocabulary": vocabulary})
+        (folder / "model.pt").write_bytes((files.folder / "model.pt").read_bytes())
+        store.model(experiment, run.id, folder, LOADER, Path(__file__).parents[1], needs)
+
+
+def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator[Point]:
     """A point per epoch and column; columns that a model does not have (null) are left out."""
-    from mlflow.entities import Metric
-
     for row in history[start:]:
         for key, value in row.items():
             if key != "epoch" and value is not None:
-                yield Metric(key, value, started_ms + row["epoch"], row["epoch"])
+                yield Point(key, value, started_ms + row["epoch"], row["epoch"])
 
 
-def _evaluation(rows: list[dict[str, Any]], started_ms: int) -> Iterator["Metric"]:
-    """One number per split and metric, its unit in its name: `test.nll_bpc`, `valid.kl_nats_per_step`."""
-    from mlflow.entities import Metric
+def _evaluation(rows: list[dict[str, Any]], started_ms: int) -> Iterator[Point]:
+    """One number per split and metric, its unit in its name (`test.nll_bpc`, `valid.kl_nats_per_step`), and the share
+    of the KL in the negative ELBO.
+    """
+    found = {(row["split"], row["metric"]): row for row in rows if row["value"] is not None}
+    for (split, metric), row in found.items():
+        if math.isfinite(row["value"]):
+            yield Point(f"{split}.{metric}_{row['unit'].replace('/', '_per_')}", row["value"], started_ms, 0)
+    for split in dict.fromkeys(split for split, _ in found):
+        kl, elbo = (found.get((split, metric), {}).get("value") for metric in ("kl", "elbo"))
+        if kl is not None and elbo:
+            yield Point(f"{split}.kl_share", kl / elbo, started_ms, 0)
 
-    for row in rows:
-        unit = row["unit"].replace("/", "_per_")
-        if row["value"] is not None and math.isfinite(row["value"]):
-            yield Metric(f"{row['split']}.{row['metric']}_{unit}", row["value"], started_ms, 0)
+
+def _sync_report(out: Path) -> None:
+    """One run NAME/report in the experiment NAME, with the page, the tables and the figures as they are now."""
+    name = out.name
+    files = {
+        str(path.relative_to(out)): path for place in (REPORT, "tables/*", "figures/*.png") for path in out.glob(place)
+    }
+    digests = {place: sha256_of(path) for place, path in sorted(files.items())}
+    with opened() as store:
+        note = f"The report of configuration {name}: its page, tables and figures."
+        experiment = store.experiment(name, note, views.KIND)
+        found = store.runs(experiment, "lnf.key", f"{name}/report")
+        written_ms = int((out / REPORT).stat().st_mtime * MILLISECONDS)
+        tags = {"lnf.key": f"{name}/report", "lnf.kind": "report", "mlflow.source.type": "LOCAL",
+                "mlflow.source.name": str(out / REPORT), "lnf.logged": "{}"}  # fmt: skip
+        run = found[0] if found else store.create(experiment, f"{name}/report", written_ms, tags, {})
+        logged = json.loads(run.tags["lnf.logged"])
+        for place, path in files.items():
+            if logged.get(place) != digests[place]:
+                store.artifact(run.id, path, str(Path(place).parent) if "/" in place else None)
+        if logged != digests:
+            store.log(run.id, tags={"lnf.logged": json.dumps(digests)})
+            store.end(run.id, "FINISHED", written_ms)
 
 
-def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _leave_address(run_dir: Path, experiment: str, run: Entry) -> None:
+    """Leave the run's address in MLflow's page beside its files, for the report to link to."""
+    address = {"address": views.run_address(experiment, run.id)}
+    file = run_dir / "mlflow.json"
+    if run_dir.exists() and (not file.exists() or read_json(file) != address):
+        write_json(file, address)

@@ -12,7 +12,7 @@ def mirrored(project: Project) -> dict[str, Any]:
     client = MlflowClient(tracking_uri=f"sqlite:///{project.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny/markov")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
+    runs = client.search_runs([experiment.experiment_id], "tags.`lnf.kind` = 'run'")
     found = {run.info.run_name: run for run in runs}
     assert len(found) == len(runs)
     for run in runs:

@@ -1,9 +1,15 @@
 """The pipeline as its user meets it, with real workers and a real database, to its end."""
 
+import os
+import signal
+import socket
+
 import pytest
 
+from lnf.tracking.views import list_address
+from tests.browser import browser_page
 from tests.end_to_end.mirrored import mirrored
-from tests.patience import finish
+from tests.patience import LIMIT_S, finish, wait_for
 from tests.pipeline import PRIORS, Project
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +41,8 @@ def test_mlflow_holds_every_run_with_curves_params_tags_and_artifacts(finished: 
         rows = finished.rows(prior, "evaluation")
         (nll,) = [row["value"] for row in rows if (row["split"], row["metric"]) == ("test", "nll")]
         assert run.data.metrics["test.nll_bpc"] == pytest.approx(nll)
-        assert run.files == sorted(["run.json", "history.parquet", finished.result(prior, "evaluation").name])
+        evaluation = finished.result(prior, "evaluation").name
+        assert run.files == sorted(["run.json", "history.parquet", "spec.json", "samples", evaluation])
 
 
 def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
@@ -64,3 +71,30 @@ def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
     for run in (copied.run_folder(prior) for prior in PRIORS):
         assert f'<a href="../../../{run.relative_to(copied.folder)}/">' in text
     assert copied.planned(**changes) == {}
+
+
+@pytest.mark.browser
+def test_the_list_in_mlflow_shows_the_numbers(finished: Project) -> None:
+    """In a browser that never saw MLflow, at the address that `lnf ui` prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = finished.start("lnf", "ui", "--port", str(port))
+    try:
+        wait_for(lambda: listens(port), server)
+        (prior,) = (
+            row for row in finished.table() if (row["prior"], row["metric"], row["split"]) == ("lstm", "nll", "test")
+        )
+        with browser_page() as page:
+            experiment = next(run for run in mirrored(finished).values()).info.experiment_id
+            page.goto(list_address(experiment, f"http://127.0.0.1:{port}"))
+            for text in ("test.nll_bpc", "test.kl_share", "prior", "seed", "lstm/0", "af_scf/0", prior["mean"][:6]):
+                page.get_by_text(text).first.wait_for(timeout=LIMIT_S * 1000)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.communicate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from lnf.system.files import write_json
+from lnf.runs.training import train_run
+from lnf.system.files import read_json, write_json
 from lnf.system.processes import owner_folder, process_identity
-from lnf.tracking import mirror, sync
+from lnf.tracking import mirror, store, sync
+from lnf.tracking.files import ARTIFACTS
 from tests.patience import LIMIT_S, wait_for
+from tests.specs import tiny_spec
+from tests.tiny_corpus import context, prepared
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +42,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("database")
     with contextlib.chdir(folder):
         sync.upgrade()
-    return folder / sync.DATABASE
+    return folder / store.DATABASE
 
 
 @pytest.fixture
@@ -54,8 +57,9 @@ def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", 
     run = Path("results", "demo", "markov", "af_af", str(seed), code)
     facts: dict[str, Any] = {
         "name": "demo", "corpus": "markov", "prior": "af_af", "seed": seed, "label": "AF / AF", "role": "main",
-        "status": status, "revision": "abc", "differs_from_paper": {"model.hidden": [32, 500]},
+        "status": status, "kind": "music", "revision": "abc", "differs_from_paper": {"model.hidden": [32, 500]},
         "digests": {"spec": "s1", "code": code, "data": "d1"}, "spec": {"seed": seed, "model": {"hidden": 32}},
+        "versions": {"torch": "2.13.0+cpu"}, "started": 1000.0 + seed,
     }  # fmt: skip
     history = [{"epoch": n, "train_loss": scale / (n + 1), "valid_loss": 2.0, "train_kl": None} for n in range(epochs)]
     if status == "running":
@@ -65,7 +69,7 @@ def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", 
         shutil.rmtree(run / "state", ignore_errors=True)
         run.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(history), run / "history.parquet")
-        write_json(run / "run.json", facts)
+        write_json(run / "run.json", {**facts, "ended": 1041.0 + seed})
     return run
 
 
@@ -77,21 +81,22 @@ def evaluate(run: Path, value: float) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row | {"value": -1.0}]), run / "evaluation-e2.parquet")
 
 
-def runs() -> list[Any]:
-    """The runs of the experiment, oldest first."""
+def runs(kind: str = "run") -> list[Any]:
+    """The runs of a kind in the experiment, the first that was mirrored first."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=sync.store_uri())
+    client = MlflowClient(tracking_uri=store.store_uri())
     experiment = client.get_experiment_by_name("demo/markov")
     assert experiment is not None
-    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
+    found = client.search_runs([experiment.experiment_id], f"tags.`lnf.kind` = '{kind}'")
+    return sorted(found, key=lambda run: (run.data.tags.get("lnf.status") != "superseded", run.info.start_time))
 
 
 def curve(run: Any, key: str) -> list[tuple[int, float]]:
     """(epoch, value) of one metric of a run, as logged."""
     from mlflow import MlflowClient
 
-    history = MlflowClient(tracking_uri=sync.store_uri()).get_metric_history(run.info.run_id, key)
+    history = MlflowClient(tracking_uri=store.store_uri()).get_metric_history(run.info.run_id, key)
     return [(point.step, point.value) for point in history]
 
 
@@ -99,7 +104,7 @@ def dumped() -> dict[str, list[float]]:
     """Run name -> its validation curve, read without MLflow, which would hold on to a deleted file."""
     query = "select r.name, m.value from runs r join metrics m using (run_uuid) where m.key = 'valid_loss'"
     found: dict[str, list[float]] = {}
-    with contextlib.closing(sqlite3.connect(sync.DATABASE)) as database:
+    with contextlib.closing(sqlite3.connect(store.DATABASE)) as database:
         for name, value in database.execute(query):
             found.setdefault(name, []).append(value)
     return found
@@ -110,7 +115,9 @@ def test_a_run_that_trains_resumes_ends_and_is_evaluated_is_one_run(project: Pat
     sync.sync(leave_run(2, "running"))
     (run,) = runs()
     assert (run.info.run_name, run.info.status, run.data.tags["lnf.status"]) == ("af_af/0", "RUNNING", "running")
-    assert run.data.params == {"seed": "0", "model.hidden": "32"} and "train_kl" not in run.data.metrics
+    assert (
+        run.data.params == {"prior": "af_af", "seed": "0", "model.hidden": "32"} and "train_kl" not in run.data.metrics
+    )
     folder = leave_run(3)
     evaluate(folder, 1.5)
     for _ in range(3):
@@ -122,7 +129,7 @@ def test_a_run_that_trains_resumes_ends_and_is_evaluated_is_one_run(project: Pat
     assert (tags["lnf.label"], tags["lnf.role"], tags["lnf.revision"]) == ("AF / AF", "main", "abc")
     assert tags["lnf.key"] == "demo/markov/af_af/0 code=c1 data=d1 spec=s1"
     artifacts = project / "mlartifacts" / "demo" / "markov" / run.info.run_id / "artifacts"
-    assert sorted(path.name for path in artifacts.iterdir()) == sorted([*sync.ARTIFACT_FILES, "evaluation-e1.parquet"])
+    assert sorted(path.name for path in artifacts.iterdir()) == sorted([*ARTIFACTS, "evaluation-e1.parquet"])
 
 
 def test_a_curve_that_went_back_is_drawn_anew(project: Path) -> None:
@@ -134,7 +141,6 @@ def test_a_curve_that_went_back_is_drawn_anew(project: Path) -> None:
 
 def test_a_retrained_run_is_new_and_the_old_superseded(project: Path) -> None:
     sync.sync(leave_run(1))
-    time.sleep(0.01)
     sync.sync(leave_run(2, "diverged", code="c2"))
     old, new = runs()
     assert old.data.tags["lnf.status"] == "superseded"
@@ -191,3 +197,134 @@ def test_the_mirror_follows_a_workflow_and_ends_with_it(project: Path, monkeypat
     (mirrored,) = runs()
     assert mirrored.data.tags["lnf.status"] == "ok" and len(curve(mirrored, "valid_loss")) == 3
     assert mirror.LOG.read_text() == ""
+
+
+def test_the_page_is_told_what_a_person_looks_for(project: Path) -> None:
+    write_json(project / "data" / "meta.json", {"counts": {"train": {"sequences": 7}}, "vocabulary": ["a", "b"]})
+    run = leave_run(2)
+    evaluate(run, 1.5)
+    write_json(run / "spec.json", {"evaluation": "e1", "data": str(project / "data")})
+    sync.sync(run)
+    (found,) = runs()
+    assert (found.info.start_time, found.info.end_time) == (1_000_000, 1_041_000)
+    tags = found.data.tags
+    assert tags["mlflow.source.name"] == "rules/priors/af_af.smk" and tags["mlflow.source.git.commit"] == "abc"
+    assert tags["mlflow.user"] and "AF / AF" in tags["mlflow.note.content"] and str(run) in tags["mlflow.note.content"]
+    (data,) = found.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("markov", "d1")
+    assert json.loads(data.dataset.profile) == {"train": {"sequences": 7}}
+    address = read_json(run / "mlflow.json")["address"]
+    assert f"/#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}?" in address
+    from mlflow import MlflowClient
+
+    experiment = MlflowClient(tracking_uri=store.store_uri()).get_experiment(found.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "test.nll_nats_per_step" in experiment.tags["mlflow.sharedViewState.lnf"]
+
+
+def test_a_variant_is_the_parent_of_its_seeds(project: Path) -> None:
+    for seed, value in ((0, 1.0), (1, 2.0), (2, 6.0)):
+        run = leave_run(1, seed=seed)
+        evaluate(run, value)
+        sync.sync(run)
+    (parent,) = runs("variant")
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs()} == {parent.info.run_id}
+    key = "test.nll_nats_per_step"
+    metrics = parent.data.metrics
+    assert (metrics["seeds"], metrics[key]) == (3, 3.0) and metrics[f"{key}_sd"] == pytest.approx(7**0.5)
+    assert parent.info.run_name == "af_af" and (parent.info.start_time, parent.info.end_time) == (1_000_000, 1_043_000)
+    again = leave_run(1, seed=2, code="c2")
+    evaluate(again, 3.0)
+    sync.sync(again)
+    (parent,) = runs("variant")
+    assert parent.data.metrics[key] == 2.0 and parent.info.status == "FINISHED"
+
+
+def test_the_share_of_the_kl_is_seen(project: Path) -> None:
+    run = leave_run(1)
+    evaluate(run, 1.5)
+    rows = [
+        {"split": "test", "metric": metric, "unit": "bpc", "value": value}
+        for metric, value in (("kl", 0.3), ("elbo", 1.2))
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), run / "evaluation-e1.parquet")
+    sync.sync(run)
+    assert runs()[0].data.metrics["test.kl_share"] == pytest.approx(0.25)
+
+
+def test_samples_are_artifacts_once_they_are_this_runs(project: Path) -> None:
+    run = leave_run(1)
+    shown = project / "reports" / "out" / "demo" / "samples" / "markov" / "af_af" / "0"
+    write_json(shown / "run.json", {"digests": {"spec": "another"}})
+    (shown / "samples.txt").write_text("abc\n")
+    sync.sync(run)
+    artifacts = project / "mlartifacts" / "demo" / "markov" / runs()[0].info.run_id / "artifacts"
+    assert not (artifacts / "samples").exists()
+    write_json(shown / "run.json", {"digests": read_json(run / "run.json")["digests"]})
+    sync.sync(run)
+    assert [path.name for path in (artifacts / "samples").iterdir()] == ["samples.txt"]
+
+
+def test_artifacts_follow_a_project_that_was_moved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync.sync(leave_run(1))
+    moved = project.parent / "moved to"
+    project.rename(moved)
+    monkeypatch.chdir(moved)
+    sync.upgrade()
+    (found,) = runs()
+    assert found.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())
+    from mlflow import MlflowClient
+
+    listed = MlflowClient(tracking_uri=store.store_uri()).list_artifacts(found.info.run_id)
+    assert {file.path for file in listed} == {"run.json", "history.parquet"}
+    run = leave_run(2, seed=1)
+    sync.sync(run)
+    assert len(list((moved / "mlartifacts" / "demo" / "markov").glob("*/artifacts/run.json"))) == 2
+    moved.rename(project)
+
+
+def test_the_report_is_one_run(project: Path) -> None:
+    out = Path("reports", "out", "demo")
+    for name in ("report.html", "tables/text.md", "figures/nats.png"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(name)
+    for _ in range(2):
+        sync.sync(out)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store.store_uri())
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_name, run.info.status) == ("demo/report", "FINISHED")
+    folder = project / "mlartifacts" / "demo" / run.info.run_id / "artifacts"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        "report.html", "tables/text.md", "figures/nats.png",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", ["lstm", "af_scf"])
+def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
+    import mlflow
+    import pandas
+
+    corpus, spec = prepared(project), tiny_spec(prior)
+    run = Path("results", "test", "tiny", prior, "0", "d")
+    train_run(spec, corpus, run, context(spec))
+    write_json(run / "spec.json", {"data": str(corpus)})
+    sync.sync(run)
+    mlflow.set_tracking_uri(store.store_uri())
+    (logged,) = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
+    model = mlflow.pyfunc.load_model(logged.model_uri)
+    texts = model.predict(pandas.DataFrame({"length": [3, 5, 10]}))
+    assert [len(text) for text in texts] == [3, 5, 10] and set("".join(texts)) <= set("abcde")
+    needs = Path(mlflow.artifacts.download_artifacts(logged.model_uri), "requirements.txt").read_text()
+    assert "torch==" in needs and "+" not in needs
+
+
+def _experiment(name: str) -> str:
+    from mlflow import MlflowClient
+
+    experiment = MlflowClient(tracking_uri=store.store_uri()).get_experiment_by_name(name)
+    assert experiment is not None
+    return str(experiment.experiment_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet
 from matplotlib.axes import Axes
+from matplotlib.ticker import ScalarFormatter
 
 from lnf.report.figures.style import INCH_PAGE, figure, looks
 from lnf.system.files import read_json
@@ -27,6 +28,7 @@ def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -
                 _lines(axes, {prior: _times(rows, prior, batch) for prior in labels}, labels)
                 axes.set_xscale("log", base=2)
                 axes.set_yscale("log")
+                axes.xaxis.set_major_formatter(ScalarFormatter())
                 axes.set_xlabel("steps")
                 axes.set_title(f"{corpus}, B = {batch}: {_where(studies[corpus])}", loc="left", fontsize=6)
             axes_row[0].set_ylabel("seconds a sample")

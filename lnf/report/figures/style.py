@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from lnf.system.files import replacing
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999", "#7f3b08")
 """Okabe and Ito 2008: told apart by people with any kind of colour vision."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
     (0, ()), (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)),
-    (0, (3, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)),
+    (0, (3, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (2, 1, 1, 1)),
 )  # fmt: skip
 HATCHES = ("", "////", "....", "xxxx")
 INCH_COLUMN = 3.3
@@ -45,7 +45,7 @@ def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Fig
 
 
 def look(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the n-th line: no two alike in any of the three before eight."""
+    """Colour, marker and dashes of the n-th line: no two of nine are alike in any of the three."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[index % len(MARKERS)],

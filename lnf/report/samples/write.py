@@ -128,12 +128,16 @@ def _write_run(out: Path, run: Run, drawn: _Drawn, corpus: _Corpus, heard: bool)
     names = {key: run[key] for key in ("corpus", "kind", "prior", "label", "seed")}
     facts = names | {"distances": distances(drawn.samples, corpus.train, run["kind"])}
     writer = _write_texts if run["kind"] == "text" else _write_pieces
-    return facts | writer(out, folder, drawn, corpus, heard)
+    facts |= writer(out, folder, drawn, corpus, heard)
+    write_json(folder / "run.json", {"digests": run["digests"]})  # whose they are
+    return facts
 
 
 def _write_texts(out: Path, folder: Path, drawn: _Drawn, corpus: _Corpus, heard: bool) -> dict[str, Any]:
     line = corpus.script.line
     files = write(folder, "samples", drawn.samples, corpus.script)
+    for stem, texts in (("originals", drawn.originals), ("reconstructions", drawn.reconstructions)):
+        files += write(folder, stem, texts, corpus.script) if texts else []
     pairs = drawn.pairs
     shown = drawn.samples[:SHOWN]
     near = [corpus.nearest(x) for x in shown]

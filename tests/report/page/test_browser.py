@@ -1,20 +1,17 @@
 """The report in a real browser: nothing is asked of a network, nothing complains, everything can be seen and heard."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from lnf.report.existing import write_existing
+from tests.browser import browser_page
 from tests.report.fabricated import finish, plan_of
 
 pytestmark = pytest.mark.browser
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +32,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(report: Path) -> Iterator[Page]:
     """The report, opened without a network, in the dark, on a phone; every request and complaint fails the test."""
-    if CHROMIUM is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
     trouble: list[str] = []
-    with sync_playwright() as playwright:
-        # No sandbox: CI is root in a container, and the page is our own.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True)
-        opened = context.new_page()
+    with browser_page(viewport={"width": 390, "height": 844}, color_scheme="dark", offline=True) as opened:
         opened.on("console", lambda message: trouble.append(f"console: {message.text}"))
         opened.on("pageerror", lambda error: trouble.append(f"error: {error}"))
         opened.on("request", lambda request: trouble.append(request.url) if not _own(request.url, report) else None)
         opened.goto(report.as_uri(), wait_until="load")
         yield opened
-        browser.close()
     assert trouble == []
 
 

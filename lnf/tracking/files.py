@@ -1,0 +1,109 @@
+"""What a run directory says, as plain values."""
+
+import getpass
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lnf.system.files import digest, read_json, sha256_of
+
+ARTIFACTS = ("run.json", "history.parquet", "spec.json")
+MILLISECONDS = 1000
+
+
+class RunFiles:
+    """A run's facts, its epochs, its evaluation, and the digests of its artifacts."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
+        self.folder, self.facts, self.history = folder, facts, history
+        self.told: dict[str, Any] = read_json(folder / "spec.json") if (folder / "spec.json").exists() else {}
+        # Others of the same model may lie beside the one that the run's last plan asked for.
+        self.evaluated = f"evaluation-{self.told.get('evaluation', '')}.parquet"
+        self.evaluation = _rows(folder / self.evaluated)
+        names = (*ARTIFACTS, self.evaluated)
+        self.artifacts = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
+        self.variant = "/".join(str(facts[key]) for key in ("name", "corpus", "prior"))
+        self.place = f"{self.variant}/{facts['seed']}"
+        self.key = " ".join([self.place, *(f"{name}={value}" for name, value in sorted(facts["digests"].items()))])
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunFiles | None":
+        """A finished run, else one that trains, else None. A run that ends in between is read again."""
+        for _ in range(3):
+            try:
+                if (folder / "run.json").exists():
+                    return cls(folder, read_json(folder / "run.json"), _rows(folder / "history.parquet"))
+                facts = read_json(folder / "state" / "run.json")
+                lines = folder / "state" / "history.jsonl"
+                text = lines.read_text(encoding="utf-8") if lines.exists() else ""
+                return cls(folder, facts, [json.loads(line) for line in text.splitlines()])
+            except FileNotFoundError:
+                continue
+        return None
+
+    @property
+    def started_ms(self) -> int:
+        """When it began, in milliseconds since 1970; of a run of older code, which did not say, as far as known."""
+        began = self.facts.get("started", self._written - self.facts.get("wall_seconds", 0.0))
+        return int(began * MILLISECONDS)
+
+    @property
+    def ended_ms(self) -> int | None:
+        """When it ended; None while it trains."""
+        return None if self.facts["status"] == "running" else int(self.facts.get("ended", self._written) * MILLISECONDS)
+
+    @property
+    def _written(self) -> float:
+        """When the run's last facts were written, in seconds since 1970."""
+        places = (self.folder / "run.json", self.folder / "state" / "run.json")
+        return next(path for path in places if path.exists()).stat().st_mtime
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What people and MLflow's page are told of it."""
+        facts = self.facts
+        return {
+            "lnf.key": self.key, "lnf.kind": "run", "lnf.run": self.place, "lnf.variant": self.variant,
+            "lnf.role": facts["role"], "lnf.label": facts["label"], "lnf.revision": facts["revision"],
+            "lnf.differs_from_paper": json.dumps(facts["differs_from_paper"], sort_keys=True),
+            "mlflow.user": getpass.getuser(), "mlflow.source.type": "LOCAL",
+            "mlflow.source.name": f"rules/priors/{facts['prior']}.smk",
+            "mlflow.source.git.commit": facts["revision"].rstrip("+"),
+            "mlflow.note.content": self.description,
+        }  # fmt: skip
+
+    @property
+    def description(self) -> str:
+        """The run in a few lines."""
+        facts = self.facts
+        return (
+            f"**{facts['label']}** on {facts['corpus']}, seed {facts['seed']}, configuration {facts['name']}.\n\n"
+            f"Its files: `{self.folder}`. Revision `{facts['revision']}`."
+        )
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The spec, flat; the variant's name and the seed come first."""
+        return {"prior": self.facts["prior"], **{key: str(value) for key, value in _flat(self.facts["spec"])}}
+
+    def history_digest(self, epochs: int) -> str:
+        """Identifies the first epochs of the curve."""
+        return digest([{key: repr(value) for key, value in row.items()} for row in self.history[:epochs]])
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,210 @@
+"""MLflow's store, asked and told in plain values. The only module that imports MLflow, and only inside functions."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lnf.system.locks import locked
+from lnf.tracking.moved import follow_project
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+DATABASE = Path("mlflow.db")
+ARTIFACTS = Path("mlartifacts")
+LOCK = Path(".lnf", "mlflow.lock")
+LOCK_WAIT_S = 120.0
+LONGEST_BATCH = {"metrics": 1000, "params": 100}  # MLflow's limits for one call
+
+
+class Point(NamedTuple):
+    """A value of a metric."""
+
+    key: str
+    value: float
+    ms: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run as the store has it; times in milliseconds since 1970."""
+
+    id: str
+    name: str
+    status: str
+    started_ms: int
+    ended_ms: int | None
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+def store_uri() -> str:
+    """MLFLOW_TRACKING_URI, or the SQLite file of this project."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE.absolute()}"
+
+
+def database_stamp() -> int | None:
+    """What changes when the project's database file is deleted or replaced; None without such a file."""
+    if "MLFLOW_TRACKING_URI" in os.environ or not DATABASE.exists():
+        return None
+    return DATABASE.stat().st_ino
+
+
+@contextmanager
+def opened() -> Iterator["Store"]:
+    """The store, alone on this project: MLflow's first use and its migrations do not bear company."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with locked(LOCK, LOCK_WAIT_S, "MLflow: another process is mirroring"):
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            follow_project(DATABASE, ARTIFACTS)
+        yield Store(_client())
+
+
+def _client() -> "MlflowClient":
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    try:
+        client = MlflowClient(tracking_uri=store_uri())
+        client.search_experiments(max_results=1)
+    except MlflowException as problem:
+        if "db upgrade" not in str(problem):
+            raise
+        command = [sys.executable, "-m", "mlflow", "db", "upgrade", store_uri()]
+        subprocess.run(command, check=True, capture_output=True)
+        client = MlflowClient(tracking_uri=store_uri())
+    return client
+
+
+class Store:
+    """What is asked of MLflow here."""
+
+    def __init__(self, client: "MlflowClient") -> None:
+        self._client = client
+
+    def experiment(self, name: str, note: str, tags: Mapping[str, str]) -> str:
+        """The id of an experiment, which is made if it is not there, and has these tags then."""
+        wanted = {**tags, "mlflow.note.content": note}
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            ours = "MLFLOW_TRACKING_URI" not in os.environ  # elsewhere the server decides where artifacts go
+            location = (ARTIFACTS / name).absolute().as_uri() if ours else None
+            return str(self._client.create_experiment(name, artifact_location=location, tags=wanted))
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        for key, value in wanted.items():
+            if found.tags.get(key) != value:
+                self._client.set_experiment_tag(found.experiment_id, key, value)
+        return str(found.experiment_id)
+
+    def experiments(self, tag: str) -> dict[str, str]:
+        """Name -> id of the experiments that have a tag, by name."""
+        found = self._client.search_experiments(order_by=["name ASC"])
+        return {str(one.name): str(one.experiment_id) for one in found if tag in one.tags}
+
+    def runs(self, experiment: str, tag: str, value: str) -> list[Entry]:
+        """The runs of an experiment whose tag has the value."""
+        runs: list[Entry] = []
+        token: str | None = None
+        while not runs or token:
+            page = self._client.search_runs([experiment], f"tags.`{tag}` = '{value}'", page_token=token)
+            runs += map(_entry, page)
+            token = page.token
+            if not token:
+                break
+        return runs
+
+    def create(
+        self, experiment: str, name: str, started_ms: int, tags: Mapping[str, str], params: Mapping[str, str]
+    ) -> Entry:
+        """A new run with its params."""
+        from mlflow.entities import Param
+
+        run = self._client.create_run(experiment, start_time=started_ms, tags=dict(tags), run_name=name)
+        for part in _parts([Param(*item) for item in params.items()], LONGEST_BATCH["params"]):
+            self._client.log_batch(run.info.run_id, params=part)
+        return _entry(run)
+
+    def delete(self, run: str) -> None:
+        """Take a run out of sight."""
+        self._client.delete_run(run)
+
+    def log(self, run: str, points: Sequence[Point] = (), tags: Mapping[str, str] | None = None) -> None:
+        """Log metrics, then tags."""
+        from mlflow.entities import Metric, RunTag
+
+        for part in _parts([Metric(*point) for point in points], LONGEST_BATCH["metrics"]):
+            self._client.log_batch(run, metrics=part)
+        if tags:
+            self._client.log_batch(run, tags=[RunTag(*item) for item in tags.items()])
+
+    def artifact(self, run: str, file: Path, folder: str | None = None) -> None:
+        """Log a file, below a folder of the run's artifacts."""
+        self._client.log_artifact(run, str(file), folder)
+
+    def dataset(self, run: str, name: str, digest: str, source: str, profile: Mapping[str, Any]) -> None:
+        """Say what a run was trained on."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        data = Dataset(name=name, digest=digest, source_type="local", source=json.dumps({"uri": source}),
+                       profile=json.dumps(profile))  # fmt: skip
+        self._client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+    def end(self, run: str, status: str, ended_ms: int | None) -> None:
+        """Say how and when a run ended: FINISHED or FAILED."""
+        self._client.set_terminated(run, status, end_time=ended_ms)
+
+    def model(self, experiment: str, run: str, folder: Path, loader: str, code: Path, needs: Sequence[str]) -> None:
+        """Log a model that `mlflow.pyfunc.load_model` loads: LOADER's `_load_pyfunc` is given `folder`."""
+        with warnings.catch_warnings(action="ignore"):  # of MLflow's own modules, about themselves
+            import mlflow
+            import mlflow.pyfunc
+            from mlflow.models import Model
+
+            with _fluent(store_uri()):
+                mlflow.set_experiment(experiment_id=experiment)
+                Model.log(
+                    artifact_path=None, name="model", flavor=mlflow.pyfunc, run_id=run, loader_module=loader,
+                    data_path=str(folder), code_paths=[str(code)], pip_requirements=list(needs),
+                )  # fmt: skip
+
+
+@contextmanager
+def _fluent(uri: str) -> Iterator[None]:
+    """MLflow's functions without a client, told where the store is. They write that into the environment, where it
+    would be taken for the user's own wish.
+    """
+    import mlflow
+
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+    before = {name: os.environ.get(name) for name in names}
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _entry(run: "Run") -> Entry:
+    info, data = run.info, run.data
+    return Entry(info.run_id, info.run_name, info.status, info.start_time, info.end_time, data.tags, data.metrics)
+
+
+def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,49 @@
+"""A variant as a parent run: its seeds below it, their mean and spread on it."""
+
+import time
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from lnf.tracking.files import MILLISECONDS, RunFiles
+from lnf.tracking.store import Entry, Point, Store
+
+SCORES = ("test.", "valid.")
+"""What the metrics begin with that are averaged over seeds: those of an evaluation, not the curves."""
+
+
+def variant_of(store: Store, experiment: str, files: RunFiles) -> Entry:
+    """The parent run of a run's variant, which is made if it is not there."""
+    found = store.runs(experiment, "lnf.key", files.variant)
+    if found:
+        return found[0]
+    facts, tags = files.facts, files.tags
+    kept = ("lnf.role", "lnf.label", "lnf.variant", "mlflow.user", "mlflow.source.type", "mlflow.source.name")
+    note = f"**{facts['label']}** on {facts['corpus']}: mean over seeds; `..._sd` is the standard deviation (n-1)."
+    own = {"lnf.key": files.variant, "lnf.kind": "variant", "mlflow.note.content": note}
+    return store.create(experiment, facts["prior"], files.started_ms, {**{key: tags[key] for key in kept}, **own},
+                        {"prior": facts["prior"]})  # fmt: skip
+
+
+def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:
+    """Make the parent say what its seeds say now: those that are superseded do not count."""
+    parent = variant_of(store, experiment, files)
+    seeds = [run for run in store.runs(experiment, "lnf.variant", files.variant) if run.tags.get("lnf.kind") == "run"]
+    seeds = [run for run in seeds if run.tags["lnf.status"] != "superseded"]
+    now = int(time.time() * MILLISECONDS)
+    store.log(parent.id, [Point(key, value, now, 0) for key, value in _summary(seeds).items()])
+    ends = [run.ended_ms for run in seeds]
+    if all(ends):
+        status = "FINISHED" if all(run.status == "FINISHED" for run in seeds) else "FAILED"
+        store.end(parent.id, status, max(end for end in ends if end))
+
+
+def _summary(seeds: Sequence[Entry]) -> dict[str, float]:
+    scored = [run.metrics for run in seeds if any(key.startswith(SCORES) for key in run.metrics)]
+    keys = dict.fromkeys(key for metrics in scored for key in metrics if key.startswith(SCORES))
+    summary: dict[str, float] = {"seeds": len(scored)}
+    for key in keys:
+        values = [metrics[key] for metrics in scored if key in metrics]
+        summary[key] = mean(values)
+        if len(values) > 1:
+            summary[f"{key}_sd"] = stdev(values)
+    return summary
