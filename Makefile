@@ -9,7 +9,7 @@ CONFIG ?= config.yaml
 CORES ?= all
 NAME ?= paper
 
-.PHONY: demo run tables test unit e2e lint format ui clean clean-results clean-old
+.PHONY: demo run tables measured test unit e2e lint format ui clean clean-results clean-old
 
 demo: $(READY)
 	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
@@ -19,6 +19,9 @@ run: $(READY)
 
 tables: $(READY)
 	$(BIN)/python -m lnf tables $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
+
+measured: $(READY)
+	$(BIN)/python -m lnf measured $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
 
 test: unit e2e
 

@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         added = command(view, _view, about)
         added.set_defaults(view=view)
         added.add_argument("told", type=_told, metavar="SPEC", help="spec.json of gathered metrics")
+    added = command(
+        "measured", _measured, "Keep a finished configuration's tables with the sources, and in the README."
+    )
+    _add_config(added)
     added = command("spec", _spec_of_run, "Print a run's spec and where each value comes from.")
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
         added.add_argument(name, type=kind)
@@ -199,6 +203,13 @@ def _view(arguments: Arguments) -> None:
     from lnf.app import steps
 
     steps.view(arguments.view, arguments.told.values)
+
+
+def _measured(arguments: Arguments) -> None:
+    from lnf.plan.results import Plan
+    from lnf.report.measured import keep_measured
+
+    keep_measured(Plan(_load(arguments)))
 
 
 def _spec_of_run(arguments: Arguments) -> None:

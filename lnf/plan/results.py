@@ -135,7 +135,8 @@ class Plan:
             "figures": views.figures(self.out, list(self.corpora), self.studies, metrics, published),
             "samples": views.samples(self.out, metrics, self.step_seconds),
         }
-        words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")))]
+        kept = [self.measured / "provenance.json"] if self.measured else []
+        words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")), *kept)]
         made = [view.made for view in below.values()]
         return {**below, "page": views.page(self.out, made, words, self.config["note"])}
 
@@ -143,6 +144,12 @@ class Plan:
     def template(self) -> Path:
         """What the page is written from."""
         return self.config.root / "reports" / "templates" / "report.html.j2"
+
+    @property
+    def measured(self) -> Path | None:
+        """The paper's results as they were measured at full size, beside another configuration's; None if not kept."""
+        folder = self.config.root / "reports" / "measured" / self.config.paper.name
+        return folder if self.name != folder.name and folder.exists() else None
 
     @property
     def captions(self) -> Path:
@@ -183,7 +190,8 @@ class Plan:
         made = {name: view.made for name, view in self.views.items()} if finished else {}
         paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
                  "captions": self.captions}  # fmt: skip
-        how = {"name": self.name, "note": self.config["note"], "options": self.config["tables"],
+        how = {"measured": str(self.measured) if self.measured else None,
+               "name": self.name, "note": self.config["note"], "options": self.config["tables"],
                "step_seconds": self.step_seconds,
                "studies": [{"stage": study.stage, "corpus": study.corpus, "folder": str(study.folder)}
                            for study in self.studies]}  # fmt: skip

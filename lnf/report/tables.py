@@ -12,6 +12,7 @@ from lnf.report.cells import BASE, Cell
 from lnf.report.gather import Row, read_metrics
 from lnf.report.published import Published, PublishedKey, read_published
 from lnf.report.showing import showing
+from lnf.report.tex import write_pdf
 from lnf.system.files import replacing
 from lnf.units import UNITS
 
@@ -30,6 +31,7 @@ def write_tables(told: Mapping[str, Any]) -> None:
     with showing("tables", told) as out:
         for table in TABLES:
             _write_table(out / "tables" / table, table, summarise(table, rows, known), known, told["options"])
+        write_pdf([out / "tables" / f"{table}.tex" for table in TABLES], out / "tables" / "tables.pdf")
     print(f"lnf: tables in {out / 'tables'}", flush=True)
 
 

@@ -71,6 +71,10 @@ def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
     for run in (copied.run_folder(prior) for prior in PRIORS):
         assert f'<a href="../../../{run.relative_to(copied.folder)}/">' in text
     assert copied.planned(**changes) == {}
+    status, out = copied.run("snakemake", "--report", "all.html", "--cores", "1", "--configfile", "overlay.yaml")
+    assert status == 0, out
+    words = (copied.folder / "all.html").read_text(encoding="utf-8")
+    assert "Several modes where several letters may follow" in words and "Figures" in words
 
 
 @pytest.mark.browser

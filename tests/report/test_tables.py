@@ -172,3 +172,25 @@ def test_tables_of_what_exists(
     assert lines[0] == "lnf: tables in reports/out/bare/tables" and lines[-1] == "lnf: bare: 6 runs not_run"
     text = cells(Path("reports/out/bare/tables/text.csv"))
     assert text["markov", "lstm", "test", "nll"]["status"] == "not_run"
+
+
+FAKE_TEX = """#!/bin/sh
+# pdflatex, as far as it is asked here: its last argument is the source, beside which the PDF goes.
+for last; do :; done
+{ grep -q toprule "$last" && grep -q booktabs "$last" && %s; } && cp "$last" "${last%%.tex}.pdf"
+"""
+
+
+@pytest.mark.parametrize(("works", "files"), [("true", ["tables.pdf"]), ("false", [])])
+def test_where_a_tex_is_there_is_a_pdf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], works: str, files: list[str]
+) -> None:
+    tex = tmp_path / "bin" / "pdflatex"
+    tex.parent.mkdir()
+    tex.write_text(FAKE_TEX % works, encoding="utf-8")
+    tex.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tex.parent), prepend=":")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS, METRICS), tmp_path / "metrics.parquet")
+    tables.write_tables(told(tmp_path))
+    assert [path.name for path in (tmp_path / "tables").glob("*.pdf")] == files
+    assert ("pdflatex failed" in capsys.readouterr().out) == (not files)

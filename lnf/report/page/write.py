@@ -8,6 +8,7 @@ import jinja2
 
 from lnf.report.cells import NAMES, Cell
 from lnf.report.gather import Row, read_metrics
+from lnf.report.measured import HEADINGS, rows_of
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import answers
 from lnf.report.page.embedding import data_uri
@@ -52,6 +53,7 @@ def context(told: Mapping[str, Any], rows: Sequence[Row], out: Path) -> dict[str
         "figures": figures(Path(told["captions"]), out),
         "samples": _samples(out),
         "runs": lines,
+        "measured": _measured(told["measured"]),
         "setting": setting(lines),
         "data_uri": lambda name: data_uri(out / name),
     }
@@ -103,6 +105,14 @@ def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any
         values = tuple(item[key] for key in keys)
         groups.setdefault(values if len(keys) > 1 else values[0], []).append(item)
     return list(groups.items())
+
+
+def _measured(folder: str | None) -> dict[str, Any] | None:
+    """The paper's own results as they were measured, to stand beside those of a smaller configuration."""
+    if folder is None:
+        return None
+    place = Path(folder)
+    return {"headings": HEADINGS, "rows": list(rows_of(place)), "facts": read_json(place / "provenance.json")}
 
 
 def _samples(out: Path) -> dict[str, Any]:
