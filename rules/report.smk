@@ -101,8 +101,8 @@ rule page:
             ],
         ),
     output:
-        page=report(VIEWS["page"][0], category="Report"),
-        made=VIEWS["page"][1],
+        report(VIEWS["page"][0], category="Report"),
+        VIEWS["page"][1:],
     log:
         f"logs/{NAME}/page.log",
     benchmark:

@@ -138,7 +138,7 @@ class Plan:
         kept = [self.measured / "provenance.json"] if self.measured else []
         words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")), *kept)]
         made = [view.made for view in below.values()]
-        return {**below, "page": views.page(self.out, made, words, self.config["note"])}
+        return {**below, "page": views.page(self.out, made, words, dict(self.config.values))}
 
     @property
     def template(self) -> Path:
@@ -190,7 +190,7 @@ class Plan:
         made = {name: view.made for name, view in self.views.items()} if finished else {}
         paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
                  "captions": self.captions}  # fmt: skip
-        how = {"measured": str(self.measured) if self.measured else None,
+        how = {"config": dict(self.config.values), "measured": str(self.measured) if self.measured else None,
                "name": self.name, "note": self.config["note"], "options": self.config["tables"],
                "step_seconds": self.step_seconds,
                "studies": [{"stage": study.stage, "corpus": study.corpus, "folder": str(study.folder)}

@@ -3,7 +3,7 @@
     reports/out/NAME/tables/{text,ablation,music}.{csv,md,tex}
     reports/out/NAME/figures/*.{pdf,png}
     reports/out/NAME/samples/CORPUS/PRIOR/SEED/*, and samples.json, which says what is where
-    reports/out/NAME/report.html
+    reports/out/NAME/report.html, config.json
     reports/out/NAME/made/VIEW-DIGEST.json
 
 The last is gone when another plan's files are shown.
@@ -63,5 +63,5 @@ def samples(out: Path, *made_from: Any) -> View:
 
 
 def page(out: Path, *made_from: Any) -> View:
-    """The page that shows it all."""
-    return View("page", out, ("report.html",), made_from)
+    """The page that shows it all, and the configuration that it is of."""
+    return View("page", out, ("report.html", "config.json"), made_from)

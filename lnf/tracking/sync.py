@@ -201,10 +201,12 @@ def _evaluation(rows: list[dict[str, Any]], started_ms: int) -> Iterator[Point]:
 
 
 def _sync_report(out: Path) -> None:
-    """One run NAME/report in the experiment NAME, with the page, the tables and the figures as they are now."""
+    """One run NAME/report in the experiment NAME, with the page, the configuration, the tables and the figures."""
     name = out.name
     files = {
-        str(path.relative_to(out)): path for place in (REPORT, "tables/*", "figures/*.png") for path in out.glob(place)
+        str(path.relative_to(out)): path
+        for place in (REPORT, "config.json", "tables/*", "figures/*.png")
+        for path in out.glob(place)
     }
     digests = {place: sha256_of(path) for place, path in sorted(files.items())}
     with opened() as store:

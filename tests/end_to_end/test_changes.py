@@ -60,7 +60,7 @@ def shown(project: Project) -> dict[str, bytes]:
         ("", "", "", {"tables__decimals": 2}, {"tables": 1, "page": 1, "all": 1}),
         ("", "", "", {"overrides__priors__lstm__train__epochs": 6}, {**FLOW}),
         ("", "", "", {"overrides__priors__af_scf__evaluate": {"samples": 6}}, {"evaluate": 1, **REPORT}),
-        ("", "", "", {"overrides__all__resources": {"memory_gb": 0.6}}, {}),
+        ("", "", "", {"overrides__all__resources": {"memory_gb": 0.6}}, {"page": 1, "all": 1}),
         ("", "", "", {"corpora__markov__prepare__seed": 2}, ALL),
     ],
 )  # fmt: skip

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lnf.report.outcomes import LIMIT, Outcome
 from lnf.units import UNITS
 
+CONTEST = ("main", "independent")
+"""Roles that are ranked: an ablation is held against its own model, and a picture's model is there to be seen."""
 SURE, LIKELY = 3.0, 2.0
 """Standard errors from which a difference counts as settled, or as likely."""
 
@@ -47,7 +49,7 @@ class Answer:
 def answers(corpora: Mapping[str, Sequence[Outcome]], runs: Sequence[Run]) -> Iterator[Answer]:
     """The answer on each corpus where a variant has a number."""
     for corpus, found in corpora.items():
-        ranked = sorted((one for one in found if one.trained and one.of("nll")), key=lambda one: one.mean("nll") or 0.0)
+        ranked = sorted((one for one in found if one.role in CONTEST and one.of("nll")), key=_nll)
         if ranked:
             mine = [run for run in runs if run["corpus"] == corpus]
             limit = next((one.mean("nll") for one in found if one.prior == LIMIT), None)

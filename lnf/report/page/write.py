@@ -17,11 +17,11 @@ from lnf.report.published import read_published
 from lnf.report.showing import showing
 from lnf.report.table_formats import LEGEND, TITLES
 from lnf.report.tables import SPLITS, TABLES, summarise
-from lnf.system.files import read_json, replacing
+from lnf.system.files import read_json, replacing, write_json
 
 
 def write_page(told: Mapping[str, Any]) -> None:
-    """Write report.html beside the other views. `told` is `lnf.plan.results.Plan.told_to_views`."""
+    """Write report.html and config.json beside the other views. `told` is `lnf.plan.results.Plan.told_to_views`."""
     rows = read_metrics(Path(told["metrics"]))
     template = Path(told["template"])
     environment = jinja2.Environment(
@@ -34,6 +34,7 @@ def write_page(told: Mapping[str, Any]) -> None:
     environment.filters["grouped_by"] = grouped_by
     with showing("page", told) as out:
         page = environment.get_template(template.name).render(context(told, rows, out))
+        write_json(out / "config.json", told["config"])
         with replacing(out / "report.html") as scratch:
             scratch.write_text(page, encoding="utf-8")
     print(f"lnf: report: {out / 'report.html'}", flush=True)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_the_answer_is_the_least_nll_its_lead_and_its_distance_from_the_limit(pl
     assert (text.winner.prior, text.runner_up.prior, text.unit) == ("lstm", "af_af", "bpc")
     assert text.margin == pytest.approx(0.1) and text.limit == pytest.approx(LIMIT)
     assert answered(plan)["chorales"].limit is None
+
+
+def test_an_ablation_is_not_ranked(plan: Plan) -> None:
+    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    found = outcomes(read_metrics(Path("metrics.parquet")))["markov"]
+    found[0] = replace(found[0], role="ablation")
+    (answer,) = answers({"markov": found}, plan.gathered["runs"])
+    assert (answer.winner.prior, answer.runner_up) == ("af_af", None)
 
 
 def test_the_error_joins_seeds_and_sequences(plan: Plan) -> None:
