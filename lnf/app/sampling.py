@@ -43,11 +43,13 @@ def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
     lengths = (
         sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
     )
-    device = torch.device("cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
     drawn = sampling.draw(model, lengths, wish.seed, device, wish.how)
     written = files.write(out, "samples", drawn, script)
+    likelihood = _likelihood(model, drawn, spec, wish.how, device)
     facts = {"run": str(run), "digests": document["digests"], "n": wish.n, "seed": wish.seed, **asdict(wish.how),
-             "lengths": [len(x) for x in drawn], "likelihood": _likelihood(model, drawn, spec, wish.how)}  # fmt: skip
+             "lengths": [len(x) for x in drawn], "likelihood": likelihood}  # fmt: skip
     write_json(out / "samples.json", facts)
     print(f"lnf: {wish.n} samples of {spec.key} in {out}: {written[0].name}{' ...' if len(written) > 1 else ''}")
 
@@ -69,12 +71,14 @@ def _vocabulary(run: Path, data: Path | None) -> list[str]:
     return list(store.read_meta(folder)["vocabulary"])
 
 
-def _likelihood(model: SequenceModel, drawn: list[np.ndarray], spec: Spec, how: Sampling) -> dict[str, Any] | None:
+def _likelihood(
+    model: SequenceModel, drawn: list[np.ndarray], spec: Spec, how: Sampling, device: torch.device
+) -> dict[str, Any] | None:
     """-log p(x|T) of each sample in the unit of tables a step; None for what was not drawn from the model itself."""
     if how != FROM_THE_MODEL:
         return None
     unit, nats = UNITS[spec.kind]
-    scores = score(model, Split(drawn, {}), spec, torch.device("cpu"))
+    scores = score(model, Split(drawn, {}), spec, device)
     values = -scores.log_prob_given_length / scores.length / nats
     estimator = {"estimator": "exact"} if model.exact else {"estimator": "importance", "k": spec.evaluate.samples}
     return {"metric": "nll_given_length", "unit": unit, **estimator, "values": values.tolist()}

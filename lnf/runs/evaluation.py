@@ -87,17 +87,19 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
     model.to(device)
+    watcher = RunState(run / "state", {})
     rows, of_sequences = [], []
     for name in SPLITS:
-        scores = score(model, corpus.splits[name], spec, device, RunState(run / "state", {}))
+        scores = score(model, corpus.splits[name], spec, device, watcher)
         rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
         of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
+    watcher.progress({"fraction": 1.0, "message": "drawing samples"}, at_once=True)
     write_samples(samples, model, corpus.splits["test"], spec, device, metadata)
     _write(sequences, of_sequences, None, metadata)
     _write(metrics, rows, EVALUATION, metadata)
-    RunState(run / "state", {}).remove()
+    watcher.remove()
 
 
 def _require(place: Path, found: Mapping[str, str], expected: Mapping[str, str]) -> None:

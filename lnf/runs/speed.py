@@ -12,6 +12,7 @@ import torch
 
 from lnf.models.base import SequenceModel
 from lnf.runs import checkpoint
+from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.system import provenance
 from lnf.system.files import replacing, write_json
@@ -34,7 +35,9 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
         model, spec, _ = checkpoint.load(Path(folder) / "model.pt")
         models[spec.prior.name] = model.to(device)
     rows: list[dict[str, Any]] = []
-    for batch, length in _grid(next(iter(models.values())).max_length, settings):
+    watcher = RunState(out / "state", {})
+    grid = list(_grid(next(iter(models.values())).max_length, settings))
+    for done, (batch, length) in enumerate(grid):
         for repeat in range(settings["repeats"]):
             for prior, model in models.items():
                 if not repeat or _last(rows, prior, batch, length) < LONG_S:
@@ -42,9 +45,11 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
                     rows.append(
                         {"prior": prior, "batch": batch, "length": length, "repeat": repeat, "seconds": seconds}
                     )
-        print(f"speed: {batch} x {length} steps: {_medians(rows, batch, length)}", flush=True)
+        message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
+        watcher.progress({"fraction": (done + 1) / len(grid), "message": message})
     with replacing(out / "speed.parquet") as scratch:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), scratch)
+    watcher.remove()
     write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})
 
 

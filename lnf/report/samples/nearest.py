@@ -1,6 +1,6 @@
 """The training sequence that is nearest to a sample, so that a reader sees whether anything is memorised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 from scipy.signal import oaconvolve
+
+from lnf.corpora.sources.base import KEYS
 
 Roll = NDArray[np.uint8]
 
@@ -28,22 +30,46 @@ def nearest_text(text: str, train: Sequence[str]) -> Nearest:
     return Nearest(row, likeness)
 
 
-class Rolls:
-    """Training rolls laid out in one long roll with silence between, to be searched at every shift at once."""
+ROWS_AT_ONCE = 1 << 15
+"""Steps of training music that are searched together: what bounds the memory."""
 
-    def __init__(self, train: Sequence[Roll], longest: int) -> None:
-        """`longest`: steps of the longest sample that will be asked about."""
-        self._starts = np.cumsum([longest, *(len(roll) + longest for roll in train)])[:-1]
-        self._long = np.zeros((int(sum(map(len, train))) + longest * (len(train) + 1), 88), np.float32)
-        for start, roll in zip(self._starts, train, strict=True):
-            self._long[start : start + len(roll)] = roll
+
+class Rolls:
+    """Training rolls that are searched at every shift in time."""
+
+    def __init__(self, train: Sequence[Roll]) -> None:
+        self._train = train
 
     def nearest(self, roll: Roll) -> Nearest:
         """By notes in common at the best shift."""
-        common = oaconvolve(self._long, roll[::-1].astype(np.float32), mode="valid", axes=0).sum(axis=1)
-        window = oaconvolve(self._long.sum(axis=1), np.ones(len(roll), np.float32), mode="valid")
-        likeness = 2 * common / np.maximum(window + roll.sum(), 1)
-        shift = int(likeness.argmax())
-        middle = shift + len(roll) // 2
-        row = int(np.clip(np.searchsorted(self._starts, middle, side="right") - 1, 0, len(self._starts) - 1))
-        return Nearest(row, float(np.clip(likeness[shift], 0.0, 1.0)))
+        best = Nearest(0, 0.0)
+        for first, part in _parts(self._train):
+            found = _nearest_of(roll, part)
+            if found.likeness > best.likeness:
+                best = Nearest(first + found.row, found.likeness)
+        return best
+
+
+def _parts(train: Sequence[Roll]) -> Iterator[tuple[int, Sequence[Roll]]]:
+    """(row of the first, rolls) of parts with about ROWS_AT_ONCE steps."""
+    ends = np.cumsum([len(roll) for roll in train])
+    part = ends // ROWS_AT_ONCE
+    for number in np.unique(part):
+        rows = np.flatnonzero(part == number)
+        yield int(rows[0]), train[rows[0] : rows[-1] + 1]
+
+
+def _nearest_of(roll: Roll, train: Sequence[Roll]) -> Nearest:
+    """The rolls laid out in one long roll with silence between, so that no shift of `roll` touches two of them."""
+    gap = len(roll)
+    starts = np.cumsum([gap, *(len(other) + gap for other in train)])[:-1]
+    long = np.zeros((int(starts[-1]) + len(train[-1]) + gap, KEYS), np.float32)
+    for start, other in zip(starts, train, strict=True):
+        long[start : start + len(other)] = other
+    common = oaconvolve(long, roll[::-1].astype(np.float32), mode="valid", axes=0).sum(axis=1)
+    window = oaconvolve(long.sum(axis=1), np.ones(gap, np.float32), mode="valid")
+    likeness = 2 * common / np.maximum(window + roll.sum(), 1)
+    shift = int(likeness.argmax())
+    lengths = np.array([len(other) for other in train])
+    overlap = np.minimum(shift + gap, starts + lengths) - np.maximum(shift, starts)
+    return Nearest(int(overlap.argmax()), float(np.clip(likeness[shift], 0.0, 1.0)))

@@ -36,8 +36,10 @@ def write_samples(told: Mapping[str, Any]) -> None:
         shutil.rmtree(out / "samples", ignore_errors=True)
         corpora = {one["corpus"]: _Corpus(one, told["step_seconds"][one["corpus"]]) for one in told["corpora"]}
         first = {(run["corpus"], run["prior"]): run["seed"] for run in reversed(told["runs"])}
-        shown = []
+        shown: list[dict[str, Any]] = []
         for run in told["runs"]:
+            if not shown or shown[-1]["corpus"] != run["corpus"]:
+                print(f"lnf: samples: {run['corpus']}", flush=True)
             drawn = _Drawn.read(run)
             if drawn is not None:
                 heard = first[run["corpus"], run["prior"]] == run["seed"]
@@ -105,7 +107,7 @@ class _Corpus:
     @cached_property
     def rolls(self) -> Rolls:
         """Train as music."""
-        return Rolls(self.train, int(self.meta["settings"]["lengths"]["headroom"] * self.meta["longest"]) + 1)
+        return Rolls(self.train)
 
     def nearest(self, x: NDArray[np.uint8]) -> Nearest:
         """The nearest sequence of train."""

@@ -12,6 +12,7 @@ from lnf.corpora import store
 from lnf.corpora.sources.base import RawCorpus
 from lnf.plan import config
 from lnf.plan.results import Plan
+from lnf.report.samples import nearest
 from lnf.report.samples.nearest import Rolls, nearest_text
 from lnf.report.samples.statistics import density, distance, distances, histograms
 from lnf.report.samples.write import HEARD, write_samples
@@ -36,7 +37,7 @@ def test_nearest_text_is_the_one_with_the_fewest_edits() -> None:
 
 def test_a_training_piece_is_found_wherever_it_is_shifted() -> None:
     train = rolls(9)
-    search = Rolls(train, 20)
+    search = Rolls(train)
     for row, roll in enumerate(train):
         found = search.nearest(roll)
         assert (found.row, found.likeness) == (row, pytest.approx(1.0, abs=1e-4))
@@ -54,11 +55,20 @@ def test_nearest_piece_is_the_one_that_every_shift_says() -> None:
                 if 0 <= t + shift < len(other):
                     window[t] = other[t + shift]
             best = max(best, 2 * int((window & roll).sum()) / max(1, int(window.sum() + roll.sum())))
-    assert Rolls(train, 20).nearest(roll).likeness == pytest.approx(best, abs=1e-4)
+    assert Rolls(train).nearest(roll).likeness == pytest.approx(best, abs=1e-4)
+
+
+def test_the_search_in_parts_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = rolls(12)
+    found = [Rolls(train).nearest(roll) for roll in train]
+    monkeypatch.setattr(nearest, "ROWS_AT_ONCE", 16)
+    again = [Rolls(train).nearest(roll) for roll in train]
+    assert [one.row for one in found] == [one.row for one in again] == list(range(12))
+    assert [one.likeness for one in found] == pytest.approx([one.likeness for one in again], abs=1e-4)
 
 
 def test_silence_is_like_nothing() -> None:
-    assert Rolls(rolls(3), 20).nearest(np.zeros((5, 88), np.uint8)).likeness == 0
+    assert Rolls(rolls(3)).nearest(np.zeros((5, 88), np.uint8)).likeness == 0
 
 
 @pytest.mark.parametrize(("kind", "make"), [("text", texts), ("music", rolls)])
