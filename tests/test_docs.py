@@ -57,13 +57,13 @@ def test_every_path_exists(document: Path) -> None:
 
 @EACH
 def test_every_link_leads_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
 def _paths(document: Path) -> Iterator[str]:
     """Files of the project that a document names: below a known folder, or by a known ending in backquotes."""
-    text = document.read_text()
+    text = document.read_text(encoding="utf-8")
     named = re.findall(rf"(?<![\w./-])((?:{FOLDERS})/[\w./*-]*\w)", text)
     named += re.findall(r"`(\w[\w./-]*\.(?:md|toml|txt|yaml))`", text)
     for path in dict.fromkeys(named):

@@ -106,8 +106,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(added)
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])
-    added.add_argument("--cores", default="all")
+    added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
     return parser
+
+
+def _cores(text: str) -> str:
+    if text != "all" and not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise UserError(f"--cores {text}: a number above 0, or all, would be right")
+    return text
 
 
 def _add_told(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,9 @@ def planned(command: Sequence[str]) -> tuple[int, int] | None:
 
     Leaves the process, with Snakemake's words and status, if there is no plan.
     """
-    dry = subprocess.run([*command, "--dry-run"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    dry = subprocess.run(
+        [*command, "--dry-run"], encoding="utf-8", errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if dry.returncode != 0:
         _pass_on(retell(dry.stdout.splitlines(), lambda: False))
         sys.exit(dry.returncode)
@@ -117,7 +119,7 @@ def attend(command: Sequence[str]) -> tuple[int, str]:
     """
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
-    process = subprocess.Popen([*command, *QUIET], stderr=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen([*command, *QUIET], stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     assert process.stderr is not None
     said = retell(process.stderr, lambda: bool(interrupts))

@@ -17,6 +17,7 @@ from lnf.errors import UserError
 from lnf.plan import config, validation
 from lnf.plan.config import Config
 from lnf.plan.results import Plan
+from lnf.plan.rule_files import rule_files
 from lnf.plan.run import Run
 from lnf.plan.studies import Study
 from lnf.spec import Spec
@@ -91,7 +92,7 @@ class Workflow:
     @property
     def declarations(self) -> list[str]:
         """The rule files of variants."""
-        return [str(path) for path in sorted((self.plan.config.root / "rules" / "priors").glob("*.smk"))]
+        return [str(path) for path in rule_files(self.plan.config.root / "rules" / "priors")]
 
     @property
     def files(self) -> list[str]:

@@ -86,10 +86,10 @@ def _attempt(job: RemoteJob, identity: str, head: Head) -> dict[str, str]:
         "label": f"{job.label}: {job.step}", "record": str(job.record.absolute()), "project": str(Path.cwd()),
         "address": head.address, "proof": None if head.ours else str(owner_folder("ray", identity)),
     }  # fmt: skip
-    with tempfile.TemporaryFile("w+") as noise:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as noise:
         session = subprocess.Popen(
             [sys.executable, "-m", "lnf.cluster.session"], env=client_environment(identity, head),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, encoding="utf-8", errors="replace",
         )  # fmt: skip
         assert session.stdin is not None and session.stdout is not None
         outcome = None

@@ -139,7 +139,9 @@ def _start(state: Path, identity: str) -> Head:
             return head
         time.sleep(0.05)
     process.terminate()  # nothing happens if it has ended by itself
-    lines = [line for line in (state / "head.log").read_text(errors="replace").splitlines() if line.strip()]
+    lines = [
+        line for line in (state / "head.log").read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+    ]
     raise UserError(f"ray: the local head did not start: {lines[-1] if lines else 'no output'} (see {state}/head.log)")
 
 
@@ -156,7 +158,7 @@ def supervise(identity: str) -> None:
         child = _ray_start(state, head)
         while child.poll() is None and alive(identity):
             if not head.address and (listening := folder / RAY_FOLDER / "ray_current_cluster").exists():
-                head = replace(head, address=listening.read_text().strip())
+                head = replace(head, address=listening.read_text(encoding="utf-8").strip())
                 write_json(state / "head.json", asdict(head))
             _wait(child, 1.0 if head.address else 0.05)
     finally:
@@ -170,8 +172,9 @@ def _ray_start(state: Path, head: Head) -> "subprocess.Popen[bytes]":
         raise UserError(f"TMPDIR: {head.folder} is too long for Ray's sockets; set it to a shorter folder")
     token = state / "token"
     if not token.exists():  # all heads of one owner share it, for a client process reads it only once
-        os.umask(0o077)
-        token.write_text(secrets.token_hex(32))
+        # Its own mode, not a umask, which workers would inherit: what they write is the user's to share.
+        with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(secrets.token_hex(32))
     environment = os.environ | _local_environment(token) | {MARK: head.mark}
     environment["SPT_NOENV"] = "1"  # else Ray's process titles overwrite the environment, and with it the mark
     for name in ("RAY_AUTH_TOKEN", "LNF_OWNER"):

@@ -28,7 +28,7 @@ def prove(folder: Path, address: str, nodes: Sequence[Node], ask: Callable[[Node
         if proof.exists():
             return
         nonce = (folder / f"nonce-{secrets.token_hex(8)}").absolute()
-        nonce.write_text(secrets.token_hex(16))
+        nonce.write_text(secrets.token_hex(16), encoding="utf-8")
         try:
             expected = look(str(nonce))
             for node in nodes:

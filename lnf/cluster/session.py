@@ -99,7 +99,7 @@ def _first_line(problem: Exception) -> str:
 def main() -> None:
     """The session: one request on standard input, one line of JSON on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which ends this process
-    with os.fdopen(os.dup(1), "w") as answers:
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what Ray prints must not get among the answers
         request = json.loads(sys.stdin.readline())
         done = threading.Event()

@@ -39,7 +39,10 @@ def work(entry: str, kwargs: dict[str, Any], cpus: float, record: str) -> dict[s
 def look(nonce: str) -> dict[str, str]:
     """What must be equal on every node: the text of the file `nonce`, the versions, the code of lnf."""
     path = Path(nonce)
-    facts = {"nonce": path.read_text() if path.exists() else "missing", "python": platform.python_version()}
+    facts = {
+        "nonce": path.read_text(encoding="utf-8") if path.exists() else "missing",
+        "python": platform.python_version(),
+    }
     facts |= {package: version(package) for package in SAME_EVERYWHERE}
     code = hashlib.sha256()
     for source in sorted(Path(lnf.__path__[0]).rglob("*.py")):

@@ -4,6 +4,7 @@ Later layers win: defaults < kinds.KIND < corpora.NAME < priors.NAME.all < prior
 overrides.corpora.NAME < overrides.priors.NAME.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -186,11 +187,31 @@ def _fields(variant: PriorSpec) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
     except FileNotFoundError:
         raise UserError(f"config: {path}: no such file") from None
+    except OSError as problem:
+        raise UserError(f"config: {path}: cannot be read: {problem.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise UserError(f"config: {path}: not YAML: {' '.join(str(problem).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"config: {path}: must hold keys at its top level")
+    try:
+        json.dumps(values, default=str)
+    except (ValueError, RecursionError):
+        raise UserError(f"config: {path}: an anchor holds itself; it must not") from None
     return values
+
+
+class _OnceEach(yaml.SafeLoader):
+    """YAML in which a key stands once in a mapping; of two, YAML's own loader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
+        twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
+        if twice is not None:
+            line = node.start_mark.line + 1
+            raise yaml.constructor.ConstructorError(
+                problem=f"the key {twice!r} stands twice in the mapping of line {line}"
+            )
+        return super().construct_mapping(node, deep)

@@ -29,6 +29,8 @@ def declare(
     for key, value in texts.items():
         if not isinstance(value, str) or not value:
             raise UserError(f"prior {name!r}: {key}: {value!r}: must be a text")
+    if not label.isprintable():
+        raise UserError(f"prior {name!r}: label: {label!r}: must be one line of text, as it heads rows of tables")
     if not name.isidentifier() or name != name.lower():
         raise UserError(f"prior {name!r}: name: must be lower-case letters, digits and _, as it names files")
     if role not in get_args(Role):
@@ -43,11 +45,16 @@ def declare(
     return PriorSpec(name=name, label=label, role=role, model=_path(name, "model", model), **paths)
 
 
+def rule_files(folder: Path) -> list[Path]:
+    """The `*.smk` files of a folder, without those that editors and file systems keep there (.#x.smk, ._x.smk)."""
+    return sorted(path for path in folder.glob("*.smk") if not path.name.startswith("."))
+
+
 def read_all(folder: Path) -> dict[str, PriorSpec]:
     """Name -> variant, of every `*.smk` file of a folder. Raises UserError, for two files of one name too."""
     variants: dict[str, PriorSpec] = {}
     files: dict[str, Path] = {}
-    for file in sorted(folder.glob("*.smk")):
+    for file in rule_files(folder):
         variant = read(file)
         if variant.name in variants:
             both = f"{files[variant.name].name} and {file.name}"
@@ -71,7 +78,7 @@ def read(file: Path) -> PriorSpec:
 
 def _statements(file: Path) -> Iterator[ast.Call]:
     """The top-level `prior(...)` statements. The rest of a rule file is Snakemake's language, not Python."""
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     for first, line in enumerate(lines):
         if line.replace(" ", "").startswith("prior(") and not line[0].isspace():
             yield _call(file, lines, first)

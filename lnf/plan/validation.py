@@ -36,7 +36,7 @@ def check_schema(values: Mapping[str, Any], schema: Path) -> None:
     """Raise UserError for the most telling breach of the schema, if there is one."""
     for line in _not_json(values):
         raise UserError(f"config: {line}")
-    validator = Draft202012Validator(yaml.safe_load(schema.read_text()))
+    validator = Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
     error = best_match(validator.iter_errors(values))
     if error is not None:
         raise UserError(f"config: {_sentence(error)}")

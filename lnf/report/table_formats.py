@@ -82,7 +82,10 @@ def _same_place(one: Cell, other: Cell) -> bool:
     return (one.corpus, one.split, one.metric) == (other.corpus, other.split, other.metric)
 
 
-_TEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "±": r"$\pm$", "†": r"$^\dagger$", "[": "{[}"})
+_TEX = str.maketrans({
+    "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "±": r"$\pm$", "†": r"$^\dagger$", "[": "{[}",
+})  # fmt: skip
 Block = tuple[str, list[list[str]]]
 
 
@@ -94,7 +97,7 @@ def _markdown(title: str, headings: list[str], blocks: Sequence[Block]) -> str:
 
 
 def _bar(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |"
 
 
 def _latex(title: str, headings: list[str], blocks: Sequence[Block]) -> str:

@@ -1,5 +1,6 @@
 """A PDF of the LaTeX tables, where a TeX is installed."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -9,9 +10,12 @@ from pathlib import Path
 from lnf.system.files import replacing
 
 LIMIT_S = 120
+NO_DATE = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
+"""The same tables give the same bytes."""
 PAGE = r"""\documentclass{article}
 \usepackage[a4paper,landscape,margin=1cm]{geometry}
 \usepackage{booktabs}
+\pdftrailerid{}
 \begin{document}\scriptsize\setlength{\tabcolsep}{3pt}\noindent
 %s
 \end{document}
@@ -33,7 +37,12 @@ def write_pdf(tables: Sequence[Path], out: Path) -> None:
         source.write_text(PAGE % body, encoding="utf-8")
         command = [pdflatex, "-interaction=batchmode", "-halt-on-error", "-output-directory", scratch, str(source)]
         try:
-            done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT_S).returncode == 0
+            done = (
+                subprocess.run(
+                    command, capture_output=True, check=False, timeout=LIMIT_S, env=os.environ | NO_DATE
+                ).returncode
+                == 0
+            )
         except subprocess.TimeoutExpired:
             done = False
         if not done:

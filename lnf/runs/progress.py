@@ -36,7 +36,7 @@ class Progress:
 
     def _text(self) -> str | None:
         try:
-            return self._path.read_text()
+            return self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
 

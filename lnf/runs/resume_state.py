@@ -55,7 +55,7 @@ class RunState:
         with replacing(self.folder / name) as scratch:
             torch.save({**state, "digests": self.digests}, scratch)
         with replacing(self.folder / "history.jsonl") as scratch:
-            scratch.write_text("".join(json.dumps(row) + "\n" for row in state["history"]))
+            scratch.write_text("".join(json.dumps(row) + "\n" for row in state["history"]), encoding="utf-8")
 
     def progress(self, values: dict[str, Any], at_once: bool = False) -> None:
         """Write progress.json, at most once a second."""

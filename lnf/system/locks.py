@@ -56,6 +56,6 @@ def _try_lock(path: Path) -> int | None:
 
 def _holder(path: Path) -> str:
     try:
-        return path.read_text() or "(unknown)"
+        return path.read_text(encoding="utf-8") or "(unknown)"
     except FileNotFoundError:
         return "(unknown)"

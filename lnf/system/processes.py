@@ -19,7 +19,9 @@ def process_identity(pid: int) -> str:
     stat = Path(f"/proc/{pid}/stat")
     try:
         if Path("/proc/self/stat").exists():
-            fields = stat.read_text().rpartition(")")[2].split()  # the name before the bracket may hold anything
+            fields = (
+                stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+            )  # the name before the bracket may hold anything
             state, start = fields[0], fields[19]
         else:
             process = psutil.Process(pid)

@@ -62,8 +62,6 @@ def follow(identity: str) -> None:
         return
     write_json(folder / "process.json", {"process": process_identity(os.getpid())})
     os.nice(NICE)
-    for variable, value in (("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"), ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")):
-        os.environ.setdefault(variable, value)
     _serve(folder, identity)
     for leftover in folder.iterdir():
         leftover.unlink()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+BOUNDS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}  # fmt: skip
+"""Without them a client waits for minutes for a server that is away. A user's own wishes stand."""
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 LOCK = Path(".lnf", "mlflow.lock")
@@ -63,7 +67,8 @@ def database_stamp() -> int | None:
 @contextmanager
 def opened() -> Iterator["Store"]:
     """The store, alone on this project: MLflow's first use and its migrations do not bear company."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for variable, value in BOUNDS.items():
+        os.environ.setdefault(variable, value)
     with locked(LOCK, LOCK_WAIT_S, "MLflow: another process is mirroring"):
         if "MLFLOW_TRACKING_URI" not in os.environ:
             follow_project(DATABASE, ARTIFACTS)

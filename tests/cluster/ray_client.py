@@ -17,7 +17,7 @@ if __name__ == "__main__":
 
     def on_progress() -> None:
         """One character per call."""
-        with changes.open("a") as stream:
+        with changes.open("a", encoding="utf-8") as stream:
             stream.write("c")
 
     kwargs = {"out": str(Path(run_dir).absolute()), **values}

@@ -10,7 +10,7 @@ from lnf.system.files import write_json
 
 def trivial(out: str) -> None:
     """Done at once."""
-    Path(out, "done").write_text("1")
+    Path(out, "done").write_text("1", encoding="utf-8")
 
 
 def environment(out: str) -> None:
@@ -27,7 +27,7 @@ def wrong(out: str) -> None:
 def broken(out: str) -> None:
     """A defect."""
     attempts = Path(out, "attempts")
-    attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
+    attempts.write_text(attempts.read_text(encoding="utf-8") + "x" if attempts.exists() else "x", encoding="utf-8")
     raise ZeroDivisionError("by design")
 
 
@@ -37,12 +37,12 @@ def steps(out: str, count: int, held: bool = False, seconds: float = 0.2) -> Non
     If `held`, the last step waits for the file `out`/gate, so that a test need not be quick.
     """
     path = Path(out, "steps")
-    done = len(path.read_text().splitlines()) if path.exists() else 0
+    done = len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
     for step in range(done, count):
         time.sleep(seconds)
         while held and step == count - 1 and not Path(out, "gate").exists():
             time.sleep(seconds)
-        with path.open("a") as stream:
+        with path.open("a", encoding="utf-8") as stream:
             stream.write(f"{step} {os.getpid()}\n")
         progress = {"epoch": step, "message": f"epoch {step + 1}/{count} nll 8.31"}
         write_json(Path(out, "state", "progress.json"), progress | {"seconds_left": (count - step) * seconds})

@@ -45,6 +45,15 @@ def test_mlflow_holds_every_run_with_curves_params_tags_and_artifacts(finished: 
         assert run.files == sorted(["run.json", "history.parquet", "spec.json", "samples", evaluation])
 
 
+def test_what_workers_write_is_as_open_as_the_users_own_files(finished: Project) -> None:
+    """The secret of the cluster is the owner's alone; results are not secret."""
+    (finished.folder / "mine").touch()
+    own = (finished.folder / "mine").stat().st_mode
+    for prior in PRIORS:
+        run = finished.run_folder(prior)
+        assert {path.name for path in run.iterdir() if path.is_file() and path.stat().st_mode != own} == set()
+
+
 def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
     before = {prior: finished.identities(prior) for prior in PRIORS}
     status, out = finished.run("lnf", "run", "--configfile", finished.overlay())

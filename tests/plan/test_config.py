@@ -193,19 +193,48 @@ def test_mistakes_get_one_line(changes: dict[str, Any], line: str) -> None:
     assert mistake(changes) == f"config: {line}"
 
 
-def test_unreadable_configuration_files(tmp_path: Path) -> None:
-    for text, words in [("a: [", "not YAML"), ("- a", "must hold keys"), (None, "no such file")]:
-        path = tmp_path / "overlay.yaml"
-        path.unlink(missing_ok=True)
-        if text is not None:
-            path.write_text(text)
-        with pytest.raises(UserError, match=words):
-            config.read([path])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not YAML"),
+        ("- a", "must hold keys"),
+        (None, "no such file"),
+        (
+            "name: a\nselect: {seeds: [0]}\nselect: {seeds: [1]}\n",
+            "the key 'select' stands twice in the mapping of line 1",
+        ),
+        (
+            "overrides:\n  all: {train: {epochs: 3,\n    epochs: 4}}\n",
+            "the key 'epochs' stands twice in the mapping of line 2",
+        ),
+        ("a: &a\n  b: *a\n", "an anchor holds itself"),
+        ("a: \udce4".encode("utf-8", "surrogateescape"), "not YAML"),
+    ],
+    ids=str,
+)
+def test_unreadable_configuration_files(tmp_path: Path, text: str | bytes | None, words: str) -> None:
+    path = tmp_path / "overlay.yaml"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=words) as caught:
+        config.read([path])
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_configuration_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        config.read([tmp_path])
+
+
+def test_anchors_and_merges_are_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "overlay.yaml"
+    path.write_text("base: &base {x: 1, y: 2}\nname: {<<: *base, y: 3}\n", encoding="utf-8")
+    assert config.read([path])["name"] == {"x": 1, "y": 3}
 
 
 def test_results_below_a_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("results").write_text("")
+    Path("results").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match=r"^results: is a regular file, and results/paper/ptb must be a folder"):
         validation.check_paths([Path("data"), Path("results", "paper", "ptb")])
 
@@ -258,6 +287,7 @@ GOOD = 'prior("mine", label="Mine", time="af", hidden="af", transform="nlsq")\n'
         ('prior("mine", \n', "mine.smk:1: not a statement prior("),
         ('prior("mine", "Mine")\n', "only the name may stand without a key"),
         ('prior("mine")\n', "label: missing"),
+        (GOOD.replace('"Mine"', '"Mi\\nne"'), "label: 'Mi\\nne': must be one line of text"),
         ('prior("mine", label="M", model="lstm", time="af")\n', "not for model 'lstm', which has no latent"),
     ],
 )
@@ -275,6 +305,13 @@ def test_two_rule_files_of_one_prior(tmp_path: Path) -> None:
     (tmp_path / "two.smk").write_text(GOOD)
     with pytest.raises(UserError, match=r"prior mine: declared in both one\.smk and two\.smk"):
         rule_files.read_all(tmp_path)
+
+
+def test_editors_files_are_no_variants(tmp_path: Path) -> None:
+    (tmp_path / "mine.smk").write_text(GOOD, encoding="utf-8")
+    (tmp_path / ".#mine.smk").symlink_to("nobody@nowhere.1234")
+    (tmp_path / "._mine.smk").write_bytes(b"\x00\x05\x16\x07")
+    assert list(rule_files.read_all(tmp_path)) == ["mine"]
 
 
 def test_rule_file_may_hold_rules(tmp_path: Path) -> None:
@@ -324,6 +361,9 @@ def test_mistakes_in_a_spec(change: dict[str, Any], line: str) -> None:
         (["trian"], "lnf: argument COMMAND: invalid choice: 'trian'"),
         (["train", "nowhere.json", "--data", "d", "--out", "o"], "lnf: nowhere.json: no such file"),
         (["train", str(config.ROOT / "Makefile")], f"lnf: {config.ROOT / 'Makefile'}: not JSON"),
+        (["run", "--cores", "0"], "lnf: --cores 0: a number above 0, or all, would be right"),
+        (["run", "--cores", "-1"], "lnf: --cores -1: a number above 0, or all, would be right"),
+        (["run", "--cores", "many"], "lnf: --cores many: a number above 0, or all, would be right"),
         (["spec", "ptb", "lstm", "0", "--configfile", "no.yaml"], "lnf: config: no.yaml: no such file"),
     ],
 )

@@ -68,7 +68,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def cells(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         assert tuple(reader.fieldnames or ()) == tables.COLUMNS
         return {tuple(line[key] for key in ("corpus", "prior", "split", "metric")): line for line in reader}
@@ -140,6 +140,18 @@ def test_latex_is_escaped(out: Path) -> None:
     assert r"1.42 $\pm$ 0.02" in text
     assert r"{[}1.18$^\dagger$]" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+
+
+def test_what_markdown_and_latex_read_is_escaped(tmp_path: Path) -> None:
+    label = r"a|b_c$d^e~f{g}h\i%j&k#l"
+    rows = [{**row, "label": label} for row in ROWS[:3]]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, METRICS), tmp_path / "metrics.parquet")
+    tables.write_tables(told(tmp_path))
+    text = (tmp_path / "tables" / "text.md").read_text(encoding="utf-8")
+    assert r"| a\|b_c$d^e~f{g}h\\i%j&k#l | nll (exact)" in text
+    text = (tmp_path / "tables" / "text.tex").read_text(encoding="utf-8")
+    escaped = r"a|b\_c\$d\textasciicircum{}e\textasciitilde{}f\{g\}h\textbackslash{}i\%j\&k\#l & nll (exact)"
+    assert escaped in text
 
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
