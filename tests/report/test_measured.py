@@ -22,7 +22,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A plan in a project of its own, whose runs are there."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "README.md").write_text("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n", encoding="utf-8")
-    made = plan_of(toy=None, speed=None)
+    made = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]})
     for name in ("reports/paper.csv", "reports/captions", "reports/templates", "config.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
@@ -45,7 +45,7 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan, tmp_path: Path) -> None:
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n<!-- measured -->\n| corpus |") and readme.endswith("<!-- /measured -->\nafter\n")
     assert "| markov | LSTM | 1.505 | bpc | 0.007 | 2 |  |" in readme and "old" not in readme
-    assert "8 runs, 0.20 hours of training, revision `0123456789ab+`" in readme
+    assert "4 runs, 0.10 hours of training, revision `0123456789ab+`" in readme
     assert with_block(readme, folder) == readme
 
 
@@ -75,5 +75,5 @@ def test_a_smaller_configurations_page_shows_the_papers_measured_results(plan: P
     assert again.views["page"].made != before
     shown(again)
     page = (plan.out / "report.html").read_text(encoding="utf-8")
-    assert "The paper's settings at full size, measured (0.2 hours of training)" in page
+    assert "The paper's settings at full size, measured (0.1 hours of training)" in page
     assert "<td>markov</td><td>LSTM</td><td>1.505</td>" in page

@@ -13,6 +13,7 @@ from lnf.report.gather import gather, read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Answer, answers
 from lnf.report.page.write import write_page
+from lnf.report.samples.write import write_samples
 from lnf.system.files import write_json
 from tests.report.fabricated import LIMIT, finish, finish_run, plan_of
 
@@ -33,7 +34,12 @@ def answered(plan: Plan) -> dict[str, Answer]:
 
 
 def page(plan: Plan) -> str:
-    write_existing(plan)
+    """The page with its samples and without figures, which take seconds and are seen in the browser tests."""
+    metrics = Path("metrics.parquet")
+    gather(plan.gathered, metrics, existing=True)
+    told = plan.told_to_views(metrics, finished=False)
+    write_samples(told)
+    write_page(told)
     return (plan.out / "report.html").read_text(encoding="utf-8")
 
 
