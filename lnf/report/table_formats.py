@@ -1,6 +1,6 @@
 """Tables for people: cells as Markdown, or as LaTeX with booktabs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lnf.report.cells import BASE, NAMES, Cell
@@ -15,7 +15,6 @@ LEGEND = (
     "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include "
     "the length; NLL given T does not, and is divided by the sum of T."
 )
-Escape = Callable[[str], str]
 
 
 def render(form: str, table: str, cells: Sequence[Cell], others: Sequence[Cell], options: Mapping[str, Any]) -> str:

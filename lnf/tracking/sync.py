@@ -122,7 +122,9 @@ def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
     """Log what is new since the last sync, then say so in `lnf.logged`. Whether anything was."""
     logged, status = _logged(run), files.facts["status"]
     artifacts = files.artifacts | _samples(files)
-    now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)), "artifacts": artifacts}
+    model = status == "ok" and files.facts["seed"] == MODEL_SEED
+    now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)), "artifacts": artifacts,
+           "model": model}  # fmt: skip
     if now == logged and run.tags["lnf.status"] == status:
         return False
     # A deterministic time: the same value logged twice, after a kill in between, is one point of the curve.
@@ -132,7 +134,7 @@ def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
     for name, content in artifacts.items():
         if logged["artifacts"].get(name) != content:
             _artifact(store, run, files, name)
-    if status == "ok" and files.facts["seed"] == MODEL_SEED and run.tags["lnf.status"] != "ok":
+    if model and not logged.get("model"):
         _model(store, experiment, run, files)
     store.log(run.id, points, {"lnf.status": status, "lnf.logged": json.dumps(now)})
     if status in ENDED:

@@ -313,6 +313,9 @@ def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
     write_json(run / "spec.json", {"data": str(corpus)})
     sync.sync(run)
     mlflow.set_tracking_uri(store.store_uri())
+    (seed,) = _seeds("test/tiny")
+    store_client().set_tag(seed.info.run_id, "lnf.status", "superseded")
+    sync.sync(run)  # its settings were taken back: it counts again, and its model is logged already
     (logged,) = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
     model = mlflow.pyfunc.load_model(logged.model_uri)
     texts = model.predict(pandas.DataFrame({"length": [3, 5, 10]}))
@@ -327,3 +330,14 @@ def _experiment(name: str) -> str:
     experiment = MlflowClient(tracking_uri=store.store_uri()).get_experiment_by_name(name)
     assert experiment is not None
     return str(experiment.experiment_id)
+
+
+def store_client() -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=store.store_uri())
+
+
+def _seeds(experiment: str) -> list[Any]:
+    found = store_client().search_runs([_experiment(experiment)], "tags.`lnf.kind` = 'run'")
+    return list(found)

@@ -30,7 +30,7 @@ def runs_of(runs: Sequence[Run], rows: Sequence[Row], out: Path) -> list[dict[st
             "link": _link(Path(run["folder"]), out),
             "facts": facts,
             "mlflow": _facts(Path(run["folder"]), "mlflow.json"),
-            "failure": _failure(run),
+            "failure": _failure(run, status.get(key, "not_run")),
         })  # fmt: skip
     return lines
 
@@ -60,13 +60,14 @@ def _machine(facts: Mapping[str, Any]) -> str:
     return f"{where}{machine['processor']}, {cores}, {facts['device']}, {facts['threads']} thread(s) a run"
 
 
-def _failure(run: Run) -> dict[str, str] | None:
-    """What went wrong, and where its log is; None if nothing did."""
+def _failure(run: Run, status: str) -> dict[str, str] | None:
+    """What went wrong in training or evaluation, and where its log is; None if nothing did."""
     folder = Path(run["folder"])
     facts, error = _facts(folder, "run.json"), _facts(folder / "state", "error.json")
+    step = "train" if facts is None else f"evaluate-{run['evaluation']}"
     logs = Path("logs", *folder.parts[1:])
-    if error and not (facts and facts["status"] == "ok"):
-        return {"what": f"{error['error']}: {error['message']}", "log": f"{logs}.train.log"}
+    if status == "error" and error:
+        return {"what": f"{error['error']}: {error['message']}", "log": f"{logs}.{step}.log"}
     if facts and facts["status"] != "ok":
         return {"what": f"{facts['status']}: {facts['stopped']}", "log": f"{logs}.train.log"}
     return None

@@ -115,6 +115,15 @@ def test_what_failed_is_said_and_why(plan: Plan) -> None:
     assert "1 run error" in text
 
 
+def test_an_evaluation_that_failed_is_said_and_why(plan: Plan) -> None:
+    run = next(run for run in plan.runs if run.spec.key == "markov/lstm/1")
+    run.evaluated[0].unlink()
+    write_json(run.folder / "state" / "error.json", {"error": "OutOfMemoryError", "message": "too much"})
+    text = page(plan)
+    assert "markov/lstm/1: OutOfMemoryError: too much" in text
+    assert f"logs/small/markov/lstm/1/{run.digest}.evaluate-{run.evaluation}.log" in text
+
+
 def test_nothing_is_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = page(plan_of())
