@@ -9,7 +9,7 @@ CONFIG ?= config.yaml
 CORES ?= all
 NAME ?= paper
 
-.PHONY: demo run tables measured test unit e2e lint format ui clean clean-results clean-old
+.PHONY: demo run tables measured test unit e2e bench lint format ui clean clean-results clean-old
 
 demo: $(READY)
 	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
@@ -26,10 +26,10 @@ measured: $(READY)
 test: unit e2e
 
 unit: $(READY)
-	$(BIN)/python -m pytest -m "not e2e" --durations=10
+	$(BIN)/python -m pytest -m "not (e2e or ray or browser)" --durations=10
 
 e2e: $(READY)
-	$(BIN)/python -m pytest -m e2e --durations=10
+	$(BIN)/python -m pytest -m "e2e or ray or browser" --durations=10
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .
@@ -43,6 +43,9 @@ format: $(READY)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m snakefmt Snakefile rules
+
+bench: $(READY)
+	$(BIN)/python -m lnf bench $(if $(JSON),--json $(JSON))
 
 ui: $(READY)
 	$(BIN)/python -m lnf ui

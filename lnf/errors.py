@@ -1,4 +1,4 @@
-"""The one exception that the command line turns into a single line of text."""
+"""Exceptions that the command line turns into a single line of text."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The message is one line that names the key or file, the value found and what would be right.
     `python -m lnf` prints `lnf: <message>` and exits 1, without a traceback.
     """
+
+
+class Stopped(Exception):
+    """A run was asked to stop, and has left its state: it is to go on later. The message says where it stands."""

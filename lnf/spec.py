@@ -3,15 +3,22 @@
 Sizes are numbers of units, learning rates are per step, times in minutes, memory in GiB; nothing here is nats or bits.
 """
 
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from lnf.errors import UserError
+from lnf.fields import bounded, build, require_fields
 
 Kind = Literal["text", "music"]
 Role = Literal["main", "independent", "ablation", "picture"]
 Gpus = Literal["auto"] | float
+
+MANY = 10**6
+"""More than anyone means: of epochs, sequences, samples."""
+LARGEST_SEED = 2**63 - 1
+LONGEST_NAME = 64
+"""Characters of a name that becomes a folder's."""
 
 BUILTINS: dict[str, dict[str, str]] = {
     "model": {"latent": "lnf.models.latent.LatentModel", "lstm": "lnf.models.lstm.LSTMModel"},
@@ -51,93 +58,105 @@ class PriorSpec:
         return [path for path in (self.model, self.time, self.hidden, self.transform) if path is not None]
 
 
+class Section:
+    """A part of a spec. Making one raises UserError if a field is of a wrong type or out of its bounds."""
+
+    def __post_init__(self) -> None:
+        require_fields(self, next(name for name, cls in SECTIONS.items() if cls is type(self)))
+
+
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(Section):
     """Sizes of the networks (units, layers) and the dropout probability."""
 
-    latent: int = 50
-    hidden: int = 500
-    embedding: int = 500
-    layers: int = 2
-    flow_layers: int = 5
-    flow_hidden: int = 100
-    dropout: float = 0.2
+    latent: int = bounded(50, minimum=1, maximum=4096)
+    hidden: int = bounded(500, minimum=1, maximum=65536)
+    embedding: int = bounded(500, minimum=1, maximum=65536)
+    layers: int = bounded(2, minimum=1, maximum=64)
+    flow_layers: int = bounded(5, minimum=1, maximum=256)
+    flow_hidden: int = bounded(100, minimum=1, maximum=65536)
+    dropout: float = bounded(0.2, minimum=0, exclusiveMaximum=1)
 
 
 @dataclass(frozen=True)
-class TrainSpec:
+class TrainSpec(Section):
     """How a run is trained. Batches in sequences, patience in epochs, `state_minutes` in minutes."""
 
-    epochs: int = 100
-    batch: int = 15
-    valid_batch: int = 15
-    accumulate: int = 1
+    epochs: int = bounded(100, minimum=1, maximum=MANY)
+    batch: int = bounded(15, minimum=1, maximum=MANY)
+    valid_batch: int = bounded(15, minimum=1, maximum=MANY)
+    accumulate: int = bounded(1, minimum=1, maximum=MANY)
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 1e-3
-    clip: float = 0.25
+    learning_rate: float = bounded(1e-3, exclusiveMinimum=0, maximum=1000)
+    clip: float = bounded(0.25, exclusiveMinimum=0, maximum=MANY)
     kl_anneal: bool = True
-    kl_floor: float = 1e-5
-    kl_floor_epochs: int = 4
-    kl_ramp_epochs: int = 10
-    patience: int = 1
-    decay_factor: float = 4.0
+    kl_floor: float = bounded(1e-5, minimum=0, maximum=1)
+    kl_floor_epochs: int = bounded(4, minimum=0, maximum=MANY)
+    kl_ramp_epochs: int = bounded(10, minimum=1, maximum=MANY)
+    patience: int = bounded(1, minimum=1, maximum=MANY)
+    decay_factor: float = bounded(4.0, exclusiveMinimum=1, maximum=MANY)
     on_decay: Literal["reset", "keep"] = "reset"
-    min_learning_rate: float = 1e-6
-    elbo_samples: int = 10
-    pool_batches: int = 100
-    max_rollbacks: int = 3
-    rollback_factor: float = 0.5
-    state_minutes: float = 5.0
+    min_learning_rate: float = bounded(1e-6, minimum=0, maximum=1000)
+    elbo_samples: int = bounded(10, minimum=1, maximum=MANY)
+    pool_batches: int = bounded(100, minimum=1, maximum=MANY)
+    max_rollbacks: int = bounded(3, minimum=0, maximum=1000)
+    rollback_factor: float = bounded(0.5, exclusiveMinimum=0, maximum=1)
+    state_minutes: float = bounded(5.0, minimum=0, maximum=MANY)
+
+    @property
+    def first_choosing_epoch(self) -> int:
+        """The first epoch, from 0, whose validation loss may choose the best model: the KL ramp has ended."""
+        return self.kl_floor_epochs + self.kl_ramp_epochs + 1 if self.kl_anneal else 0
 
 
 @dataclass(frozen=True)
-class EvaluateSpec:
+class EvaluateSpec(Section):
     """Importance samples a sequence, the seed of evaluation (one for all models) and the byte budget in GiB."""
 
-    samples: int = 30
-    seed: int = 0
-    memory_gb: float = 1.0
+    samples: int = bounded(30, minimum=1, maximum=MANY)
+    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
+    memory_gb: float = bounded(1.0, exclusiveMinimum=0, maximum=1e5)
 
 
 @dataclass(frozen=True)
-class SampleSpec:
+class SampleSpec(Section):
     """Sequences that are drawn and test sequences that are reconstructed after an evaluation, and their seed.
 
     `step_seconds` is how long a step of music lasts when it is played.
     """
 
-    samples: int = 100
-    reconstructions: int = 10
-    seed: int = 0
-    step_seconds: float = 0.5
+    samples: int = bounded(100, minimum=1, maximum=MANY)
+    reconstructions: int = bounded(10, minimum=0, maximum=MANY)
+    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
+    step_seconds: float = bounded(0.5, exclusiveMinimum=0, maximum=60)
 
 
 @dataclass(frozen=True)
-class Resources:
+class Resources(Section):
     """What a run needs: CPU threads, GPUs (a fraction is allowed) and memory in GiB."""
 
-    cpus: int = 1
-    gpus: Gpus = "auto"
-    memory_gb: float = 4.0
+    cpus: int = bounded(1, minimum=1, maximum=4096)
+    gpus: Gpus = bounded("auto", minimum=0, maximum=4096)
+    memory_gb: float = bounded(4.0, exclusiveMinimum=0, maximum=1e5)
 
 
 @dataclass(frozen=True)
-class Subset:
+class Subset(Section):
     """How many sequences of a split are drawn when a corpus is loaded (None: all), up to `max_length` steps each."""
 
-    train: int | None = None
-    valid: int | None = None
-    test: int | None = None
-    max_length: int | None = None
-    seed: int = 0
+    train: int | None = bounded(None, minimum=1)
+    valid: int | None = bounded(None, minimum=1)
+    test: int | None = bounded(None, minimum=1)
+    max_length: int | None = bounded(None, minimum=1)
+    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
 
 
 @dataclass(frozen=True)
-class Lengths:
+class Lengths(Section):
     """The length prior: smoothing of the histogram, and M = int(headroom * longest kept train and valid sequence)."""
 
     smoothing: Literal["none", "add_one"] = "add_one"
-    headroom: float = 1.25
+    headroom: float = bounded(1.25, minimum=1, maximum=1000)
 
 
 @dataclass(frozen=True)
@@ -146,7 +165,7 @@ class Spec:
 
     corpus: str
     kind: Kind
-    seed: int
+    seed: int = field(metadata={"minimum": 0, "maximum": LARGEST_SEED})
     prior: PriorSpec
     model: ModelSpec = field(default_factory=ModelSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
@@ -155,6 +174,9 @@ class Spec:
     resources: Resources = field(default_factory=Resources)
     subset: Subset = field(default_factory=Subset)
     lengths: Lengths = field(default_factory=Lengths)
+
+    def __post_init__(self) -> None:
+        require_fields(self, "")
 
     @property
     def key(self) -> str:
@@ -168,7 +190,12 @@ class Spec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Spec":
         """A spec from plain JSON values. Raises UserError naming a key that is unknown, missing or of a wrong type."""
-        return _build(cls, values, "spec")
+        return build(cls, values, "spec")
+
+    @property
+    def misfits(self) -> list["Misfit"]:
+        """Settings that are right by themselves and cannot work together."""
+        return list(_misfits(self))
 
 
 @dataclass(frozen=True)
@@ -203,40 +230,49 @@ SECTIONS: dict[str, type[Any]] = {
 }
 """The sections of a spec that a configuration may set."""
 
-Part = TypeVar("Part")
+
+@dataclass(frozen=True)
+class Misfit:
+    """A setting that does not fit the others, and what would be right."""
+
+    key: str
+    value: Any
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}: {self.right}"
 
 
-def _build(cls: type[Part], values: Mapping[str, Any], key: str) -> Part:
-    hints = get_type_hints(cls)
-    if not isinstance(values, Mapping):
-        raise UserError(f"{key}: {values!r}: must be a mapping")
-    for unknown in values:
-        if unknown not in hints:
-            raise UserError(f"{key}.{unknown}: unknown key; known are {', '.join(hints)}")
-    arguments: dict[str, Any] = {}
-    for item in fields(cls):  # type: ignore[arg-type]
-        if item.name in values:
-            arguments[item.name] = _value(hints[item.name], values[item.name], f"{key}.{item.name}")
-        elif item.default is MISSING and item.default_factory is MISSING:
-            raise UserError(f"{key}.{item.name}: missing")
-    return cls(**arguments)
+def require_fitting(spec: Spec) -> None:
+    """Raise UserError that names every misfit, if there is one."""
+    if spec.misfits:
+        raise UserError(f"{spec.key}: {'; '.join(map(str, spec.misfits))}")
 
 
-def _value(hint: Any, value: Any, key: str) -> Any:
-    """The value as the type of its field says; an int stands for a float. Raises UserError."""
-    if hint in SECTIONS.values() or hint is PriorSpec:
-        return _build(hint, value, key)
-    options = get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
-    for option in options:
-        if get_origin(option) is Literal and value in get_args(option):
-            return value
-        if option is type(value):
-            return value
-        if option is float and type(value) is int:
-            return float(value)
-    raise UserError(f"{key}: {value!r}: must be {_wording(options)}")
+def _misfits(spec: Spec) -> Iterator[Misfit]:
+    model, train, hidden = spec.model, spec.train, spec.prior.hidden
+    if hidden == BUILTINS["hidden"]["af"] and model.flow_hidden <= model.latent:
+        right = f"must exceed model.latent ({model.latent}) with hidden 'af'"
+        yield Misfit("model.flow_hidden", model.flow_hidden, right)
+    if spec.prior.role == "picture" and model.latent != 2:
+        yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane")
+    if hidden == BUILTINS["hidden"]["scf"] and model.latent < 2:
+        yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
+    if hidden == BUILTINS["hidden"]["none"] and model.flow_layers != 1:
+        yield Misfit("model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once")
+    if train.epochs <= train.first_choosing_epoch:
+        yield Misfit("train.epochs", train.epochs, _more_epochs(train))
+    drawn = (spec.subset.train, spec.subset.valid, spec.subset.test, spec.subset.max_length)
+    if spec.lengths.smoothing == "none" and drawn != (None, None, None, None):
+        yield Misfit("lengths.smoothing", "none", "must be add_one when subset draws from a corpus")
 
 
-def _wording(options: tuple[Any, ...]) -> str:
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
-    return " or ".join(words.get(option) or " or ".join(map(str, get_args(option))) for option in options)
+def _more_epochs(train: TrainSpec) -> str:
+    """Every way out at once: more epochs, a shorter ramp if one can be short enough, or none."""
+    first, room = train.first_choosing_epoch, train.epochs - 2
+    now = f"kl_floor_epochs {train.kl_floor_epochs} and kl_ramp_epochs {train.kl_ramp_epochs}"
+    shorter = f", or kl_floor_epochs + kl_ramp_epochs of at most {room}" if room >= 1 else ""
+    return (
+        f"a best epoch is chosen only after the KL ramp ({now}), so it must be at least {first + 1}{shorter}, or"
+        " kl_anneal: false"
+    )

@@ -1,7 +1,7 @@
 """Raw files to prepared corpora.
 
 Outputs: data/CORPUS/DIGEST/{train,valid,test}.arrow and meta.json, always the whole corpus, shared by all
-configurations; .lnf/database.ok, which says that the MLflow database was seen to.
+configurations.
 """
 
 
@@ -21,17 +21,3 @@ rule prepare:
         told=subpath(output.meta, parent=True),
     shell:
         "{params.lnf} prepare {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
-
-
-rule database:
-    """Create or upgrade the MLflow database once, before many runs would do so at the same time."""
-    output:
-        touch(".lnf/database.ok"),
-    log:
-        f"logs/{NAME}/database.log",
-    benchmark:
-        f"benchmarks/{NAME}/database.tsv"
-    params:
-        lnf=LNF,
-    shell:
-        "{params.lnf} db 2>&1 | tee -i {log:q}"

@@ -13,7 +13,6 @@ rule train:
     input:
         data=until_made(TRAINED, FLOW.corpus_of_run),
         check=until_made(TRAINED, FLOW.check_of_run),
-        database=until_made(TRAINED, lambda wildcards: rules.database.output),
     output:
         model=TRAINED[0],
         history=TRAINED[1],

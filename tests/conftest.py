@@ -1,9 +1,13 @@
-"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; no user's cluster is inherited."""
+"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; no user's cluster is inherited. Shared fixtures."""
 
 import os
 from collections.abc import Generator
 
 import pytest
+
+from tests.finished_project import copied, finished, undisturbed
+
+__all__ = ["copied", "finished", "undisturbed"]
 
 
 @pytest.hookimpl(hookwrapper=True)

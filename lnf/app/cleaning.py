@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lnf.app.launcher import require_no_workflow
+from lnf.app.alone import require_no_workflow
 from lnf.errors import UserError
 from lnf.plan.results import BESIDE_RUNS, Plan
 from lnf.plan.run import EVALUATED
-from lnf.system.files import read_json
+from lnf.system.files import try_read_json
 
 PLACES = ("results", "logs", "benchmarks", "reports/out")
 
@@ -23,7 +23,8 @@ def clean_results(name: str, yes: bool) -> None:
     if name not in names:  # not "", nor "..": only what stands there
         raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
     require_no_workflow()
-    runs = [read_json(path) for path in Path("results", name).glob("*/*/*/*/run.json")]
+    found = map(try_read_json, Path("results", name).glob("*/*/*/*/run.json"))
+    runs = [facts for facts in found if facts is not None]
     hours = sum(run["wall_seconds"] for run in runs) / 3600
     loss = f"{len(runs)} trained runs of {name}, {hours:.2g} hours of training"
     if not yes and not _agreed(loss):
@@ -31,7 +32,8 @@ def clean_results(name: str, yes: bool) -> None:
         return
     for folder in (Path(place, name) for place in PLACES):
         if folder.exists():
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.resolve())
+            folder.unlink(missing_ok=True)  # the link, where it was one
     print(f"lnf: removed {loss}")
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lnf.errors import UserError
+from lnf.errors import Stopped, UserError
+from lnf.system import machine_faults
 
 Arguments = argparse.Namespace
+STOPPED = 130
+"""The exit status of a run that was asked to stop and left its state, whichever signal asked."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,9 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         arguments.command(arguments)
-    except UserError as problem:
-        print(f"lnf: {problem}", file=sys.stderr, flush=True)
+    except (UserError, OSError) as problem:
+        line = machine_faults.sentence(problem) if isinstance(problem, OSError) else str(problem)
+        if line is None:
+            raise
+        print(f"lnf: {line}", file=sys.stderr, flush=True)
         return 1
+    except Stopped as stopped:
+        print(f"lnf: {stopped}", file=sys.stderr, flush=True)
+        return STOPPED
     return 0
 
 
@@ -92,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--out", type=Path, required=True, help="folder for the files")
     added = command("sync", _sync, "Mirror a configuration's results to MLflow.")
     added.add_argument("name")
-    command("db", _database, "Create or upgrade the MLflow database.")
     added = command("ui", _ui, "Open MLflow's page on this project.")
     added.add_argument("--port", type=int, default=5000)
     added = command("clean-results", _clean_results, "Remove a configuration's results, asking first.")
@@ -104,6 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--yes", action="store_true", help="do not ask")
     added = command("keep", _keep, "Keep results of other code that gives the same bits, as a run made again shows.")
     _add_config(added)
+    added = command("bench", _bench, "Measure how fast it is, beside what this machine can do.")
+    added.add_argument("--only", nargs="+", default=[], help="words of a case, e.g. ptb af_af train; else all of them")
+    added.add_argument("--threads", type=int, help="of PyTorch; else one a core")
+    added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
+    added.add_argument("--json", type=Path, help="file for the table")
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])
     added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
@@ -248,12 +261,6 @@ def _sync(arguments: Arguments) -> None:
     print(f"lnf: {sync_all(arguments.name)} runs of {arguments.name} mirrored to MLflow")
 
 
-def _database(arguments: Arguments) -> None:
-    from lnf.tracking.sync import try_upgrade
-
-    try_upgrade()
-
-
 def _ui(arguments: Arguments) -> None:
     from lnf.app.ui import serve
 
@@ -279,6 +286,12 @@ def _keep(arguments: Arguments) -> None:
     from lnf.plan.results import Plan
 
     keep(Plan(_load(arguments)))
+
+
+def _bench(arguments: Arguments) -> None:
+    from lnf.app.benchmark import bench_against
+
+    bench_against(arguments.only, arguments.threads, arguments.against, arguments.json)
 
 
 def _run(arguments: Arguments) -> None:

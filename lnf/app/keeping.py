@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
 from lnf.plan.results import SPLITS, TOLD, Plan
 from lnf.plan.run import EVALUATED, Run
-from lnf.system.files import read_json, replacing, sha256_of, write_json
+from lnf.system.files import read_json, replacing, sha256_of, try_read_json, write_json
+from lnf.system.parquet import metadata_of, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def _pairs(plan: Plan) -> Iterator[tuple[Run, Older]]:
     """Each planned run with each other one of its spec and data."""
     for run in plan.runs:
         for file in sorted(run.place.glob("*/run.json")):
-            facts = read_json(file)
+            if (facts := try_read_json(file)) is None:
+                continue
             found, wanted = facts["digests"], run.context.digests
             same_data = found["data"] == wanted["data"] or _equal_corpora(run.data, found["data"])
             if found != wanted and found["spec"] == wanted["spec"] and same_data:
@@ -117,7 +117,7 @@ def _repeated(run: Run, older: Older) -> str | None:
     pairs = list(zip(run.evaluated, older.scores, strict=True))
     if not all(path.exists() for pair in pairs for path in pair):
         return None
-    same = all(pyarrow.parquet.read_table(one).equals(pyarrow.parquet.read_table(other)) for one, other in pairs)
+    same = all(read_table(one).equals(read_table(other)) for one, other in pairs)
     return older.evaluation if same else None
 
 
@@ -139,10 +139,8 @@ def _take_over(run: Run, older: Older, proof: Proof) -> None:
 
 def _rename_scores(source: Path, target: Path, run: Run) -> None:
     """Copy a file of scores to the name that today's code gives it, in its metadata too."""
-    table = pyarrow.parquet.read_table(source)
-    whose = {b"run": run.digest.encode(), b"evaluation": run.evaluation.encode()}
-    with replacing(target) as scratch:
-        pyarrow.parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **whose}), scratch)
+    table = read_table(source)
+    write_table(target, table, {**metadata_of(table), "run": run.digest, "evaluation": run.evaluation})
 
 
 def _link(source: Path, target: Path) -> None:

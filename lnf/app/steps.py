@@ -1,18 +1,20 @@
 """The steps of the DAG as a job does them: told by a file, in this process or on Ray and then mirrored to MLflow."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from lnf.errors import UserError
+from lnf.errors import Stopped, UserError
 from lnf.plan.code_digests import require_same_code
 from lnf.plan.digests import evaluation_digest
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
+from lnf.runs.stop_request import ask_to_stop, take_back
 from lnf.spec import Resources
 from lnf.system.files import write_json
+from lnf.system.signals import stopping
 
 Step = Literal["train", "evaluate"]
 
@@ -28,13 +30,18 @@ def prepare(told: Mapping[str, Any], out: Path) -> None:
 def run_step(step: Step, run: Run, out: Path, on_ray: bool) -> None:
     """Train a run into `out`, or evaluate the one there.
 
-    Raises UserError; whatever fails is noted in OUT/state/error.json.
+    Raises UserError; whatever fails is noted in OUT/state/error.json. Asked to stop, training leaves its state at its
+    next step, and ends with Stopped.
     """
+    take_back(out)
     with _noting_failure(out):
         if on_ray:
             _on_ray(step, run, out)
+        elif step == "train":
+            with stopping(lambda: ask_to_stop(out)):
+                train_here(run.to_dict(), str(out))
         else:
-            {"train": train_here, "evaluate": evaluate_here}[step](run.to_dict(), str(out))
+            evaluate_here(run.to_dict(), str(out))
 
 
 def train_here(told: dict[str, Any], out: str) -> None:
@@ -119,6 +126,7 @@ def _on_ray(step: Step, run: Run, out: Path) -> None:
         label=run.spec.key,
         step=step,
         on_progress=lambda: mirror.request(out),
+        ask_to_stop=(lambda: ask_to_stop(out)) if step == "train" else None,
         hidden=run.spec.model.hidden,
     )
     run_remote(job)
@@ -131,6 +139,9 @@ def _noting_failure(out: Path) -> Iterator[None]:
     note.unlink(missing_ok=True)
     try:
         yield
+    except Stopped:
+        raise
     except Exception as problem:
-        write_json(note, {"error": type(problem).__name__, "message": str(problem)})
+        with suppress(OSError):  # a disk that is full has no room for the note either
+            write_json(note, {"error": type(problem).__name__, "message": str(problem)})
         raise

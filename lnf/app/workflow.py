@@ -63,6 +63,8 @@ class Workflow:
     def folders(self) -> list[Path]:
         """Every folder that the workflow writes to."""
         tops = [
+            Path(".lnf"),
+            Path(".snakemake"),
             Path("logs", self.name),
             Path("benchmarks", self.name),
             self.plan.out,

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from lnf.errors import UserError
-from lnf.system.files import read_json, write_json
+from lnf.system.files import try_read_json, write_json
 from lnf.system.locks import locked
 from lnf.system.processes import alive, kill_marked, marked, owner_folder, process_identity
 
@@ -77,6 +77,14 @@ def lost(head: Head, identity: str) -> bool:
     return head.ours and (not alive(head.supervisor) or _read(owner_folder("ray", identity)) != head)
 
 
+def wait_gone(identity: str, seconds: float) -> bool:
+    """Wait for the head of an owner that is gone to be gone too; whether it is."""
+    end = time.monotonic() + seconds
+    while owner_folder("ray", identity).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return not owner_folder("ray", identity).exists()
+
+
 def whole(head: Head) -> bool:
     """Whether every part of a head of ours is a living process."""
     running = []
@@ -119,10 +127,8 @@ def sweep() -> None:
 
 
 def _read(state: Path) -> Head | None:
-    try:
-        return Head(**read_json(state / "head.json"))
-    except FileNotFoundError:
-        return None
+    said = try_read_json(state / "head.json")
+    return None if said is None else Head(**said)
 
 
 def _start(state: Path, identity: str) -> Head:

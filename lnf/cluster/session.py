@@ -7,11 +7,10 @@ with one line of JSON. When the client dies its standard input ends; it leaves, 
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ from typing import Any
 from lnf.cluster.placement import RETRIES, task_options
 from lnf.cluster.proof import prove
 from lnf.errors import UserError
+
+JOIN_LIMIT_S = 60.0
+"""How long a cluster may take to let us in."""
 
 
 def _call(project: str, function: str, *arguments: Any) -> Any:
@@ -33,20 +35,29 @@ def _call(project: str, function: str, *arguments: Any) -> Any:
     return getattr(importlib.import_module("lnf.cluster.worker"), function)(*arguments)
 
 
-def _session(request: dict[str, Any]) -> dict[str, str]:
-    """Join the cluster, place the task, wait for it. The outcome's kind: done, user, failed or worker_lost."""
+def _session(request: dict[str, Any], answer: Callable[[dict[str, str]], None]) -> dict[str, str]:
+    """Join the cluster, place the task, wait for it. The outcome's kind: done, user, stopped, failed or worker_lost.
+
+    A cluster that accepts and never answers is given up after JOIN_LIMIT_S: `answer` tells, and the process ends.
+    """
     import ray
     from ray.exceptions import RayError
 
+    def give_up() -> None:
+        answer(_not_joined(request, f"no answer within {JOIN_LIMIT_S:.0f} s"))
+        os._exit(1)
+
+    limit = threading.Timer(JOIN_LIMIT_S, give_up)
+    limit.daemon = True
+    limit.start()
     try:
         if request["proof"] is not None:
             _probe(request["address"])
         ray.init(address=request["address"], log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, RayError) as problem:
-        reason = f"cannot join {request['address']}: {_first_line(problem)}"
-        if request["proof"] is None:
-            return {"kind": "worker_lost", "message": f"{request['label']}: {reason}"}
-        return {"kind": "user", "message": f"RAY_ADDRESS: {reason}"}
+        return _not_joined(request, _first_line(problem))
+    finally:
+        limit.cancel()
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         if request["proof"] is not None:
@@ -63,6 +74,13 @@ def _session(request: dict[str, Any]) -> dict[str, str]:
     except RayError as problem:
         message = f"{request['label']}: its worker died more than {RETRIES} times: {_first_line(problem)}"
         return {"kind": "worker_lost", "message": message}
+
+
+def _not_joined(request: dict[str, Any], why: str) -> dict[str, str]:
+    reason = f"cannot join {request['address']}: {why}"
+    if request["proof"] is None:
+        return {"kind": "worker_lost", "message": f"{request['label']}: {reason}"}
+    return {"kind": "user", "message": f"RAY_ADDRESS: {reason}"}
 
 
 def _probe(address: str) -> None:
@@ -98,15 +116,18 @@ def _first_line(problem: Exception) -> str:
 
 def main() -> None:
     """The session: one request on standard input, one line of JSON on standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which ends this process
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what Ray prints must not get among the answers
         request = json.loads(sys.stdin.readline())
         done = threading.Event()
         threading.Thread(target=_leave_with_client, args=(done,), daemon=True).start()
-        outcome = _session(request)
-        done.set()
-        answers.write(json.dumps(outcome) + "\n")
+
+        def answer(outcome: dict[str, str]) -> None:
+            done.set()
+            answers.write(json.dumps(outcome) + "\n")
+            answers.flush()
+
+        answer(_session(request, answer))
     import ray
 
     ray.shutdown()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import lnf
-from lnf.errors import UserError
+from lnf.errors import Stopped, UserError
+from lnf.system import machine_faults
 from lnf.system.files import write_json
 
 SAME_EVERYWHERE = ("torch", "ray", "numpy", "pyarrow")
@@ -20,8 +21,8 @@ SAME_EVERYWHERE = ("torch", "ray", "numpy", "pyarrow")
 def work(entry: str, kwargs: dict[str, Any], cpus: float, record: str) -> dict[str, str]:
     """Call `entry` ("module:function") with `kwargs`, with as many threads as cpus; write pid and host to `record`.
 
-    Returns {"kind": "done" | "user" | "failed", "message": ...}. Exceptions are returned as text, because Ray would
-    have to unpickle them in a process that does not import what the run imports.
+    Returns {"kind": "done" | "user" | "stopped" | "failed", "message": ...}. Exceptions are returned as text, because
+    Ray would have to unpickle them in a process that does not import what the run imports.
     """
     write_json(Path(record), {"pid": os.getpid(), "host": socket.gethostname()})
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is imported, below
@@ -31,8 +32,11 @@ def work(entry: str, kwargs: dict[str, Any], cpus: float, record: str) -> dict[s
         getattr(importlib.import_module(module), function)(**kwargs)
     except UserError as problem:
         return {"kind": "user", "message": str(problem)}
-    except Exception:
-        return {"kind": "failed", "message": traceback.format_exc()}
+    except Stopped as stopped:
+        return {"kind": "stopped", "message": str(stopped)}
+    except Exception as problem:
+        line = machine_faults.sentence(problem) if isinstance(problem, OSError) else None
+        return {"kind": "user", "message": line} if line else {"kind": "failed", "message": traceback.format_exc()}
     return {"kind": "done", "message": ""}
 
 

@@ -14,33 +14,42 @@ from numpy.typing import NDArray
 
 from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences
 from lnf.errors import UserError
-from lnf.system.files import read_json, replacing, write_json
+from lnf.system.damage import set_aside, unsealed
+from lnf.system.files import read_json, replacing, sha256_of, write_json
 
 META = "meta.json"
 
 
 def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
-    """Write a corpus, meta.json last: where it is, the rest is. The same corpus gives the same bytes."""
+    """Write a corpus, meta.json last: where it is, the rest is, and it has their checksums. The same corpus gives the
+    same bytes.
+    """
+    sums = {}
     for split, sequences in corpus.splits.items():
         table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
         with replacing(folder / f"{split}.arrow") as scratch, pa.ipc.new_file(str(scratch), table.schema) as writer:
             writer.write_table(table)
-    write_json(folder / META, meta)
+        sums[split] = sha256_of(folder / f"{split}.arrow")
+    write_json(folder / META, {**meta, "sha256": sums})
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
     """The sequences of a split, uint8, text [T] and music [T, 88], and its columns.
 
-    Raises UserError if it is not there.
+    Raises UserError if it is not there, and Damaged if it is not what was written.
     """
     path = folder / f"{split}.arrow"
     try:
-        with pa.OSFile(str(path), "rb") as stream:
-            table = pa.ipc.open_file(stream).read_all()
+        found = sha256_of(path)
     except FileNotFoundError as problem:
         raise UserError(f"data: {path} does not exist; `python -m lnf prepare` writes it") from problem
-    except pa.ArrowInvalid as problem:
-        raise UserError(f"data: {path} is not an Arrow file ({problem}); remove it and prepare anew") from problem
+    sums = read_meta(folder).get("sha256")
+    if sums is None:
+        raise unsealed(folder / META)
+    if found != sums[split]:
+        raise set_aside(path, "its checksum is another")
+    with pa.OSFile(str(path), "rb") as stream:
+        table = pa.ipc.open_file(stream).read_all()
     x = table["x"].combine_chunks()
     columns = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
     return from_lists(x), columns
@@ -62,7 +71,7 @@ def from_lists(x: pa.ListArray) -> Sequences:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """The corpus' meta.json. Raises UserError if it is not there."""
+    """The corpus' meta.json. Raises UserError if it is not there, and Damaged if it is not JSON."""
     try:
         meta: dict[str, Any] = read_json(folder / META)
     except FileNotFoundError as problem:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
+from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
+from lnf.kernels.made_inverse import made_to_latent
 
 
 class AutoregressiveHidden(HiddenFlow):
@@ -48,6 +50,7 @@ class _MADELayer(Layer):
         nn.init.uniform_(self.context.get_parameter("weight"), -0.001, 0.001)
         self.hidden = _linear(width, width, 0.001)
         self.output = _linear(width, outputs, 1 / math.sqrt(width))
+        self._net = PackedNet(self.input, self.hidden, self.output)
         nn.init.uniform_(self.output.bias, -1 / math.sqrt(width), 1 / math.sqrt(width))
 
     def to_noise(self, y: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,6 +60,12 @@ class _MADELayer(Layer):
     def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Variable by variable in increasing degree: each needs the values of those before it."""
         features = self.context(context)
+        if usable(self.transform, e, features):
+            return self._compiled_to_latent(e, features)
+        return self.plain_to_latent(e, features)
+
+    def plain_to_latent(self, e: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The definition: the whole net for each variable, the values of later ones being zero."""
         values: list[Tensor] = [torch.zeros_like(e[..., 0])] * e.shape[-1]
         log_det = torch.zeros_like(e[..., 0])
         for j in self.order:
@@ -64,6 +73,16 @@ class _MADELayer(Layer):
             values[j], log_slope = self.transform.to_latent(e[..., j], [parameter[..., j] for parameter in raw])
             log_det = log_det + log_slope
         return torch.stack(values, -1), log_det
+
+    def _compiled_to_latent(self, e: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        y, log_det = made_to_latent(
+            doubles(e),
+            features_of(features, e),
+            *self._net.weights(),
+            flip=self.order[0] != 0,
+            parameters=self.transform.parameters,
+        )
+        return torch.from_numpy(y).to(e).view(e.shape), torch.from_numpy(log_det).to(e).view(e.shape[:-1])
 
     def _parameters_of(self, y: Tensor, context_features: Tensor) -> list[Tensor]:
         """P raw parameters [..., H]."""

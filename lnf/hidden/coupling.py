@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
+from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
+from lnf.kernels.coupling_inverse import coupling_to_latent
 
 
 class CouplingHidden(HiddenFlow):
@@ -38,6 +40,7 @@ class _CouplingLayer(Layer):
         self.input = nn.Linear(self.kept, width)
         self.hidden = nn.Linear(width, width)
         self.output = nn.Linear(width, transform.parameters * self.changed)
+        self._net = PackedNet(self.input, self.hidden, self.output)
         nn.init.uniform_(self.context.get_parameter("weight"), -0.07, 0.07)
         for layer in (self.input, self.hidden, self.output):
             nn.init.uniform_(layer.weight, -0.07, 0.07)
@@ -45,17 +48,34 @@ class _CouplingLayer(Layer):
 
     def to_noise(self, y: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         kept, changed = self._split(y)
-        e, log_slope = self.transform.to_noise(changed, self._parameters_of(kept, context))
+        e, log_slope = self.transform.to_noise(changed, self._parameters_of(kept, self.context(context)))
         return self._join(kept, e), log_slope.sum(-1)
 
     def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         kept, changed = self._split(e)
-        y, log_slope = self.transform.to_latent(changed, self._parameters_of(kept, context))
-        return self._join(kept, y), log_slope.sum(-1)
+        features = self.context(context)
+        if usable(self.transform, e, features):
+            y, log_det = self._compiled_to_latent(kept, changed, features)
+        else:
+            y, log_slope = self.transform.to_latent(changed, self._parameters_of(kept, features))
+            log_det = log_slope.sum(-1)
+        return self._join(kept, y), log_det
 
-    def _parameters_of(self, kept: Tensor, context: Tensor) -> list[Tensor]:
+    def _compiled_to_latent(self, kept: Tensor, changed: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        y, log_det = coupling_to_latent(
+            doubles(kept),
+            doubles(changed),
+            features_of(features, kept),
+            *self._net.weights(),
+            parameters=self.transform.parameters,
+        )
+        return torch.from_numpy(y).to(kept).view(changed.shape), torch.from_numpy(log_det).to(kept).view(
+            kept.shape[:-1]
+        )
+
+    def _parameters_of(self, kept: Tensor, features: Tensor) -> list[Tensor]:
         """P raw parameters [..., H - k]."""
-        x = (self.input(kept) + self.context(context)).relu()
+        x = (self.input(kept) + features).relu()
         raw = self.output(self.hidden(x).relu())
         return list(raw.unflatten(-1, (self.changed, self.transform.parameters)).unbind(-1))
 

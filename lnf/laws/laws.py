@@ -4,6 +4,7 @@ They run in float64 on small instances: in pytest on what is built in, and in th
 it may train. Axes: B batch, T time, H latent size, K importance samples.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -16,6 +17,8 @@ from lnf.priors.base import Prior
 
 EXACT = 1e-8
 """Absolute tolerance of identities in float64."""
+SINGLE = 1e-4
+"""Relative tolerance of float32 against float64."""
 
 
 class BrokenLaw(Exception):
@@ -36,16 +39,18 @@ def invertible(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     _require_close("invertible (log-determinants)", log_det_back_B, -log_det_B)
 
 
-def log_det_is_the_jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
-    """log|det de/dz| over the valid steps of each sequence equals that of autograd's Jacobian."""
+def log_det_is_the_jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None = None) -> None:
+    """log|det de/dz| over the valid steps of each sequence (or of the first `rows`) equals that of autograd's
+    Jacobian.
+    """
     _, log_det_B = prior.to_noise(z_BTH, mask_BT)
-    for row, jacobian in enumerate(_jacobians(prior, z_BTH, mask_BT)):
+    for row, jacobian in enumerate(_jacobians(prior, z_BTH, mask_BT, rows)):
         _require_close("log-determinant", log_det_B[row], torch.linalg.slogdet(jacobian.flatten(2).flatten(0, 1))[1])
 
 
-def causal(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
-    """The noise of a step does not depend on later latent vectors."""
-    for jacobian_THTH in _jacobians(prior, z_BTH, mask_BT):
+def causal(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None = None) -> None:
+    """The noise of a step does not depend on later latent vectors, in all sequences or the first `rows`."""
+    for jacobian_THTH in _jacobians(prior, z_BTH, mask_BT, rows):
         influence_TT = jacobian_THTH.abs().amax((1, 3))
         _require_close("causal", influence_TT.triu(1), torch.zeros_like(influence_TT), 0.0)
 
@@ -87,6 +92,51 @@ def gradients_of_latents(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
             rise = prior.log_prob(z_BTH + step, mask_BT).sum() - prior.log_prob(z_BTH - step, mask_BT).sum()
             slope = gradient_BTH[tuple(index)]
             _require_close("gradients of latents", rise / 2e-5, slope, 1e-5 * (1 + slope.abs().item()))
+
+
+def prior_is_the_same_in_training(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """Without dropout, training mode changes neither way of the flow."""
+    with torch.no_grad():
+        wanted = _both_ways(prior, z_BTH, mask_BT)
+        prior.train()
+        try:
+            found = _both_ways(prior, z_BTH, mask_BT)
+        finally:
+            prior.eval()
+    for one, other in zip(found, wanted, strict=True):
+        _require_close("the same in training mode", one, other)
+
+
+def prior_is_the_same_in_float32(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
+    """Both ways of the flow in float32, in which runs train, are those in float64 to SINGLE, relatively."""
+    single = copy.deepcopy(prior).float()
+    with torch.no_grad():
+        pairs = zip(_both_ways(single, z_BTH.float(), mask_BT), _both_ways(prior, z_BTH, mask_BT), strict=True)
+        for found, wanted in pairs:
+            _require_close_in_single("the same in float32", found, wanted)
+
+
+def model_is_the_same_in_training(model: SequenceModel, batch: SequenceBatch) -> None:
+    """Without dropout, training mode changes no term."""
+    noise_SBTH = model.draw_noise(batch, 2, _noise())
+    with torch.no_grad():
+        wanted = log_weights(model.terms_given(batch, noise_SBTH))
+        model.train()
+        try:
+            found = log_weights(model.terms_given(batch, noise_SBTH))
+        finally:
+            model.eval()
+    _require_close("the same in training mode", found, wanted)
+
+
+def model_is_the_same_in_float32(model: SequenceModel, batch: SequenceBatch) -> None:
+    """The terms in float32 are those in float64 to SINGLE, relatively."""
+    noise_SBTH = model.draw_noise(batch, 2, _noise())
+    single = copy.deepcopy(model).float()
+    x = batch.x.float() if batch.x.is_floating_point() else batch.x
+    with torch.no_grad():
+        found = log_weights(single.terms_given(SequenceBatch(x, batch.mask_BT), noise_SBTH.float()))
+        _require_close_in_single("the same in float32", found, log_weights(model.terms_given(batch, noise_SBTH)))
 
 
 def integrates_to_one(prior: Prior, half_width: float = 14.0, points: int = 301) -> None:
@@ -145,13 +195,23 @@ def model_ignores_padding(model: SequenceModel, batch: SequenceBatch) -> None:
         _require_close("model ignores padding", log_weights(padded)[:, row], log_weights(alone)[:, 0])
 
 
-def normalised(model: SequenceModel, width: int, steps: int) -> None:
-    """The exact likelihoods of all texts of a length sum to 1."""
-    symbols = [torch.arange(width)] * steps
-    x_BT = torch.cartesian_prod(*symbols)
+def normalised(model: SequenceModel, kind: str, width: int, steps: int) -> None:
+    """The exact likelihoods of all sequences of a length sum to 1: of texts of `width` symbols, music of that many
+    keys.
+    """
     with torch.no_grad():
-        log_p_B = log_weights(model.terms(SequenceBatch(x_BT, torch.ones_like(x_BT, dtype=torch.bool)), 1))[0]
+        log_p_B = log_weights(model.terms(every_sequence(kind, width, steps), 1))[0]
     _require_close("likelihoods sum to 1", log_p_B.exp().sum(), torch.ones((), dtype=log_p_B.dtype))
+
+
+def every_sequence(kind: str, width: int, steps: int) -> SequenceBatch:
+    """All sequences of a length: texts of `width` symbols, or music of `width` keys."""
+    if kind == "text":
+        x = torch.cartesian_prod(*[torch.arange(width)] * steps)
+    else:
+        keys = torch.cartesian_prod(*[torch.arange(2)] * (width * steps))
+        x = keys.to(torch.get_default_dtype()).unflatten(1, (steps, width))
+    return SequenceBatch(x, torch.ones(x.shape[:2], dtype=torch.bool))
 
 
 def _noise() -> torch.Generator:
@@ -164,12 +224,23 @@ def _require_at_most(law: str, low: Tensor, high: Tensor) -> None:
         raise BrokenLaw(f"{law}: exceeded by {excess:.3g}")
 
 
-def _jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> list[Tensor]:
-    """de/dz over the valid steps of each sequence, [T, H, T, H] each."""
+def _jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None) -> list[Tensor]:
+    """de/dz over the valid steps of each of the first `rows` sequences, [T, H, T, H] each."""
     return [
         torch.autograd.functional.jacobian(_noise_of(prior, mask_BT[row : row + 1, :length]), z_BTH[row, :length])
-        for row, length in enumerate(mask_BT.sum(1).tolist())
+        for row, length in enumerate(mask_BT[:rows].sum(1).tolist())
     ]
+
+
+def _both_ways(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> list[Tensor]:
+    """Noise and log-determinant, and latents and log-determinant of half the latents taken as noise."""
+    return [*prior.to_noise(z_BTH, mask_BT), *prior.to_latent(z_BTH / 2, mask_BT)]
+
+
+def _require_close_in_single(law: str, found: Tensor, right: Tensor) -> None:
+    error = ((found.double() - right).abs() / (1 + right.abs())).max().item()
+    if not error <= SINGLE:
+        raise BrokenLaw(f"{law}: off by {error:.3g} relatively, allowed {SINGLE:.3g}")
 
 
 def _noise_of(prior: Prior, mask_1T: Tensor) -> Callable[[Tensor], Tensor]:

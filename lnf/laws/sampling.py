@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch, mask_of
-from lnf.laws.laws import BrokenLaw
+from lnf.laws.laws import BrokenLaw, every_sequence
 from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import log_weights
@@ -38,7 +38,7 @@ def samples_agree_with_the_likelihood(model: SequenceModel, kind: str, width: in
     """Every sequence of a length comes up as often as its likelihood says; of a latent model, as the mean of p(x|z)
     over the prior says.
     """
-    every = _every_sequence(kind, width, steps)
+    every = every_sequence(kind, width, steps)
     lengths_N = torch.full((DRAWS,), steps)
     drawn = model.sample(lengths_N, torch.Generator().manual_seed(0)).x
     hits_NX = (drawn[:, None] == every.x[None]).flatten(2).all(-1).to(torch.get_default_dtype())
@@ -47,15 +47,6 @@ def samples_agree_with_the_likelihood(model: SequenceModel, kind: str, width: in
     p_NX = _probabilities(model, every)
     error_X = (p_NX.var(0, correction=0) / len(p_NX) + p_NX.mean(0) * (1 - p_NX.mean(0)) / DRAWS).sqrt()
     _require_within("sequences", hits_NX.mean(0) - p_NX.mean(0), error_X)
-
-
-def _every_sequence(kind: str, width: int, steps: int) -> SequenceBatch:
-    if kind == "text":
-        x = torch.cartesian_prod(*[torch.arange(width)] * steps)
-    else:
-        keys = torch.cartesian_prod(*[torch.arange(2)] * (width * steps))
-        x = keys.to(torch.get_default_dtype()).unflatten(1, (steps, width))
-    return SequenceBatch(x, torch.ones(x.shape[:2], dtype=torch.bool))
 
 
 def _probabilities(model: SequenceModel, every: SequenceBatch) -> Tensor:

@@ -21,6 +21,8 @@ Stage = Literal[
     "data", "check", "train", "evaluate", "toy", "speed", "modes", "gather", "tables", "figures", "samples", "page"
 ]  # fmt: skip
 
+Kind = Literal["class", "function"]
+
 ROOTS: dict[Stage, str] = {
     "data": "lnf.corpora.prepare",
     "check": "lnf.laws.check",
@@ -78,14 +80,20 @@ def reached(stage: Stage, modules: Sequence[str] = ()) -> dict[str, str]:
     return found
 
 
-def module_of(path: str) -> str:
-    """The module of a class' dotted path. Raises UserError if there is no such module with such a name in it."""
+def module_of(path: str, wanted: Kind | None = None) -> str:
+    """The module of a dotted path. Raises UserError if there is no such module with such a name in it, or if the name
+    is seen to be of another kind than `wanted`.
+    """
     module, _, name = path.rpartition(".")
     file = locate(module) if module else None
     if file is None:
-        raise UserError(f"{path}: no module of this name; give package.module.Class")
-    if name not in _names(file, file.stat().st_mtime_ns):
+        last = "function" if wanted == "function" else "Class"
+        raise UserError(f"{path}: no module of this name; give package.module.{last}")
+    kinds = _names(file, file.stat().st_mtime_ns)
+    if name not in kinds:
         raise UserError(f"{path}: {module} does not define {name}")
+    if None not in (wanted, kinds[name]) and kinds[name] != wanted:
+        raise UserError(f"{path}: is a {kinds[name]}; a {wanted} would be right")
     return module
 
 
@@ -178,14 +186,16 @@ def _parents(module: str) -> list[str]:
 
 
 @cache
-def _names(path: Path, changed_ns: int) -> frozenset[str]:
-    """The names that a file defines at its top level."""
-    names: set[str] = set()
+def _names(path: Path, changed_ns: int) -> dict[str, Kind | None]:
+    """The names that a file defines at its top level, and what they are, where that is seen."""
+    kinds: dict[str, Kind | None] = {}
     for node in _parse(path).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            kinds[node.name] = "class"
+        elif isinstance(node, ast.FunctionDef):
+            kinds[node.name] = "function"
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name for alias in node.names)
+            kinds.update({alias.asname or alias.name: None for alias in node.names})
         elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return frozenset(names)
+            kinds.update({target.id: None for target in node.targets if isinstance(target, ast.Name)})
+    return kinds

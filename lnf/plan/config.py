@@ -20,6 +20,9 @@ from lnf.spec import SECTIONS, PriorSpec, Spec
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds config.yaml, rules/ and workflow/."""
 
+RUNS_CODE = "__use_yte__"
+"""A key that has Snakemake run a configuration file as a template."""
+
 Layer = tuple[str, Mapping[str, Any]]
 """Where settings come from, and the settings by section."""
 
@@ -75,9 +78,9 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
     order = [name for name in values["priors"] if name in declared]
     config = Config(values, {name: declared[name] for name in [*order, *declared]}, root)
     validation.check_names(values, declared)
+    validation.check_sources(values)
     validation.check_selection(config.values, config.priors, plan(config))
-    for run in plan(config):
-        validation.check_spec(resolve(config, *run))
+    validation.check_specs(resolve(config, *run) for run in plan(config))
     return config
 
 
@@ -196,6 +199,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"config: {path}: not YAML: {' '.join(str(problem).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"config: {path}: must hold keys at its top level")
+    if RUNS_CODE in values:
+        raise UserError(f"config: {path}: {RUNS_CODE}: runs code that stands in the file; write the values themselves")
     try:
         json.dumps(values, default=str)
     except (ValueError, RecursionError):

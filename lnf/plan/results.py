@@ -163,6 +163,11 @@ class Plan:
         of_studies = [path for study in self.studies for path in study.files]
         return [*of_runs, *of_studies, self.metrics, *(path for view in self.views.values() for path in view.files)]
 
+    @property
+    def needed(self) -> list[Path]:
+        """Every file that is asked for only through another."""
+        return [*(path for corpus in self.corpora.values() for path in corpus.prepared), *self.checks.values()]
+
     def told(self) -> Iterable[tuple[Path, Any]]:
         """(file, content) of what every job must be told."""
         for corpus in self.corpora.values():

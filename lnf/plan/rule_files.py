@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from lnf.errors import UserError
 from lnf.plan.code_digests import module_of
-from lnf.spec import BUILTINS, PriorSpec, Role
+from lnf.spec import BUILTINS, LONGEST_NAME, PriorSpec, Role
 
 _KEYS = ("name", "label", "role", "model", "time", "hidden", "transform")
 
@@ -33,6 +33,8 @@ def declare(
         raise UserError(f"prior {name!r}: label: {label!r}: must be one line of text, as it heads rows of tables")
     if not name.isidentifier() or name != name.lower():
         raise UserError(f"prior {name!r}: name: must be lower-case letters, digits and _, as it names files")
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"prior {name[:20]}...: name: {len(name)} characters: must be at most {LONGEST_NAME}")
     if role not in get_args(Role):
         raise UserError(f"prior {name}: role: {role!r}: must be one of {', '.join(get_args(Role))}")
     parts = {"time": time, "hidden": hidden, "transform": transform}
@@ -123,7 +125,7 @@ def _path(name: str, key: str, value: Any) -> str:
     if value in known:
         return known[value]
     try:
-        module_of(value)
+        module_of(value, "class")
     except UserError as problem:
         wanted = f"one of {', '.join(known)} or the dotted path of a class"
         raise UserError(f"prior {name}: {key}: {value!r}: must be {wanted} ({problem})") from None

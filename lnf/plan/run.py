@@ -8,7 +8,7 @@ from typing import Any
 from lnf.errors import UserError
 from lnf.plan.digests import evaluation_digest, run_digests
 from lnf.spec import RunContext, Spec
-from lnf.system.files import digest, read_json
+from lnf.system.files import digest, read_json, try_read_json
 
 TRAINED = ("model.pt", "history.parquet", "run.json")
 EVALUATED = ("evaluation", "sequences", "samples")
@@ -51,9 +51,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """finished (its run.json says how), error or not_run."""
-        if all(path.exists() for path in (self.folder / "run.json", self.evaluated[0])):
-            return "finished"
+        """As its run.json says if it is trained and evaluated (ok, diverged), else error or not_run."""
+        if self.evaluated[0].exists() and (facts := try_read_json(self.folder / "run.json")) is not None:
+            return str(facts["status"])
         return "error" if (self.folder / "state" / "error.json").exists() else "not_run"
 
     def to_dict(self) -> dict[str, Any]:

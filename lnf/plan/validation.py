@@ -1,18 +1,22 @@
 """Checks of a configuration, each mistake one line: key, value, and what would be right."""
 
 import math
+import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from lnf.errors import UserError
-from lnf.spec import BUILTINS, SECTIONS, PriorSpec, Spec
+from lnf.fields import BOUNDS, hints_of, options_of, rather, shown
+from lnf.plan.code_digests import module_of
+from lnf.spec import LONGEST_NAME, SECTIONS, Gpus, PriorSpec, Spec
 
 _TYPES = {
     "integer": "a whole number",
@@ -23,23 +27,42 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
-_BOUNDS = {
-    "minimum": "at least {}",
-    "exclusiveMinimum": "above {}",
-    "maximum": "at most {}",
-    "exclusiveMaximum": "below {}",
-    "minItems": "a list of at least {}",
-}
+_BOUNDS = {word: wording for word, (wording, _) in BOUNDS.items()} | {"minItems": "a list of at least {}"}
 
 
 def check_schema(values: Mapping[str, Any], schema: Path) -> None:
     """Raise UserError for the most telling breach of the schema, if there is one."""
     for line in _not_json(values):
         raise UserError(f"config: {line}")
-    validator = Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    form = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    form["$defs"] |= {name: section_schema(section) for name, section in SECTIONS.items()}
+    validator = _Validator(form)
     error = best_match(validator.iter_errors(values))
     if error is not None:
         raise UserError(f"config: {_sentence(error)}")
+
+
+def section_schema(section: type) -> dict[str, Any]:
+    """The JSON schema of a section of a spec: its fields with their types and bounds."""
+    hints = hints_of(section)
+    properties = {item.name: _field_schema(hints[item.name]) | dict(item.metadata) for item in fields(section)}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _field_schema(hint: Any) -> dict[str, Any]:
+    if hint == Gpus:
+        right = "must be auto or a number of GPUs, a fraction too"
+        return {"if": {"type": "string"}, "then": {"const": "auto", "description": right}, "else": {"type": "number"}}
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    names = [_JSON[option] for option in options_of(hint)]
+    return {"type": names[0] if len(names) == 1 else names}
+
+
+_JSON = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+# JSON's own integers include 100.0, which YAML makes of 1.0e+2 and a spec does not take for a whole number.
+_whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+_Validator: Any = validators.extend(Draft202012Validator, type_checker=_whole)  # type: ignore[no-untyped-call]
 
 
 def check_names(values: Mapping[str, Any], priors: Collection[str]) -> None:
@@ -59,6 +82,15 @@ def check_names(values: Mapping[str, Any], priors: Collection[str]) -> None:
                 raise UserError(f"config: {key}: {name}: unknown {what}{suggest(name, known)}")
 
 
+def check_sources(values: Mapping[str, Any]) -> None:
+    """Raise UserError if the source of a selected corpus is no function."""
+    for corpus in values["select"]["corpora"]:
+        try:
+            module_of(values["corpora"][corpus]["prepare"]["source"], "function")
+        except UserError as problem:
+            raise UserError(f"config: corpora.{corpus}.prepare.source: {problem}") from None
+
+
 def check_selection(
     values: Mapping[str, Any], priors: Mapping[str, PriorSpec], runs: Sequence[tuple[str, str, int]]
 ) -> None:
@@ -73,44 +105,43 @@ def check_selection(
             raise UserError(f"config: select.priors: {prior}: no selected corpus trains its role ({role})")
 
 
-def check_spec(spec: Spec) -> None:
-    """Raise UserError if the settings of a planned run do not fit together."""
-    for key, value, right in _misfits(spec):
-        raise UserError(f"config: {spec.corpus}/{spec.prior.name}: {key}: {value}: {right}")
+def check_specs(specs: Iterable[Spec]) -> None:
+    """Raise UserError if settings of planned runs do not fit together: one line with all that is wrong, once each."""
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        for misfit in spec.misfits:
+            found.setdefault(str(misfit), []).append(f"{spec.corpus}/{spec.prior.name}")
+    lines = []
+    for line, runs in found.items():
+        first, *others = dict.fromkeys(runs)
+        lines.append(f"{first}{f' and {len(others)} more' if others else ''}: {line}")
+    if lines:
+        raise UserError(f"config: {'; '.join(lines)}")
 
 
 def check_paths(folders: Collection[Path]) -> None:
-    """Raise UserError if a folder that will be written to lies at or below a regular file."""
+    """Raise UserError if a folder that will be written to cannot be: for a file, a dangling link, a missing right."""
     for folder in folders:
         for place in (folder, *folder.parents):
-            if place.exists() and not place.is_dir():
-                raise UserError(f"{place}: is a regular file, and {folder} must be a folder; move the file away")
+            if place.is_symlink() and not place.exists():
+                target = place.readlink()
+                raise UserError(f"{place}: is a link to {target}, which is not there; make that, or remove the link")
+            if place.exists():
+                _require_writable(place, folder)
+                break
+
+
+def _require_writable(place: Path, folder: Path) -> None:
+    if not place.is_dir():
+        raise UserError(f"{place}: is a regular file, and {folder} must be a folder; move the file away")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{place.absolute()}: cannot be written to; allow it, or work in another folder")
 
 
 def suggest(name: str, known: Collection[str]) -> str:
     """`; did you mean X?`, or the known names if none is close."""
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-
-
-def _misfits(spec: Spec) -> Iterator[tuple[str, Any, str]]:
-    """(key, value, what would be right) of settings that cannot work together."""
-    model, train = spec.model, spec.train
-    if spec.prior.hidden == BUILTINS["hidden"]["af"] and model.flow_hidden <= model.latent:
-        yield "model.flow_hidden", model.flow_hidden, f"must exceed model.latent ({model.latent}) with hidden 'af'"
-    if spec.prior.role == "picture" and model.latent != 2:
-        yield "model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane"
-    if spec.prior.hidden == BUILTINS["hidden"]["scf"] and model.latent < 2:
-        yield "model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it"
-    if spec.prior.hidden == BUILTINS["hidden"]["none"] and model.flow_layers != 1:
-        yield "model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once"
-    first = train.kl_floor_epochs + train.kl_ramp_epochs + 1
-    if train.kl_anneal and train.epochs <= first:
-        needed = f"kl_floor_epochs + kl_ramp_epochs + 1 = {first}"
-        yield "train.epochs", train.epochs, f"must exceed {needed}: a best epoch is chosen only after the ramp"
-    drawn = (spec.subset.train, spec.subset.valid, spec.subset.test, spec.subset.max_length)
-    if spec.lengths.smoothing == "none" and drawn != (None, None, None, None):
-        yield "lengths.smoothing", "none", "must be add_one when subset draws from a corpus"
 
 
 def _not_json(value: Any, path: str = "") -> Iterator[str]:
@@ -143,12 +174,12 @@ def _sentence(error: ValidationError) -> str:
         return f"{where}{next(key for key in limit if key not in value)}: missing"
     if rule == "type":
         names = [limit] if isinstance(limit, str) else limit
-        return f"{where}{value!r}: must be {' or '.join(_TYPES[name] for name in names)}{_hint(value, names)}"
+        return f"{where}{shown(value)}: must be {' or '.join(_TYPES[name] for name in names)}{_hint(value, names)}"
     if rule == "enum":
-        return f"{where}{value!r}: must be one of {', '.join(map(str, limit))}"
+        return f"{where}{shown(value)}: must be one of {', '.join(map(str, limit))}"
     if rule in _BOUNDS:
-        return f"{where}{value!r}: must be {_BOUNDS[rule].format(limit)}"
-    return f"{where}{value!r}: {schema.get('description', error.message)}"
+        return f"{where}{shown(value)}: must be {_BOUNDS[rule].format(f'{limit:g}')}"
+    return f"{where}{shown(value)}: {schema.get('description', error.message)}"
 
 
 def _unknown_key(error: ValidationError, path: str) -> str:
@@ -161,16 +192,25 @@ def _unknown_key(error: ValidationError, path: str) -> str:
         if key in known or any(re.search(pattern, str(key)) for pattern in patterns):
             continue
         if not known:
-            return f"{prefix}{key}: not a name; use lower-case letters, digits and _"
+            return f"{prefix}{_cut(key)}: not a name; use at most {LONGEST_NAME} lower-case letters, digits and _"
         close = get_close_matches(str(key), known, n=1)
         if not path and key in SECTIONS:
             close = [f"overrides.all.{key}"]
         right = f"did you mean {prefix}{close[0]}?" if close else f"known are {', '.join(known)}"
-        return f"{prefix}{key}: unknown key; {right}"
+        return f"{prefix}{_cut(key)}: unknown key; {right}"
     return error.message
 
 
 def _hint(value: Any, names: Sequence[str]) -> str:
-    """YAML reads 1e-3 as a text, which surprises everyone."""
+    """What surprises everyone: YAML reads 1e-3 as a text, 1.0e+2 as a fraction, and a key with nothing after it."""
     looks = isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value.lower())
-    return " (YAML wants a dot: 1.0e-3)" if looks and "number" in names else ""
+    if looks and "number" in names:
+        return " (YAML wants a dot: 1.0e-3)"
+    if value is None:
+        return " (nothing stands after the key, or null)"
+    return rather(value, (int,)) if "integer" in names else ""
+
+
+def _cut(key: Any) -> str:
+    text = str(key)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}... ({len(text)} characters)"

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 
 from lnf.errors import UserError
-from lnf.system.files import digest, read_json, replacing
+from lnf.system.files import digest, read_json
+from lnf.system.parquet import metadata_of, read_rows, read_table, write_table
 from lnf.units import UNITS
 
 METRICS = pyarrow.schema(
@@ -40,16 +40,14 @@ def gather(told: Mapping[str, Any], out: Path, existing: bool = False) -> None:
     """
     rows = [row for run in told["runs"] for row in _run_rows(run, existing)]
     rows += [row for corpus in told["corpora"] for row in _references(corpus)]
-    with replacing(out) as scratch:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, METRICS), scratch)
+    write_table(out, pyarrow.Table.from_pylist(rows, METRICS))
 
 
 def read_metrics(path: Path) -> list[Row]:
     """The rows of metrics.parquet. Raises UserError if there is no such file."""
     if not path.exists():
         raise UserError(f"{path}: no such file; gather the runs first")
-    rows: list[Row] = pyarrow.parquet.read_table(path).to_pylist()
-    return rows
+    return read_rows(path)
 
 
 def _run_rows(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
@@ -86,8 +84,8 @@ def _results(folder: Path, run: Mapping[str, Any]) -> tuple[str, list[Row], str]
     facts, file = read_json(folder / "run.json"), folder / f"evaluation-{run['evaluation']}.parquet"
     if facts["digests"] != run["digests"]:
         raise Stranger(f"{folder / 'run.json'}: belongs to run {digest(facts['digests'])} of {_place(facts)}")
-    table = pyarrow.parquet.read_table(file)
-    found = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    table = read_table(file)
+    found = metadata_of(table)
     if (found.get("run"), found.get("evaluation")) != (digest(run["digests"]), run["evaluation"]):
         raise Stranger(f"{file}: is evaluation {found.get('evaluation')} of run {found.get('run')}, not of this one")
     return "kept" if "kept" in facts else "current", table.to_pylist(), found["status"]

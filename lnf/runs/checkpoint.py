@@ -1,14 +1,13 @@
 """`model.pt`: a trained model with what identifies it.
 
-Format 1 = {format, spec, digests, revision, shape, state_dict}; read with
-`weights_only=True`, loaded with `strict=True`.
+Format 2 = {format, spec, digests, revision, shape, state_dict, sha256}: format 1 had no checksum. Loaded with
+`strict=True`.
 """
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape
@@ -16,9 +15,9 @@ from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.spec import Spec
-from lnf.system.files import replacing
+from lnf.system.documents import read_document, write_document
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(
@@ -29,7 +28,7 @@ def save(
     revision: str,
     state_dict: dict[str, Tensor],
 ) -> None:
-    """Write `model.pt` atomically."""
+    """Write `model.pt` atomically and for good."""
     document = {
         "format": FORMAT,
         "spec": spec.to_dict(),
@@ -38,16 +37,16 @@ def save(
         "shape": asdict(shape),
         "state_dict": state_dict,
     }
-    with replacing(path) as scratch:
-        torch.save(document, scratch)
+    write_document(path, document)
 
 
 def load(path: Path) -> tuple[SequenceModel, Spec, dict[str, Any]]:
     """(model in eval mode, its spec, the whole document).
 
-    Raises UserError for a format that this revision does not read, naming the revision that wrote it.
+    Raises Damaged if the file is not whole, and UserError for a format that this revision does not read, naming the
+    revision that wrote it.
     """
-    document = torch.load(path, map_location="cpu", weights_only=True)
+    document = read_document(path)
     if document.get("format") != FORMAT:
         raise UserError(
             f"{path}: model format {document.get('format')!r}, this revision reads {FORMAT};"

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 import torch
 from torch import Tensor
 
@@ -28,7 +27,8 @@ from lnf.runs.sampling import write_samples
 from lnf.runs.seeds import generator
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
-from lnf.system.files import digest, read_json, replacing
+from lnf.system.files import digest, read_json
+from lnf.system.parquet import write_table
 from lnf.units import UNITS
 
 SPLITS = ("valid", "test")
@@ -92,6 +92,7 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     for name in SPLITS:
         scores = score(model, corpus.splits[name], spec, device, watcher)
         rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
+        _require_finite(spec.key, rows)
         of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
@@ -107,6 +108,12 @@ def _require(place: Path, found: Mapping[str, str], expected: Mapping[str, str])
     for part, wanted in expected.items():
         if found[part] != wanted:
             raise UserError(f"{place}: made with {part} {found[part]}, not {wanted}; remove it, and make it again")
+
+
+def _require_finite(key: str, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if not math.isfinite(row["value"]):
+            raise UserError(f"{key}: {row['split']} {row['metric']} is {row['value']}: a finite number would be right")
 
 
 @torch.no_grad()
@@ -221,9 +228,7 @@ def _sequence_rows(scores: SequenceScores, split: str, columns: dict[str, np.nda
 
 
 def _write(path: Path, rows: list[dict[str, Any]], schema: pyarrow.Schema | None, metadata: dict[str, str]) -> None:
-    table = pyarrow.Table.from_pylist(rows, schema).replace_schema_metadata(metadata)
-    with replacing(path) as scratch:
-        pyarrow.parquet.write_table(table, scratch)
+    write_table(path, pyarrow.Table.from_pylist(rows, schema), metadata)
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:

@@ -23,7 +23,8 @@ from lnf.models.latent import LatentModel
 from lnf.priors.autoregressive import AutoregressiveTime
 from lnf.runs import checkpoint
 from lnf.runs.seeds import generator
-from lnf.system.files import replacing, write_json
+from lnf.system.files import write_json
+from lnf.system.npz import write_arrays
 
 GRID = 200
 DECODE = 64
@@ -194,9 +195,7 @@ def _masses(density: _Density, regions_DD: Tensor, box: Box, symbols: int) -> Te
 
 
 def _write(out: Path, arrays: Mapping[str, list[Any]], box: Box, spelled: Spelled, vocabulary: Sequence[str]) -> None:
-    with replacing(out / "modes.npz") as scratch, scratch.open("wb") as stream:
-        kept = {name: np.stack(values) for name, values in arrays.items() if values}
-        np.savez_compressed(stream, allow_pickle=False, **kept)
+    write_arrays(out / "modes.npz", {name: np.stack(values) for name, values in arrays.items() if values})
     text = "".join(vocabulary[symbol] for symbol in spelled.x)
     facts = {"text": text, "first": spelled.first, "steps": spelled.steps, "vocabulary": list(vocabulary),
              "low": box.low, "high": box.high, "integrals": arrays["integral"]}  # fmt: skip

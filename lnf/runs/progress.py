@@ -25,7 +25,10 @@ class Progress:
         if text is None or text == self._seen:
             return
         self._seen = text
-        said = json.loads(text)
+        try:
+            said = json.loads(text)
+        except ValueError:  # a loss of power left it empty; the run is about to write the next
+            return
         if time.monotonic() - self._printed_at >= EVERY_S:
             self._printed_at = time.monotonic()
             left = f" left {duration(said['seconds_left'])}" if "seconds_left" in said else ""

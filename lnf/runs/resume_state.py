@@ -1,7 +1,8 @@
 """A run's directory while it trains: resume state, history and progress, under RUN/state and never declared outputs.
 
-epoch.pt       the state at the start of an epoch: what a diverging run goes back to
-step.pt        a later state inside that epoch, written every few minutes
+epoch.pt         the state at the start of an epoch: what a diverging run goes back to
+epoch.before.pt  the one before it, should epoch.pt be damaged
+step.pt          a later state inside the epoch, written every few minutes
 history.jsonl  one line an epoch      progress.json  for whoever watches      run.json  what is running
 """
 
@@ -9,16 +10,22 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lnf.errors import UserError
+from lnf.system.damage import Damaged, tell
+from lnf.system.documents import read_document, write_document
 from lnf.system.files import replacing, write_json
 
 State = dict[str, Any]
 PROGRESS_SECONDS = 1.0
+EPOCHS = ("epoch.pt", "epoch.before.pt")
+"""States at the start of an epoch, the latest first."""
 
 
 @dataclass
@@ -30,9 +37,8 @@ class RunState:
     last_progress: float = 0.0
 
     def resume(self, device: torch.device) -> State | None:
-        """The latest state, or None; a state of other digests is discarded with one line."""
-        epoch, step = self._read("epoch.pt", device), self._read("step.pt", device)
-        state = step if step is not None and epoch is not None and step["epoch"] == epoch["epoch"] else epoch
+        """The latest whole state, or None; a damaged one, and one of other digests, is discarded with one line."""
+        state = next(self._whole(("step.pt", *EPOCHS), device), None)
         if state is None:
             return None
         if state["digests"] != self.digests:
@@ -43,17 +49,27 @@ class RunState:
         return state
 
     def good(self, device: torch.device) -> State:
-        """The state at the start of the current epoch."""
-        state = self._read("epoch.pt", device)
-        assert state is not None, "written before the first batch"
-        return state
+        """The state at the start of the current epoch, or of the one before if that one is damaged.
+
+        Raises UserError if neither is whole.
+        """
+        for state in self._whole(EPOCHS, device):
+            return state
+        raise UserError(f"{self.folder}: no whole state is left to go back to; the same command starts anew")
 
     def save(self, state: State, name: str) -> None:
-        """Write epoch.pt or step.pt, and the history beside it; a new epoch.pt outdates any step.pt."""
+        """Write epoch.pt or step.pt, and the history beside it. A new epoch.pt outdates any step.pt, and the one that
+        it follows is kept.
+        """
         if name == "epoch.pt":
+            new = self.folder / "epoch.new.pt"
+            write_document(new, {**state, "digests": self.digests})
             (self.folder / "step.pt").unlink(missing_ok=True)
-        with replacing(self.folder / name) as scratch:
-            torch.save({**state, "digests": self.digests}, scratch)
+            if (self.folder / name).exists():
+                os.replace(self.folder / name, self.folder / "epoch.before.pt")
+            os.replace(new, self.folder / name)
+        else:
+            write_document(self.folder / name, {**state, "digests": self.digests})
         with replacing(self.folder / "history.jsonl") as scratch:
             scratch.write_text("".join(json.dumps(row) + "\n" for row in state["history"]), encoding="utf-8")
 
@@ -62,11 +78,11 @@ class RunState:
         now = time.monotonic()
         if at_once or now - self.last_progress >= PROGRESS_SECONDS:
             self.last_progress = now
-            write_json(self.folder / "progress.json", values)
+            write_json(self.folder / "progress.json", values, durable=False)
 
     def clear(self) -> None:
         """Remove the resume state; the lock and what a watcher reads stay."""
-        for name in ("epoch.pt", "step.pt", "history.jsonl", "progress.json"):
+        for name in ("step.pt", *EPOCHS, "history.jsonl", "progress.json"):
             (self.folder / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -75,9 +91,12 @@ class RunState:
         self.folder.rename(doomed)
         shutil.rmtree(doomed)
 
-    def _read(self, name: str, device: torch.device) -> State | None:
-        path = self.folder / name
-        if not path.exists():
-            return None
-        state: State = torch.load(path, map_location=device, weights_only=True)
-        return state
+    def _whole(self, names: Sequence[str], device: torch.device) -> Iterator[State]:
+        """The states of these names that are there and whole; one line tells of each that is damaged."""
+        for name in names:
+            try:
+                yield read_document(self.folder / name, device, then="training goes on from the state before it")
+            except FileNotFoundError:
+                continue
+            except Damaged as damaged:
+                tell(damaged)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 import torch
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
-from lnf.system.files import replacing
+from lnf.system.parquet import write_table
 
 AT_ONCE = 64
 """Sequences that are drawn together."""
@@ -65,8 +64,7 @@ def write_samples(
         "what": pyarrow.array([what for what, sequences in found.items() for _ in sequences]),
         "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind == "music"),
     }
-    with replacing(path) as scratch:
-        pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), scratch)
+    write_table(path, pyarrow.table(columns), metadata)
 
 
 def _sequences(batch: SequenceBatch) -> list[np.ndarray]:

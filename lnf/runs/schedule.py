@@ -24,11 +24,6 @@ def batch_kl_weight(train: TrainSpec, epoch: int, batch: int, batches: int) -> f
     return before + (kl_weight(train, epoch) - before) * batch / batches
 
 
-def first_choosing_epoch(train: TrainSpec) -> int:
-    """The first epoch whose validation loss may choose the best model: the KL ramp has ended."""
-    return train.kl_floor_epochs + train.kl_ramp_epochs + 1 if train.kl_anneal else 0
-
-
 @dataclass
 class Plateau:
     """Best validation loss, and the learning rate that is divided when `patience` epochs bring no better one."""
@@ -40,7 +35,7 @@ class Plateau:
 
     def update(self, train: TrainSpec, epoch: int, valid_loss: float) -> Literal["best", "decay", "wait"]:
         """Take in an epoch's validation loss; on "decay" the learning rate has been divided."""
-        if epoch < first_choosing_epoch(train):
+        if epoch < train.first_choosing_epoch:
             return "wait"
         if self.best is None or valid_loss < self.best:
             self.best, self.best_epoch, self.impatience = valid_loss, epoch, 0

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import torch
 
 from lnf.models.base import SequenceModel
@@ -15,7 +14,8 @@ from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.system import provenance
-from lnf.system.files import replacing, write_json
+from lnf.system.files import write_json
+from lnf.system.parquet import write_table
 
 LONG_S = 10.0
 """A sample that takes longer is taken once."""
@@ -47,8 +47,7 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
                     )
         message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
         watcher.progress({"fraction": (done + 1) / len(grid), "message": message})
-    with replacing(out / "speed.parquet") as scratch:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), scratch)
+    write_table(out / "speed.parquet", pyarrow.Table.from_pylist(rows))
     watcher.remove()
     write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})
 

@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 import torch
 from torch import Tensor, nn
 
+from lnf.errors import UserError
 from lnf.hidden.autoregressive import AutoregressiveHidden
 from lnf.hidden.base import HiddenFlow
 from lnf.runs.seeds import derive, generator
 from lnf.spec import BUILTINS
 from lnf.system.dotted_paths import load_class
-from lnf.system.files import replacing
+from lnf.system.npz import write_arrays
+from lnf.system.parquet import write_table
 
 RADIUS, SD, BLOBS = 4.0, 0.3, 8
 SIDE, SQUARES = 2.0, 8
@@ -75,15 +76,17 @@ def run_toy(settings: Mapping[str, Any], out: Path) -> None:
         rows.append(
             {"target": name, "transform": transform, "seed": seed, "nll": nll, "entropy": TARGETS[name].entropy}
         )
+        if not math.isfinite(nll):
+            raise UserError(
+                f"toy: {name}, {transform}, seed {seed}: NLL {nll}; a lower toy.learning_rate would be right"
+            )
         excess = nll - TARGETS[name].entropy
         print(f"toy: {name}, {transform}, seed {seed}: NLL - entropy {excess:.3f} nats", flush=True)
         if seed == settings["seeds"][0]:
             densities[f"{name}/{transform}"] = density(flow)
             densities[f"{name}/data"] = points[:4000].numpy()
-    with replacing(out / "densities.npz") as scratch, scratch.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **densities)
-    with replacing(out / "nll.parquet") as scratch:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), scratch)
+    write_arrays(out / "densities.npz", densities)
+    write_table(out / "nll.parquet", pyarrow.Table.from_pylist(rows))
 
 
 def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) -> HiddenFlow:

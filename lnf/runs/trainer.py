@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from lnf.corpora import loading
 from lnf.corpora.batch_order import shuffled_batches, sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.errors import Stopped
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.models.objectives import objective
@@ -18,11 +20,12 @@ from lnf.nn.dropout import Dropout
 from lnf.runs.resume_state import RunState, State
 from lnf.runs.schedule import Plateau, batch_kl_weight, kl_weight
 from lnf.runs.seeds import derive, generator
+from lnf.runs.stop_request import asked_to_stop, take_back
 from lnf.spec import Spec, TrainSpec
 
 
 class Diverged(Exception):
-    """A loss or a gradient is not finite."""
+    """A loss, a gradient or a weight is not finite."""
 
 
 @dataclass
@@ -141,11 +144,13 @@ class Trainer:
         for index in range(self.first_batch, len(batches)):
             self._step(index, split.batch(batches[index], self.spec.kind).to(self.device), len(batches))
         self.optimizer.zero_grad()  # the rest of an accumulation group is dropped, as in the authors' code
-        valid = self.validate()
+        valid = self.validate(lambda: self._stop_if_asked(len(batches)))
         outcome = self.plateau.update(self.train, self.epoch, _finite(valid.per_token("loss")))
         self._record(valid)
         if outcome == "best":
             self.best_model = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+                raise Diverged
         elif outcome == "decay":
             self._decay()
         self.epoch += 1
@@ -164,9 +169,16 @@ class Trainer:
             _finite(float(norm))
             self.optimizer.step()
             self.optimizer.zero_grad()
+            self._stop_if_asked(index + 1)
             if time.monotonic() - self.saved > 60 * self.train.state_minutes:
                 self._save_inside_epoch(index + 1)
         self._report(index + 1, batches)
+
+    def _stop_if_asked(self, next_batch: int) -> None:
+        if asked_to_stop(self.store.folder.parent):
+            self._save_inside_epoch(next_batch)
+            take_back(self.store.folder.parent)
+            raise Stopped(f"{self.spec.key}: stopped in epoch {self.epoch + 1}; the same command goes on from there")
 
     def _save_inside_epoch(self, next_batch: int) -> None:
         inside = {
@@ -178,14 +190,17 @@ class Trainer:
         self.store.save({**self.state(), **inside}, "step.pt")
         self.saved = time.monotonic()
 
-    def validate(self) -> Totals:
-        """The training objective on valid at this epoch's KL weight, with the same noise every epoch."""
+    def validate(self, between: Callable[[], None] = lambda: None) -> Totals:
+        """The training objective on valid at this epoch's KL weight, with the same noise every epoch; `between` is
+        called before each batch.
+        """
         self.model.eval()
         noise = generator(self.device, self.spec.seed, "validation")
         totals, split = Totals(), self.corpus.splits["valid"]
         beta = kl_weight(self.train, self.epoch)
         with torch.no_grad():
             for rows in sorted_batches(split, self.train.valid_batch):
+                between()
                 batch = split.batch(rows, self.spec.kind).to(self.device)
                 terms = objective(self.model, batch, beta, self.train.elbo_samples, noise)
                 _add(totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
@@ -211,7 +226,11 @@ class Trainer:
         rollbacks = self.rollbacks + 1
         if rollbacks > self.train.max_rollbacks:
             raise Diverged
-        self._load(self.store.good(self.device))
+        state = self.store.good(self.device)
+        here = (self.epoch, self.rollbacks)
+        self._load(state)
+        if (self.epoch, self.rollbacks) != here:
+            return  # the state of this epoch is damaged: train up to here again, to diverge again
         self.rollbacks = rollbacks
         self.plateau.learning_rate *= self.train.rollback_factor
         for group in self.optimizer.param_groups:

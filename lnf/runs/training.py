@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import torch
 
 from lnf.corpora import loading
 from lnf.errors import UserError
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
-from lnf.runs.schedule import first_choosing_epoch
 from lnf.runs.trainer import Diverged, Trainer
-from lnf.spec import RunContext, Spec
+from lnf.spec import RunContext, Spec, require_fitting
 from lnf.system import provenance
-from lnf.system.files import read_json, replacing, write_json
+from lnf.system.files import try_read_json, write_json
 from lnf.system.locks import run_lock
+from lnf.system.parquet import write_table
 
 HISTORY = pyarrow.schema(
     [("epoch", pyarrow.int32())]
@@ -45,7 +44,7 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
     A run that diverges for good is a result with status "diverged"; its model is the last one of finite loss.
     Raises UserError for settings or data that cannot be trained on, or if another process writes to `out`.
     """
-    _require_a_choice(spec)
+    require_fitting(spec)
     torch.set_num_threads(spec.resources.cpus)
     corpus = loading.load(folder, spec)
     if corpus.meta["digest"] != context.digests["data"]:
@@ -76,8 +75,7 @@ def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict
         facts["revision"],
         {name: value.cpu() for name, value in best.items()},
     )
-    with replacing(out / "history.parquet") as scratch:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(trainer.history, HISTORY), scratch)
+    write_table(out / "history.parquet", pyarrow.Table.from_pylist(trainer.history, HISTORY))
     facts |= {
         "ended": time.time(),
         "wall_seconds": trainer.seconds,
@@ -92,8 +90,8 @@ def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict
 
 def _started(out: Path) -> float:
     """When the run began, in seconds since 1970: before a cut, if it goes on after one."""
-    before = out / "state" / "run.json"
-    return float(read_json(before).get("started", time.time()) if before.exists() else time.time())
+    before = try_read_json(out / "state" / "run.json") or {}
+    return float(before.get("started", time.time()))
 
 
 def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:
@@ -116,15 +114,6 @@ def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:
         "versions": provenance.versions(),
         "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
     }
-
-
-def _require_a_choice(spec: Spec) -> None:
-    first = first_choosing_epoch(spec.train)
-    if spec.train.epochs <= first:
-        raise UserError(
-            f"config: {spec.key}: train.epochs {spec.train.epochs}: the KL ramp ends with epoch {first - 1},"
-            f" so no model could be chosen; give more than {first} epochs or a shorter ramp"
-        )
 
 
 def _device(spec: Spec) -> torch.device:

@@ -8,34 +8,70 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lnf.system.damage import Damaged, set_aside, tell
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a scratch path beside `path`; rename it into place if the block succeeds, remove it if not."""
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; rename it into place if the block succeeds, remove it if not.
+
+    `durable`: what is written outlives a loss of power from then on; without, a file that is soon written again may
+    be found empty.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield scratch
+        if durable:
+            _flush(scratch)
         os.replace(scratch, path)
+        if durable:
+            _flush(path.parent)
+    except OSError as problem:
+        problem.filename = problem.filename or str(path)  # a stream does not know its name
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
-    with replacing(path) as scratch:
+    with replacing(path, durable) as scratch:
         scratch.write_text(_indented(value), encoding="utf-8")
 
 
 def keep_json(path: Path, value: Any) -> None:
-    """`write_json`, but a file that says so already is left as it is."""
+    """`write_json` of what can be written again at any time, but a file that says so already is left as it is."""
     if not path.exists() or path.read_bytes() != _indented(value).encode():
-        write_json(path, value)
+        write_json(path, value, durable=False)
 
 
 def read_json(path: Path) -> Any:
-    """Read one JSON document."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read one JSON document. Raises FileNotFoundError, and Damaged if the file is no such document."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise set_aside(path, f"not JSON: {problem}") from None
+
+
+def try_read_json(path: Path) -> Any:
+    """`read_json`, but None if the file is not there, or is damaged, of which one line tells."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
+    except Damaged as damaged:
+        tell(damaged)
+        return None
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _indented(value: Any) -> str:

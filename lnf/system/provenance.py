@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "numpy", "pyarrow", "ray", "snakemake", "mlflow")
+GIT_LIMIT_S = 60.0  # a repository on a file server may be slow; one that hangs must hold up no run
+PACKAGES = ("torch", "numpy", "numba", "pyarrow", "ray", "snakemake", "mlflow")
 
 
 def revision() -> str:
@@ -17,7 +18,7 @@ def revision() -> str:
     try:
         head = _git(folder, "rev-parse", "HEAD")
         return head + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 
@@ -52,5 +53,6 @@ def _processor() -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, encoding="utf-8", errors="replace"
-    ).stdout.strip()
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, encoding="utf-8", errors="replace",
+        timeout=GIT_LIMIT_S,
+    ).stdout.strip()  # fmt: skip

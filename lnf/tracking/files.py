@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lnf.system.damage import set_aside
 from lnf.system.files import digest, read_json, sha256_of
+from lnf.system.parquet import read_rows
 
 ARTIFACTS = ("run.json", "history.parquet", "spec.json")
 MILLISECONDS = 1000
@@ -36,8 +38,7 @@ class RunFiles:
                     return cls(folder, read_json(folder / "run.json"), _rows(folder / "history.parquet"))
                 facts = read_json(folder / "state" / "run.json")
                 lines = folder / "state" / "history.jsonl"
-                text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-                return cls(folder, facts, [json.loads(line) for line in text.splitlines()])
+                return cls(folder, facts, _lines(lines))
             except FileNotFoundError:
                 continue
         return None
@@ -92,13 +93,17 @@ class RunFiles:
         return digest([{key: repr(value) for key, value in row.items()} for row in self.history[:epochs]])
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    import pyarrow.parquet
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as problem:
+        raise set_aside(path, f"not JSON: {problem}", "the run writes it again") from None
 
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
-    return rows
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return read_rows(path) if path.exists() else []
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

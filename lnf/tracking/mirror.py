@@ -2,21 +2,26 @@
 
 Importing MLflow and opening its database costs 3 s of a CPU: here it is paid once a workflow instead of once a run.
 `request` drops a note in `.lnf/mirror/OWNER/` and starts the process if there is none; it follows the notes until the
-owner is gone and the notes are done. A note that is lost is made good by `python -m lnf sync NAME`.
+owner is gone, and then once more. Notes that could not be followed, because MLflow was away or the process was killed,
+are kept, and the next workflow's process goes on with them. A note that is lost is made good by
+`python -m lnf sync NAME`.
 """
 
 import fcntl
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from lnf.system.files import digest, read_json, write_json
+from lnf.system.files import digest, read_json, try_read_json, write_json
 from lnf.system.processes import alive, owner, owner_folder, process_identity
 
 LOG = Path(".lnf", "mirror.log")
+NOTES = Path(".lnf", "mirror")
 EVERY_S = 5.0
 RETRY_S = 30.0
 LAST_PASS_S = 60
@@ -38,18 +43,27 @@ def request(run_dir: Path) -> None:
 
 def running(identity: str) -> bool:
     """Whether the mirror process of an owner is at work."""
-    try:
-        return alive(read_json(owner_folder("mirror", identity) / "process.json")["process"])
-    except FileNotFoundError:
-        return False
+    said = try_read_json(owner_folder("mirror", identity) / "process.json")
+    return said is not None and alive(said["process"])
 
 
-def wait(identity: str, seconds: float) -> bool:
-    """Wait for the mirror of an owner that is gone to finish; whether it has."""
+def wait(identity: str, seconds: float) -> None:
+    """Wait for the mirror of an owner that is gone to finish, but not longer than `seconds`."""
     end = time.monotonic() + seconds
     while running(identity) and time.monotonic() < end:
         time.sleep(0.1)
-    return not running(identity)
+
+
+def stop(identity: str) -> None:
+    """End the mirror of an owner, which may be waiting for a server; its notes are kept."""
+    said = try_read_json(owner_folder("mirror", identity) / "process.json")
+    if said is not None and alive(said["process"]):
+        os.kill(int(said["process"].partition(":")[0]), signal.SIGTERM)
+
+
+def left() -> int:
+    """How many runs and reports of this folder are yet to be mirrored."""
+    return len({path.name for path in NOTES.glob("*/*.note")})
 
 
 def follow(identity: str) -> None:
@@ -62,10 +76,20 @@ def follow(identity: str) -> None:
         return
     write_json(folder / "process.json", {"process": process_identity(os.getpid())})
     os.nice(NICE)
+    _adopt(folder)
     _serve(folder, identity)
-    for leftover in folder.iterdir():
-        leftover.unlink()
-    folder.rmdir()
+    if not any(folder.glob("*.note")):
+        shutil.rmtree(folder)
+
+
+def _adopt(folder: Path) -> None:
+    """Take over the notes that the mirrors of dead owners of this machine left."""
+    mine = f"{socket.gethostname()}-"
+    for other in NOTES.glob(f"{mine}*"):
+        if other != folder and not alive(other.name.removeprefix(mine).replace("-", ":")):
+            for note in other.glob("*.note"):
+                os.replace(note, folder / note.name)
+            shutil.rmtree(other)
 
 
 def _serve(folder: Path, identity: str) -> None:

@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lnf.errors import UserError
+from lnf.system.damage import first_line
 from lnf.system.locks import locked
 from lnf.tracking.moved import follow_project
 
@@ -54,7 +58,11 @@ class Entry:
 
 def store_uri() -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file of this project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE.absolute()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _sqlite(DATABASE)
+
+
+def _sqlite(path: Path) -> str:
+    return f"sqlite:///{path.absolute()}"
 
 
 def database_stamp() -> int | None:
@@ -66,31 +74,65 @@ def database_stamp() -> int | None:
 
 @contextmanager
 def opened() -> Iterator["Store"]:
-    """The store, alone on this project: MLflow's first use and its migrations do not bear company."""
+    """The store, alone on this project: MLflow's first use and its migrations do not bear company.
+
+    Raises UserError if it cannot be reached, or if another process has it for LOCK_WAIT_S.
+    """
     for variable, value in BOUNDS.items():
         os.environ.setdefault(variable, value)
     with locked(LOCK, LOCK_WAIT_S, "MLflow: another process is mirroring"):
-        if "MLFLOW_TRACKING_URI" not in os.environ:
-            follow_project(DATABASE, ARTIFACTS)
-        yield Store(_client())
+        yield Store(_reached())
 
 
-def _client() -> "MlflowClient":
+def _reached() -> "MlflowClient":
+    """A client that has had an answer. Raises UserError, whatever MLflow raises, that says where there is none."""
+    elsewhere = "MLFLOW_TRACKING_URI" in os.environ
+    try:
+        return _client(store_uri()) if elsewhere else _own_client()
+    except Exception as problem:  # MLflow's, SQLAlchemy's, urllib3's: all alike here
+        right = "name another with MLFLOW_TRACKING_URI" if elsewhere else "if it is damaged, move it away and sync anew"
+        raise UserError(f"MLflow: {store_uri()}: {first_line(problem)}; {right}") from problem
+
+
+def _client(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _own_client() -> "MlflowClient":
+    """A client of the project's database, which is made, or brought to the installed MLflow's layout, if need be.
+
+    A layout that is cut short can never be finished, so that the database is made, and changed, beside its place.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if not DATABASE.exists():
+        with _made_anew() as scratch:
+            _client(_sqlite(scratch))
+    follow_project(DATABASE, ARTIFACTS)
     try:
-        client = MlflowClient(tracking_uri=store_uri())
-        client.search_experiments(max_results=1)
+        return _client(store_uri())
     except MlflowException as problem:
         if "db upgrade" not in str(problem):
             raise
-        command = [sys.executable, "-m", "mlflow", "db", "upgrade", store_uri()]
-        subprocess.run(command, check=True, capture_output=True)
-        client = MlflowClient(tracking_uri=store_uri())
-    return client
+        with _made_anew() as scratch:
+            shutil.copy(DATABASE, scratch)
+            command = [sys.executable, "-m", "mlflow", "db", "upgrade", _sqlite(scratch)]
+            subprocess.run(command, check=True, capture_output=True)
+        return _client(store_uri())
+
+
+@contextmanager
+def _made_anew() -> Iterator[Path]:
+    """A path for a database that takes its place if the block succeeds; each is another, for MLflow keeps them open."""
+    with tempfile.TemporaryDirectory(dir=DATABASE.absolute().parent, prefix=".mlflow-") as folder:
+        yield Path(folder, DATABASE.name)
+        os.replace(Path(folder, DATABASE.name), DATABASE)
 
 
 class Store:

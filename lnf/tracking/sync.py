@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,6 @@ MODEL_SEED = 0
 LOADER = "lnf.app.pyfunc"
 SAMPLES = "samples"
 REPORT = "report.html"
-
-
-def upgrade() -> None:
-    """Create the project's database, or bring an older one to the installed MLflow's layout; one process at a time."""
-    with opened():
-        pass
-
-
-def try_upgrade() -> None:
-    """`upgrade`, but a failure is one line on stderr."""
-    _trying(upgrade, "the database is as it was")
 
 
 def sync_all(name: str) -> int:
@@ -59,15 +48,11 @@ def sync_all(name: str) -> int:
 
 def try_sync(run_dir: Path) -> bool:
     """`sync`, but a failure is one line on stderr: MLflow is a mirror and never fails a run. Whether it succeeded."""
-    return _trying(lambda: sync(run_dir), f"{run_dir} not mirrored")
-
-
-def _trying(action: Callable[[], None], consequence: str) -> bool:
     try:
-        action()
+        sync(run_dir)
     except Exception as problem:  # MLflow's, SQLAlchemy's, urllib3's, the file system's, the lock's: all alike here
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
-        print(f"lnf: warning: MLflow: {consequence} ({reason})", file=sys.stderr, flush=True)
+        print(f"lnf: warning: MLflow: {run_dir} not mirrored ({reason})", file=sys.stderr, flush=True)
         return False
     return True
 

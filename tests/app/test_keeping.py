@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pyarrow
-import pyarrow.parquet
 import pytest
 
 from lnf.app.keeping import keep
@@ -13,6 +12,7 @@ from lnf.plan.results import Plan
 from lnf.plan.run import EVALUATED, Run
 from lnf.report.gather import gather, read_metrics
 from lnf.system.files import digest, read_json, write_json
+from lnf.system.parquet import write_table
 
 SMALL = {"name": "small", "select": {"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}}
 
@@ -40,7 +40,7 @@ def leave(run: Run, history: float = 1.0, score: float = 2.0, **digests: str) ->
     table = pyarrow.Table.from_pylist([row])
     whose = {"run": digest(made), "evaluation": evaluation, "status": "ok"}
     for what in EVALUATED:
-        pyarrow.parquet.write_table(table.replace_schema_metadata(whose), folder / f"{what}-{evaluation}.parquet")
+        write_table(folder / f"{what}-{evaluation}.parquet", table.replace_schema_metadata(whose))
     return folder
 
 

@@ -65,7 +65,6 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
     folder.mkdir()
     counts = jobs(dry_run(folder))
     once = {
-        "database": 1,
         "toy": 1,
         "speed": 5,
         "modes": 1,

@@ -15,6 +15,8 @@ from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import RawCorpus
 from lnf.errors import UserError
 from lnf.plan.raw_files import mirror_folder
+from lnf.system.damage import Damaged
+from lnf.system.files import sha256_of
 
 ROOT = Path(__file__).parents[2]
 ADD_ONE = {"smoothing": "add_one", "headroom": 1.25}
@@ -155,8 +157,9 @@ def test_store_names_what_is_missing_or_damaged(tmp_path: Path) -> None:
         store.read_split(tmp_path, "train")
     with pytest.raises(UserError, match=r"meta\.json does not exist"):
         store.read_meta(tmp_path)
+    store.write(tmp_path, RawCorpus({"train": [np.zeros(2, dtype=np.uint8)]}, ["a"]), {})
     (tmp_path / "train.arrow").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="not an Arrow file"):
+    with pytest.raises(Damaged, match=r"train\.arrow: damaged \(its checksum is another\)"):
         store.read_split(tmp_path, "train")
 
 
@@ -166,7 +169,8 @@ def test_a_corpus_that_could_not_be_written_has_no_meta(tmp_path: Path) -> None:
         store.write(tmp_path / "c", text, {"n": object()})
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["train.arrow"]
     store.write(tmp_path / "c", text, {"n": 1})
-    assert store.read_meta(tmp_path / "c") == {"n": 1}
+    meta = store.read_meta(tmp_path / "c")
+    assert meta["n"] == 1 and meta["sha256"] == {"train": sha256_of(tmp_path / "c" / "train.arrow")}
 
 
 @pytest.mark.realdata

@@ -104,12 +104,11 @@ def test_results_count_without_their_data(copied: Project) -> None:
     assert copied.planned(**FASTER) == {"prepare": 1, **FLOW}
 
 
-@pytest.mark.parametrize("trouble", ["too many cpus", "too large a step", "dead cluster"])
+@pytest.mark.parametrize("trouble", ["too many cpus", "dead cluster"])
 def test_a_change_that_cannot_run_destroys_nothing(copied: Project, trouble: str) -> None:
     before, views = made(copied), shown(copied)
     changes: dict[str, Any] = {
         "too many cpus": {"overrides__all__resources": {"cpus": 99, "memory_gb": 0.5}},
-        "too large a step": {"overrides__priors__lstm__train__learning_rate": 1.0e300},
         "dead cluster": FASTER,
     }[trouble]
     if trouble == "dead cluster":

@@ -12,6 +12,7 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.hidden.coupling import CouplingHidden
 from lnf.laws import check, laws, sampling
+from lnf.laws.instances import batch_of, latents_of, model_of, prior_of
 from lnf.models.base import Terms
 from lnf.models.latent import LatentModel
 from lnf.models.lstm import LSTMModel
@@ -19,6 +20,7 @@ from lnf.models.objectives import log_weights
 from lnf.priors.base import Prior
 from lnf.spec import BUILTINS
 from lnf.system.files import read_json
+from tests.laws import mutants
 from tests.specs import PRIORS, tiny_spec
 
 
@@ -34,7 +36,7 @@ def test_every_law_holds(prior: str, tmp_path: Path) -> None:
     check.check(tiny_spec(prior), tmp_path / "check.json")
     report = read_json(tmp_path / "check.json")
     assert report["status"] == "ok"
-    assert len(report["laws"]) == (11 if prior == "lstm" else 18)
+    assert len(report["laws"]) == (20 if prior == "lstm" else 31)
 
 
 def test_check_names_variant_and_law(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -45,14 +47,13 @@ def test_check_names_variant_and_law(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def _model(prior: str = "af_af", kind: str = "text") -> LatentModel:
-    model = check.small_model(tiny_spec(prior), kind, latent=3)
+    model = model_of(tiny_spec(prior), kind)
     assert isinstance(model, LatentModel)
     return model
 
 
 def _latents() -> tuple[Tensor, Tensor]:
-    mask_BT = check.small_batch("text").mask_BT
-    return torch.randn(*mask_BT.shape, 3, generator=torch.Generator().manual_seed(1)), mask_BT
+    return latents_of()
 
 
 class _Mutant(Prior):
@@ -128,7 +129,7 @@ def test_detached_half_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unnormalised_density_is_caught() -> None:
-    plane = check.small_prior(tiny_spec("af_af"), latent=2)
+    plane = prior_of(tiny_spec("af_af"), check.PLANE)
     laws.integrates_to_one(plane)
     with pytest.raises(laws.BrokenLaw, match="integrates"):
         laws.integrates_to_one(_Mutant(plane, _scaled))
@@ -138,11 +139,11 @@ def test_cut_off_parameter_is_caught() -> None:
     model = _model()
     model.emission.hidden.bias.requires_grad_(False)
     with pytest.raises(laws.BrokenLaw, match=r"emission\.hidden\.bias"):
-        laws.parameters_get_gradients(model, check.small_batch("text"))
+        laws.parameters_get_gradients(model, batch_of("text"))
 
 
 def test_wrong_rate_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, batch = _model(), check.small_batch("text")
+    model, batch = _model(), batch_of("text")
     original = model.terms_given
 
     def forgetful(batch: SequenceBatch, noise: Tensor) -> Terms:
@@ -162,7 +163,7 @@ def test_wrong_rate_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bound_without_its_logarithm_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lnf.laws.laws.iwae_bound", lambda log_w: -log_w.logsumexp(0))
     with pytest.raises(laws.BrokenLaw, match="bound"):
-        laws.bound_grows_with_samples(_model(), check.small_batch("text"))
+        laws.bound_grows_with_samples(_model(), batch_of("text"))
 
 
 def test_model_that_sees_padding_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,17 +171,17 @@ def test_model_that_sees_padding_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     original = model.distortion_steps
     monkeypatch.setattr(model, "distortion_steps", lambda z, batch: original(z, batch) + 1e-3 * batch.x.sum(1)[:, None])
     with pytest.raises(laws.BrokenLaw, match="padding"):
-        laws.model_ignores_padding(model, check.small_batch("text"))
+        laws.model_ignores_padding(model, batch_of("text"))
 
 
 def test_baseline_that_sees_x_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = check.small_model(tiny_spec("lstm"), "text", latent=3)
+    model = model_of(tiny_spec("lstm"), "text")
     assert isinstance(model, LSTMModel)
-    laws.normalised(model, check.WIDTH, steps=3)
+    laws.normalised(model, "text", check.WIDTH, steps=3)
     original = model.emission.nll
     monkeypatch.setattr(model.emission, "nll", lambda h, x: original(h + 0.2 * x[..., None], x))
     with pytest.raises(laws.BrokenLaw, match="sum to 1"):
-        laws.normalised(model, check.WIDTH, steps=3)
+        laws.normalised(model, "text", check.WIDTH, steps=3)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -214,7 +215,7 @@ def test_sampler_of_another_density_is_caught(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("prior", ["af_af", "lstm"])
 def test_sampler_of_x_that_is_not_the_models_is_caught(monkeypatch: pytest.MonkeyPatch, kind: str, prior: str) -> None:
     width = check.WIDTH if kind == "text" else check.FEW_KEYS
-    model = check.small_model(tiny_spec(prior), kind, latent=2, width=width)
+    model = model_of(tiny_spec(prior), kind, check.PLANE, width)
     sampling.samples_agree_with_the_likelihood(model, kind, width)
     original = model.get_submodule("emission").sample
     monkeypatch.setattr(model.get_submodule("emission"), "sample", lambda f, noise, *_: original(f, noise, greedy=True))
@@ -225,3 +226,28 @@ def test_sampler_of_x_that_is_not_the_models_is_caught(monkeypatch: pytest.Monke
     )
     with pytest.raises(laws.BrokenLaw, match="sequences are off"):
         sampling.samples_agree_with_the_likelihood(model, kind, width)
+
+
+def _named(value: Any) -> str:
+    return str(getattr(value, "__name__", value))
+
+
+@pytest.mark.parametrize(("mutant", "name"), mutants.PRIORS.items(), ids=_named)
+def test_a_leak_that_a_small_instance_hides_is_caught(mutant: type[Prior], name: str) -> None:
+    spec = mutants.spec_of(time=mutant)
+    for small, law in check.prior_laws(spec):
+        if small not in ("samples_agree_with_the_density", "integrates_to_one"):  # whose batches are large
+            law()
+    with pytest.raises(laws.BrokenLaw):
+        dict(check.wide_prior_laws(spec))[name]()
+
+
+@pytest.mark.parametrize(
+    ("mutant", "name"), mutants.BASELINES.items(), ids=lambda value: getattr(value, "__name__", "")
+)
+def test_an_exact_model_that_is_told_its_answer_is_caught(mutant: type[LSTMModel], name: str) -> None:
+    spec = mutants.spec_of(model=mutant)
+    exact = dict(check.exact_laws(spec))
+    exact["normalised/text/4"]()
+    with pytest.raises(laws.BrokenLaw, match="sum to 1"):
+        exact[name]()

@@ -126,7 +126,12 @@ def test_overlays_load_under_their_own_name(overlay: str) -> None:
         assert config.corpus_settings(ours, run[0]) == config.corpus_settings(PAPER, run[0])
 
 
-AFTER = "a best epoch is chosen only after the ramp"
+def few_epochs(floor: int, ramp: int, least: int) -> str:
+    return (
+        f"train.epochs: 15: a best epoch is chosen only after the KL ramp (kl_floor_epochs {floor} and kl_ramp_epochs"
+        f" {ramp}), so it must be at least {least}, or kl_floor_epochs + kl_ramp_epochs of at most 13, or kl_anneal:"
+        " false"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +145,7 @@ AFTER = "a best epoch is chosen only after the ramp"
         ({"selct": {}}, "selct: unknown key; did you mean select?"),
         ({"defaults": {"train": {"epochs": "many"}}}, "defaults.train.epochs: 'many': must be a whole number"),
         ({"defaults": {"train": {"epochs": -1}}}, "defaults.train.epochs: -1: must be at least 1"),
-        ({"defaults": {"train": {"batch": True}}}, "defaults.train.batch: True: must be a whole number"),
+        ({"defaults": {"train": {"batch": True}}}, "defaults.train.batch: true: must be a whole number"),
         (
             {"defaults": {"train": {"learning_rate": "1e-3"}}},
             "defaults.train.learning_rate: '1e-3': must be a number (YAML wants a dot: 1.0e-3)",
@@ -148,8 +153,11 @@ AFTER = "a best epoch is chosen only after the ramp"
         ({"defaults": {"train": {"optimizer": "adm"}}}, "defaults.train.optimizer: 'adm': must be one of adam, sgd"),
         ({"corpora": {2012: {}}}, "corpora.2012: a key must be a text; put it in quotes"),
         ({"defaults": {"train": {"clip": math.inf}}}, "defaults.train.clip: inf: must be a finite number"),
-        ({"data": None}, "data: None: must be a mapping"),
-        ({"name": "a/b"}, "name: 'a/b': must be letters, digits, _ and -, as it names the folder of the results"),
+        ({"data": None}, "data: null: must be a mapping (nothing stands after the key, or null)"),
+        (
+            {"name": "a/b"},
+            "name: 'a/b': must be at most 64 letters, digits, _ and -, as it names the folder of the results",
+        ),
         ({"select": {"seeds": [0, 0]}}, "select.seeds: [0, 0]: must be whole numbers, each once"),
         ({"select": {"seeds": []}}, "select.seeds: []: must be a list of at least 1"),
         ({"select": {"priors": ["af_aff"]}}, "select.priors: af_aff: unknown prior; did you mean af_af?"),
@@ -173,7 +181,7 @@ AFTER = "a best epoch is chosen only after the ramp"
         ),
         (
             {"defaults": {"model": {"flow_hidden": 50}}},
-            "ptb/af_only: model.flow_hidden: 50: must exceed model.latent (50) with hidden 'af'",
+            "ptb/af_only and 6 more: model.flow_hidden: 50: must exceed model.latent (50) with hidden 'af'",
         ),
         (
             {"overrides": {"priors": {"af_none": {"model": {"flow_layers": 2}}}}},
@@ -181,11 +189,11 @@ AFTER = "a best epoch is chosen only after the ramp"
         ),
         (
             {"defaults": {"train": {"epochs": 15}}},
-            f"ptb/af_only: train.epochs: 15: must exceed kl_floor_epochs + kl_ramp_epochs + 1 = 15: {AFTER}",
+            f"ptb/af_only and 7 more: {few_epochs(4, 10, 16)}; nottingham/af_af and 11 more: {few_epochs(20, 15, 37)}",
         ),
         (
             {"overrides": {"corpora": {"ptb": {"subset": {"train": 9}}}}},
-            "ptb/lstm: lengths.smoothing: none: must be add_one when subset draws from a corpus",
+            "ptb/lstm and 8 more: lengths.smoothing: none: must be add_one when subset draws from a corpus",
         ),
     ],
 )

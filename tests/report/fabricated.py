@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from lnf.corpora import store
@@ -16,6 +15,7 @@ from lnf.plan.run import Run
 from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
+from lnf.system.parquet import write_table
 
 SELECT = {"corpora": ["markov", "chorales"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}
 NLL = {"lstm": 1.50, "af_af": 1.60}
@@ -65,7 +65,7 @@ def finish_run(run: Run, **facts: Any) -> None:
         "what": ["sample"] * 4 + ["original"] * len(back) + ["reconstruction"] * len(back),
         "x": store.to_lists([*drawn[:4], *back, *back], run.spec.kind == "music"),
     }
-    pyarrow.parquet.write_table(pyarrow.table(columns), run.evaluated[2])
+    write_table(run.evaluated[2], pyarrow.table(columns))
     place = {"name": run.context.name, "corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
     write_json(run.folder / "run.json", {**FACTS, "digests": run.context.digests, **place, **facts})
 
@@ -91,7 +91,7 @@ def _history(run: Run) -> None:
     rows = [{field.name: 1.0 / (n + 1) for field in HISTORY} | {"epoch": n} for n in range(3)]
     if run.spec.prior.name == "lstm":
         rows = [row | {"train_kl": None, "valid_kl": None} for row in rows]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, HISTORY), run.folder / "history.parquet")
+    write_table(run.folder / "history.parquet", pyarrow.Table.from_pylist(rows, HISTORY))
 
 
 def _evaluation(run: Run) -> None:
@@ -106,10 +106,10 @@ def _evaluation(run: Run) -> None:
             for split in ("valid", "test") for metric, value in terms.items()]  # fmt: skip
     whose = {"run": run.digest, "evaluation": run.evaluation, "status": "ok"}
     table = pyarrow.Table.from_pylist(rows, EVALUATION).replace_schema_metadata(whose)
-    pyarrow.parquet.write_table(table, run.evaluated[0])
+    write_table(run.evaluated[0], table)
     lengths = [len(x) for x in sequences(run.spec.kind, TEST, 2)]
     nats = nll * (float(np.log(2)) if run.spec.kind == "text" else 1.0)
     wobble = np.random.default_rng(0 if exact else 1).normal(0, 0.1, TEST)
     scores = [{"split": "test", "index": n, "length": length, "log_prob": -nats * (length + 1) + wobble[n]}
               for n, length in enumerate(lengths)]  # fmt: skip
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(scores), run.evaluated[1])
+    write_table(run.evaluated[1], pyarrow.Table.from_pylist(scores))

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import pytest
 
 from lnf.errors import UserError
@@ -13,6 +12,7 @@ from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.gather import Row, gather, read_metrics
 from lnf.system.files import write_json
+from lnf.system.parquet import write_table
 
 SMALL = {
     "name": "small",
@@ -55,7 +55,7 @@ def finish(run: Run, status: str = "ok", metadata: dict[str, str] | None = None,
     row = {"split": "test", "metric": "nll", "unit": "bpc", "value": 1.0 + run.spec.seed, "n": 5} | how
     whose = {"run": run.digest, "evaluation": run.evaluation, "status": status} | (metadata or {})
     table = pyarrow.Table.from_pylist([row] if status == "ok" else []).replace_schema_metadata(whose)
-    pyarrow.parquet.write_table(table, run.evaluated[0])
+    write_table(run.evaluated[0], table)
 
 
 def gathered(plan: Plan, existing: bool = False) -> dict[tuple[str, int | None], Row]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import pytest
 
 from lnf.plan import config
@@ -14,6 +13,7 @@ from lnf.plan.results import Plan
 from lnf.report import tables
 from lnf.report.existing import write_existing
 from lnf.report.gather import METRICS, Row
+from lnf.system.parquet import write_table
 
 PUBLISHED = config.ROOT / "reports" / "paper.csv"
 OPTIONS = {"decimals": 2, "splits": ["test"], "others": True}
@@ -62,7 +62,7 @@ def told(out: Path, made: str | None = "tables-d1.json", **options: Any) -> dict
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """The folder of tables made from ROWS."""
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS, METRICS), tmp_path / "metrics.parquet")
+    write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS, METRICS))
     tables.write_tables(told(tmp_path))
     return tmp_path
 
@@ -145,7 +145,7 @@ def test_latex_is_escaped(out: Path) -> None:
 def test_what_markdown_and_latex_read_is_escaped(tmp_path: Path) -> None:
     label = r"a|b_c$d^e~f{g}h\i%j&k#l"
     rows = [{**row, "label": label} for row in ROWS[:3]]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, METRICS), tmp_path / "metrics.parquet")
+    write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(rows, METRICS))
     tables.write_tables(told(tmp_path))
     text = (tmp_path / "tables" / "text.md").read_text(encoding="utf-8")
     assert r"| a\|b_c$d^e~f{g}h\\i%j&k#l | nll (exact)" in text
@@ -155,7 +155,7 @@ def test_what_markdown_and_latex_read_is_escaped(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS[:3], METRICS), tmp_path / "metrics.parquet")
+    write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS[:3], METRICS))
     tables.write_tables(told(tmp_path))
     assert "No run of this table is planned." in (tmp_path / "tables" / "music.md").read_text()
     assert (tmp_path / "tables" / "music.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
@@ -202,7 +202,7 @@ def test_where_a_tex_is_there_is_a_pdf(
     tex.write_text(FAKE_TEX % works, encoding="utf-8")
     tex.chmod(0o755)
     monkeypatch.setenv("PATH", str(tex.parent), prepend=":")
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS, METRICS), tmp_path / "metrics.parquet")
+    write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS, METRICS))
     tables.write_tables(told(tmp_path))
     assert [path.name for path in (tmp_path / "tables").glob("*.pdf")] == files
     assert ("pdflatex failed" in capsys.readouterr().out) == (not files)

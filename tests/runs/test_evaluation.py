@@ -23,6 +23,7 @@ from lnf.runs.evaluation import SequenceScores, evaluate_run, samples_at_once, s
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
+from lnf.system.documents import read_document, write_document
 from lnf.system.files import digest, read_json, write_json
 from tests.specs import tiny_spec
 from tests.tiny_corpus import SETTINGS, context, prepared
@@ -134,8 +135,8 @@ def test_files_of_another_run_are_refused(part: str, corpus: Path, tmp_path: Pat
     train_run(spec, corpus, tmp_path, context(spec))
     with pytest.raises(UserError, match=rf"run\.json: made with {part} .*, not other; remove it"):
         _evaluate(spec, corpus, tmp_path, **{part: "other"})
-    document = torch.load(tmp_path / "model.pt", weights_only=True)
-    torch.save(document | {"digests": {**document["digests"], part: "other"}}, tmp_path / "model.pt")
+    document = read_document(tmp_path / "model.pt")
+    write_document(tmp_path / "model.pt", document | {"digests": {**document["digests"], part: "other"}})
     with pytest.raises(UserError, match=rf"model\.pt: made with {part} other, not"):
         _evaluate(spec, corpus, tmp_path)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import pytest
 
 from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
+from lnf.system.parquet import write_table
 from lnf.system.processes import owner_folder, process_identity
 from lnf.tracking import mirror, store, sync
 from lnf.tracking.files import ARTIFACTS
@@ -40,8 +40,8 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database; making one takes seconds."""
     folder = tmp_path_factory.mktemp("database")
-    with contextlib.chdir(folder):
-        sync.upgrade()
+    with contextlib.chdir(folder), store.opened():
+        pass
     return folder / store.DATABASE
 
 
@@ -68,7 +68,7 @@ def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", 
     else:
         shutil.rmtree(run / "state", ignore_errors=True)
         run.mkdir(parents=True, exist_ok=True)
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(history), run / "history.parquet")
+        write_table(run / "history.parquet", pyarrow.Table.from_pylist(history))
         write_json(run / "run.json", {**facts, "ended": 1041.0 + seed})
     return run
 
@@ -77,8 +77,8 @@ def evaluate(run: Path, value: float) -> None:
     """The evaluation that its plan asks for, beside it, and another."""
     write_json(run / "spec.json", {"evaluation": "e1"})
     row = {"split": "test", "metric": "nll", "unit": "nats/step", "value": value, "estimator": "importance", "k": 3}
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), run / "evaluation-e1.parquet")
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row | {"value": -1.0}]), run / "evaluation-e2.parquet")
+    write_table(run / "evaluation-e1.parquet", pyarrow.Table.from_pylist([row]))
+    write_table(run / "evaluation-e2.parquet", pyarrow.Table.from_pylist([row | {"value": -1.0}]))
 
 
 def runs(kind: str = "run") -> list[Any]:
@@ -246,7 +246,7 @@ def test_the_share_of_the_kl_is_seen(project: Path) -> None:
         {"split": "test", "metric": metric, "unit": "bpc", "value": value}
         for metric, value in (("kl", 0.3), ("elbo", 1.2))
     ]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), run / "evaluation-e1.parquet")
+    write_table(run / "evaluation-e1.parquet", pyarrow.Table.from_pylist(rows))
     sync.sync(run)
     assert runs()[0].data.metrics["test.kl_share"] == pytest.approx(0.25)
 
@@ -264,12 +264,32 @@ def test_samples_are_artifacts_once_they_are_this_runs(project: Path) -> None:
     assert [path.name for path in (artifacts / "samples").iterdir()] == ["samples.txt"]
 
 
+def test_a_database_is_there_whole_or_not_at_all(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies while MLflow lays out its tables leaves none: half a layout can never be finished."""
+    client = store._client
+
+    def dies(uri: str) -> None:
+        client(uri)
+        raise SystemExit(1)
+
+    monkeypatch.setattr(store, "_client", dies)
+    with pytest.raises(SystemExit), store.opened():
+        pass
+    assert not store.DATABASE.exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(fresh)
+    with store.opened():
+        pass
+    assert store.DATABASE.exists()
+
+
 def test_artifacts_follow_a_project_that_was_moved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sync.sync(leave_run(1))
     moved = project.parent / "moved to"
     project.rename(moved)
     monkeypatch.chdir(moved)
-    sync.upgrade()
+    with store.opened():
+        pass
     (found,) = runs()
     assert found.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())
     from mlflow import MlflowClient

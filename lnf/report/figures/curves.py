@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, empty, figure, look
 from lnf.system.files import read_json
+from lnf.system.parquet import read_table
 from lnf.units import UNITS
 
 PANELS = ("loss", "kl", "reconstruction", "beta", "learning_rate")
@@ -77,7 +77,7 @@ def _lines(
 def _history(run: Run) -> dict[str, NDArray[np.float64]]:
     """The columns of a run that has ended; NaN where there is no number."""
     path, ended = Path(run["folder"], "history.parquet"), Path(run["folder"], "run.json").exists()
-    columns = pyarrow.parquet.read_table(path).to_pydict() if ended and path.exists() else {}
+    columns = read_table(path).to_pydict() if ended and path.exists() else {}
     return {name: np.array(values, np.float64) for name, values in columns.items()}
 
 

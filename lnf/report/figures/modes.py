@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
 from lnf.system.files import read_json
+from lnf.system.npz import read_arrays
 
 LETTERS = 5
 """Letters whose mass is shown for each step."""
@@ -22,7 +23,8 @@ def draw(corpus: str, study: Path, folder: Path) -> None:
     facts = read_json(study / "modes.json")
     steps, first = facts["steps"], facts["first"]
     width = INCH_PAGE / steps
-    with np.load(study / "modes.npz") as arrays, figure(folder, f"modes-{corpus}", INCH_PAGE, width + 1.7) as drawn:
+    arrays = read_arrays(study / "modes.npz")
+    with figure(folder, f"modes-{corpus}", INCH_PAGE, width + 1.7) as drawn:
         grid = drawn.subplots(2, steps, squeeze=False, height_ratios=[width, 1.2])
         for n in range(steps):
             _plane(grid[0][n], arrays, n, facts)

@@ -5,21 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
 from matplotlib.axes import Axes
 from matplotlib.ticker import ScalarFormatter
 
 from lnf.report.figures.style import INCH_PAGE, figure, looks
 from lnf.system.files import read_json
+from lnf.system.parquet import read_rows
 
 
 def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -> None:
     """speed.{pdf,png} from STUDY/speed.{parquet,json} of each corpus: a row a corpus, a panel a batch size, a line a
     model: the median, and the range of all repeats.
     """
-    tables = {
-        corpus: pyarrow.parquet.read_table(study / "speed.parquet").to_pylist() for corpus, study in studies.items()
-    }
+    tables = {corpus: read_rows(study / "speed.parquet") for corpus, study in studies.items()}
     batches = list(dict.fromkeys(row["batch"] for rows in tables.values() for row in rows))
     with figure(folder, "speed", INCH_PAGE, 2.4 * len(tables) + 0.8) as drawn:
         grid = drawn.subplots(len(tables), len(batches), squeeze=False, sharey="row")

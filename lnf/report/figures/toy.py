@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet
 from matplotlib.axes import Axes
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
+from lnf.system.npz import read_arrays
+from lnf.system.parquet import read_rows
 
 NAMES = {"affine": "affine", "nlsq": "NLSq"}
 HALF_WIDTH = 5.5
@@ -14,10 +15,10 @@ HALF_WIDTH = 5.5
 
 def draw(study: Path, folder: Path) -> None:
     """toy.{pdf,png} from STUDY/nll.parquet and STUDY/densities.npz: a row a target, its data, then each transform."""
-    rows = pyarrow.parquet.read_table(study / "nll.parquet").to_pylist()
+    rows, densities = read_rows(study / "nll.parquet"), read_arrays(study / "densities.npz")
     targets, transforms = (list(dict.fromkeys(row[key] for row in rows)) for key in ("target", "transform"))
     width = INCH_PAGE / (len(transforms) + 1)
-    with np.load(study / "densities.npz") as densities, figure(folder, "toy", INCH_PAGE, width * len(targets)) as drawn:
+    with figure(folder, "toy", INCH_PAGE, width * len(targets)) as drawn:
         grid = drawn.subplots(len(targets), len(transforms) + 1, squeeze=False)
         for axes_row, target in zip(grid, targets, strict=True):
             _bare(axes_row[0], target)

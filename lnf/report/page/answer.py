@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet
+import pyarrow
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from lnf.report.outcomes import LIMIT, Outcome
+from lnf.system.parquet import read_table
 from lnf.units import UNITS
 
 CONTEST = ("main", "independent")
@@ -95,7 +97,7 @@ def _scores(prior: str, runs: Sequence[Run]) -> tuple[NDArray[np.float64], int] 
 def _test_scores(run: Run) -> Iterator[pyarrow.Table]:
     path = Path(run["folder"], f"sequences-{run['evaluation']}.parquet")
     if path.exists():
-        table = pyarrow.parquet.read_table(path)
+        table = read_table(path)
         rows = table.filter(pyarrow.compute.equal(table["split"], "test"))
         if rows.num_rows:
             yield rows

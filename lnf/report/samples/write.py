@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from lnf.corpora import store
@@ -17,6 +16,7 @@ from lnf.report.samples.nearest import Nearest, Rolls, nearest_text
 from lnf.report.samples.statistics import density, distances
 from lnf.report.showing import showing
 from lnf.system.files import write_json
+from lnf.system.parquet import read_table
 
 SHOWN = 10
 """Texts that are held against the training set."""
@@ -60,7 +60,7 @@ class _Drawn:
     @classmethod
     def read(cls, run: Run) -> "_Drawn | None":
         path = Path(run["folder"], f"samples-{run['evaluation']}.parquet")
-        table = pyarrow.parquet.read_table(path) if path.exists() else None
+        table = read_table(path) if path.exists() else None
         if table is None or not table.num_rows:  # not there yet, or of a run that diverged
             return None
         found = list(zip(table["what"].to_pylist(), store.from_lists(table["x"].combine_chunks()), strict=True))

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 import pytest
 
 from lnf.plan import config
@@ -14,6 +13,7 @@ from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
 from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
+from lnf.system.parquet import write_table
 
 HEAD = ("corpus", "kind", "prior", "label", "role", "seed")
 SMALL = {
@@ -62,14 +62,14 @@ def trained(plan: Plan, epochs: int = 3) -> None:
         if run.spec.prior.name == "lstm":
             rows = [row | {"train_kl": None, "valid_kl": None} for row in rows]
         run.folder.mkdir(parents=True)
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, HISTORY), run.folder / "history.parquet")
+        write_table(run.folder / "history.parquet", pyarrow.Table.from_pylist(rows, HISTORY))
         write_json(run.folder / "run.json", {"best_epoch": epochs - 1})
 
 
 def drawn(plan: Plan, rows: list[Row]) -> dict[str, bytes]:
     """Name -> bytes of all figures."""
     metrics = Path("metrics.parquet")
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, METRICS), metrics)
+    write_table(metrics, pyarrow.Table.from_pylist(rows, METRICS))
     write_figures(plan.told_to_views(metrics, finished=True))
     return {path.name: path.read_bytes() for path in Path("reports/out/small/figures").iterdir()}
 

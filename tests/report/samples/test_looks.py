@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 import pytest
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from lnf.report.samples.nearest import Rolls, nearest_text
 from lnf.report.samples.statistics import density, distance, distances, histograms
 from lnf.report.samples.write import HEARD, write_samples
 from lnf.system.files import read_json
+from lnf.system.parquet import write_table
 
 RNG = np.random.default_rng(0)
 
@@ -107,7 +107,7 @@ def drawn(plan: Plan, kind: str) -> None:
             "x": store.to_lists([*sequences[:4], sequences[4], sequences[4]], kind == "music"),
         })  # fmt: skip
         run.folder.mkdir(parents=True)
-        pyarrow.parquet.write_table(table, run.evaluated[2])
+        write_table(run.evaluated[2], table)
 
 
 @pytest.mark.parametrize(("corpus", "kind"), [("markov", "text"), ("chorales", "music")])

@@ -23,8 +23,6 @@ def finished(undisturbed: Project) -> Project:
 def copied(finished: Project, tmp_path: Path) -> Iterator[Project]:
     """A fresh clone with the finished results, data, tables and database copied into it, to be spoilt."""
     project = finished.copy(tmp_path / 'a "copy"', "results", "data", "reports/out", ".snakemake")
-    (project.folder / ".lnf").mkdir()
-    (project.folder / ".lnf" / "database.ok").touch()
     shutil.copy(finished.folder / "mlflow.db", project.folder)
     yield project
     project.close()

@@ -1,0 +1,51 @@
+"""What a layer with a compiled inverse shares: when it may be used, and weights as the kernel reads them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lnf.kernels import compiler
+from lnf.transforms.affine import Affine
+from lnf.transforms.nlsq import NLSq
+
+Array = NDArray[np.float64]
+Weights = tuple[Array, Array, Array, Array, Array, Array]
+"""Weights and biases of the three layers of a net."""
+TRANSFORMS: tuple[Any, ...] = (Affine, NLSq)
+"""The transforms that kernels know."""
+
+
+def usable(transform: Any, *tensors: Tensor) -> bool:
+    """Whether a compiled inverse does the same: of a transform that it knows, on a CPU, where no gradient is wanted."""
+    wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return transform in TRANSFORMS and not wanted and tensors[0].device.type == "cpu" and compiler.available()
+
+
+def doubles(tensor: Tensor) -> Array:
+    """The values as a kernel reads them, all leading axes as one."""
+    return np.ascontiguousarray(tensor.detach().reshape(-1, tensor.shape[-1]).double().numpy())
+
+
+def features_of(features: Tensor, like: Tensor) -> Array:
+    """What the context adds, a row for each of `like`."""
+    return doubles(features.expand(*like.shape[:-1], features.shape[-1]))
+
+
+class PackedNet:
+    """A net of three linear layers as a kernel reads it, made anew when its weights change."""
+
+    def __init__(self, *layers: nn.Linear) -> None:
+        self._layers = layers
+        self._versions: tuple[tuple[int, int], ...] = ()
+        self._weights: Weights | None = None
+
+    def weights(self) -> Weights:
+        """Weights and biases, in float64."""
+        versions = tuple((one.data_ptr(), one._version) for layer in self._layers for one in layer.parameters())
+        if self._weights is None or versions != self._versions:
+            first, second, third = ((doubles(layer.weight), doubles(layer.bias)[0]) for layer in self._layers)
+            self._versions, self._weights = versions, (*first, *second, *third)
+        return self._weights

@@ -1,0 +1,161 @@
+"""What the classes of a variant must be and have, before any law makes sense. Each mistake is one line that names the
+class, the method and what was expected.
+"""
+
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lnf.corpora.batches import SequenceBatch
+from lnf.errors import UserError
+from lnf.hidden.base import HiddenFlow
+from lnf.laws.instances import SMALL, batch_of, latents_of, model_of, prior_of
+from lnf.laws.laws import BrokenLaw
+from lnf.models.base import SequenceModel, Terms
+from lnf.models.latent import LatentModel
+from lnf.priors.base import Prior
+from lnf.spec import Spec
+from lnf.system.dotted_paths import load_class
+
+BASES = {"model": SequenceModel, "time": Prior, "hidden": HiddenFlow}
+CONSTRUCTORS = {
+    "model": "(spec, corpus shape)",
+    "time": "(hidden flow factory, latent size, max_length, LSTM units, LSTM layers, dropout)",
+    "hidden": "(transform, latent size, layers, units, context=factory, reverse=bool)",
+}
+POINTS, CONTEXT = 4, 3
+
+
+def require_contract(spec: Spec) -> None:
+    """Raise BrokenLaw for the first class of a variant that is not what its place asks for."""
+    parts = {key: getattr(spec.prior, key) for key in ("transform", "hidden", "time", "model")}
+    classes = {key: _class(key, path) for key, path in parts.items() if path is not None}
+    if "transform" in classes:
+        _require_transform(classes["transform"])
+    if {"hidden", "transform"} <= classes.keys():
+        _require_hidden(classes["hidden"], classes["transform"])
+    if "time" in classes:
+        _require_prior(classes["time"], spec)
+    for kind in ("text", "music"):
+        _require_model(classes["model"], spec, kind)
+
+
+def one_line(problem: Exception) -> str:
+    """An exception and where it was raised."""
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    said = (str(problem).strip() or "no message").splitlines()[0]
+    return f"{type(problem).__name__}: {said} ({Path(place.filename).name}:{place.lineno})"
+
+
+def _class(key: str, path: str) -> Any:
+    found = load_class(path)
+    if not inspect.isclass(found):
+        raise BrokenLaw(f"{key}: {path} is a {type(found).__name__}; a class would be right")
+    base = BASES.get(key)
+    if base is not None and not issubclass(found, base):
+        raise BrokenLaw(f"{key}: {path} is no {base.__module__}.{base.__name__}; a subclass of it would be right")
+    return found
+
+
+def _require_transform(transform: Any) -> None:
+    name, count = transform.__name__, getattr(transform, "parameters", None)
+    if type(count) is not int or count < 1:
+        raise BrokenLaw(f"{name}.parameters: {count!r}; how many numbers a scalar is transformed with, at least 1")
+    raw = [torch.linspace(-1, 1, POINTS) for _ in range(count)]
+    for method in ("to_noise", "to_latent"):
+        call = _method(transform, method, "(y, raw), a pair of tensors of y's shape")
+        _require_pair(name, method, partial(call, torch.zeros(POINTS), raw), [(POINTS,), (POINTS,)])
+
+
+def _require_hidden(hidden: Any, transform: Any) -> None:
+    size = SMALL.latent
+
+    def context(features: int) -> nn.Module:
+        return nn.Linear(CONTEXT, features, bias=False)
+
+    flow = _made("hidden", hidden, lambda: hidden(transform, size, 1, 7, context=context, reverse=False))
+    given = torch.zeros(POINTS, size), torch.zeros(POINTS, CONTEXT)
+    for method in ("to_noise", "to_latent"):
+        call = getattr(flow, method)
+        _require_pair(hidden.__name__, method, partial(call, *given), [(POINTS, size), (POINTS,)])
+
+
+def _require_prior(time: Any, spec: Spec) -> None:
+    prior = _made("time", time, lambda: prior_of(spec))
+    z_BTH, mask_BT = latents_of()
+    shapes = [tuple(z_BTH.shape), tuple(mask_BT.shape)]
+    for method in ("noise_steps", "latent_steps"):
+        call = getattr(prior, method)
+        _require_pair(time.__name__, method, partial(call, z_BTH, mask_BT), shapes)
+    drawn = _asked(time.__name__, "sample", "z [B, T, H]", lambda: prior.sample(mask_BT, SMALL.latent))
+    _require_tensor(time.__name__, "sample", drawn, shapes[0])
+
+
+def _require_model(model_class: Any, spec: Spec, kind: str) -> None:
+    name = model_class.__name__
+    model, batch = _made("model", model_class, lambda: model_of(spec, kind)), batch_of(kind)
+    if not isinstance(getattr(model, "exact", None), bool):
+        raise BrokenLaw(f"{name}.exact: missing; True if its likelihood is exact, else False")
+    noise = _asked(name, "draw_noise", "a tensor [S, B, T, H]", lambda: model.draw_noise(batch, 2, None))
+    terms = _asked(name, "terms_given", "Terms", lambda: model.terms_given(batch, noise))
+    if not isinstance(terms, Terms):
+        raise BrokenLaw(f"{name}.terms_given: gives {type(terms).__name__}; Terms were expected")
+    samples = 1 if model.exact else 2
+    for part in ("distortion_SB", "rate_SB"):
+        if part != "rate_SB" or isinstance(model, LatentModel):
+            _require_tensor(name, f"terms_given.{part}", getattr(terms, part), (samples, len(batch.x)))
+    drawn = _asked(name, "sample", "a SequenceBatch", lambda: model.sample(batch.lengths_B))
+    if not isinstance(drawn, SequenceBatch) or drawn.x.shape != batch.x.shape:
+        raise BrokenLaw(f"{name}.sample: a SequenceBatch of x {list(batch.x.shape)} was expected")
+
+
+def _made(key: str, cls: Any, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except UserError:
+        raise
+    except Exception as problem:
+        wanted = f"{cls.__name__}{CONSTRUCTORS[key]}"
+        raise BrokenLaw(f"{key}: {wanted} cannot be made: {one_line(problem)}") from problem
+
+
+def _method(owner: Any, method: str, expected: str) -> Callable[..., Any]:
+    found = getattr(owner, method, None)
+    if not callable(found):
+        raise BrokenLaw(f"{owner.__name__}.{method}: missing; {expected} was expected")
+    call: Callable[..., Any] = found
+    return call
+
+
+def _asked(owner: str, method: str, expected: str, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except NotImplementedError as problem:
+        missing = str(problem).rpartition(".")[2] or method
+        raise BrokenLaw(f"{owner}.{missing}: missing; {expected} was expected of {method}") from problem
+    except Exception as problem:
+        raise BrokenLaw(f"{owner}.{method}: {one_line(problem)}; {expected} was expected") from problem
+
+
+def _require_pair(owner: str, method: str, call: Callable[[], Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    expected = f"a pair of tensors {' and '.join(str(list(shape)) for shape in shapes)}"
+    found = _asked(owner, method, expected, call)
+    if not isinstance(found, tuple) or len(found) != len(shapes):
+        raise BrokenLaw(f"{owner}.{method}: gives a {type(found).__name__}; {expected} was expected")
+    for one, shape in zip(found, shapes, strict=True):
+        _require_tensor(owner, method, one, shape)
+
+
+def _require_tensor(owner: str, method: str, found: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(found, Tensor):
+        raise BrokenLaw(f"{owner}.{method}: gives a {type(found).__name__}; a tensor {list(shape)} was expected")
+    if tuple(found.shape) != shape:
+        raise BrokenLaw(f"{owner}.{method}: gives a tensor {list(found.shape)}; {list(shape)} was expected")
+    if not found.isfinite().all():
+        raise BrokenLaw(f"{owner}.{method}: gives numbers that are not finite")

@@ -1,0 +1,90 @@
+"""Small instances of a variant on which laws are tried, in float64 and eval mode.
+
+SMALL is so small that Jacobians, differences and lists of all sequences are cheap. WIDE shows what hides in it: more
+steps than eight, more than four dimensions, more sequences than eight, and latents far from 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
+from lnf.models.base import SequenceModel
+from lnf.models.build import build_model
+from lnf.models.latent import build_prior
+from lnf.priors.base import Prior
+from lnf.spec import ModelSpec, Spec
+
+WIDTH = 5
+FEW_KEYS = 2
+"""So few that all sequences of two steps can be listed."""
+FAR = 8.0
+"""What the latents of WIDE's first sequence are multiplied by."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Dimensions of an instance: the latent size, the longest length that it knows, and the lengths of its batch."""
+
+    latent: int
+    max_length: int
+    lengths: tuple[int, ...]
+    far: float = 1.0
+
+
+SMALL = Size(latent=3, max_length=8, lengths=(5, 3, 1))
+WIDE = Size(latent=6, max_length=16, lengths=(12, 9, 1) * 5 + (12,), far=FAR)
+
+
+def model_of(spec: Spec, kind: str, size: Size = SMALL, width: int = WIDTH) -> SequenceModel:
+    """The variant at a few units, its weights perturbed so that no part is near the identity."""
+    model = _perturbed(lambda: build_model(_shrunk(spec, size.latent), _shape(kind, width, size.max_length)))
+    assert isinstance(model, SequenceModel)
+    return model
+
+
+def prior_of(spec: Spec, size: Size = SMALL) -> Prior:
+    """The variant's prior alone, likewise."""
+    prior = _perturbed(lambda: build_prior(_shrunk(spec, size.latent), size.max_length))
+    assert isinstance(prior, Prior)
+    return prior
+
+
+def batch_of(kind: str, size: Size = SMALL) -> SequenceBatch:
+    """Sequences of the size's lengths."""
+    generator = torch.Generator().manual_seed(2)
+    mask_BT = mask_of(torch.tensor(size.lengths))
+    if kind == "text":
+        return SequenceBatch(torch.randint(WIDTH, mask_BT.shape, generator=generator) * mask_BT, mask_BT)
+    keys_BTV = torch.rand(*mask_BT.shape, WIDTH, generator=generator) < 0.4
+    return SequenceBatch((keys_BTV & mask_BT[..., None]).double(), mask_BT)
+
+
+def latents_of(size: Size = SMALL) -> tuple[Tensor, Tensor]:
+    """(z [B, T, H], mask [B, T]), the first sequence of z `size.far` times as far from 0 as the others."""
+    mask_BT = mask_of(torch.tensor(size.lengths))
+    z_BTH = torch.randn(*mask_BT.shape, size.latent, generator=torch.Generator().manual_seed(1))
+    z_BTH[0] *= size.far
+    return z_BTH, mask_BT
+
+
+def _perturbed(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = build().double().eval()
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return module
+
+
+def _shrunk(spec: Spec, latent: int) -> Spec:
+    layers = min(spec.model.flow_layers, 3)
+    size = ModelSpec(latent=latent, hidden=6, embedding=5, layers=2, flow_layers=layers, flow_hidden=7, dropout=0.0)
+    return replace(spec, model=size)
+
+
+def _shape(kind: str, width: int, max_length: int) -> CorpusShape:
+    return CorpusShape(kind, width, max_length, torch.full((max_length + 1,), -2.0))

@@ -1,0 +1,168 @@
+"""Servers that hang or are away: no run waits for MLflow, what it lacks is kept and told; every wait has an end."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import pytest
+
+from lnf.app.command_line import main
+from lnf.system.files import read_json, write_json
+from lnf.system.processes import owner_folder, process_identity
+from lnf.tracking import mirror
+from tests.end_to_end.mirrored import mirrored
+from tests.patience import finish, wait_for
+from tests.pipeline import ROOT, Project
+from tests.reliability.case import Case
+
+Server = Callable[[], AbstractContextManager[str]]
+KIND = "Servers that are away or hang"
+LACKS = "MLflow lacks … runs or reports so far (see .lnf/mirror.log); the next workflow here goes on with them, or …"
+LATER = "nothing: the run is done in its own time; MLflow is told by the next workflow, or by `lnf sync`"
+HERE = "tests/reliability/test_servers.py::"
+DEAF = Case("an MLflow server that never answers", LACKS, LATER, proved=f"{HERE}test_no_run_waits_for_mlflow[deaf]")
+CLOSED = Case("a closed port for MLflow", LACKS, LATER, proved=f"{HERE}test_no_run_waits_for_mlflow[closed]")
+LOCKED = Case(
+    "MLflow's database locked to the end of the workflow",
+    LACKS,
+    LATER,
+    proved=f"{HERE}test_a_locked_database_is_told_later",
+)
+CUT = Case(
+    "MLflow's database cut off while it was made",
+    "",
+    "nothing: it is made beside its place",
+    proved="tests/tracking/test_tracking.py::test_a_database_is_there_whole_or_not_at_all",
+)
+DEAF_RAY = Case(
+    "a Ray address that never answers",
+    "RAY_ADDRESS: cannot join …: no answer within … s",
+    "nothing: the runs are not trained",
+    proved=f"{HERE}test_a_ray_address_that_never_answers",
+)
+CLOSED_RAY = Case(
+    "a Ray address where nothing listens",
+    "RAY_ADDRESS: cannot join 127.0.0.1:…",
+    "nothing: the runs are not trained",
+    proved="tests/cluster/test_cluster.py::test_an_address_where_nothing_listens_is_refused_in_one_line",
+)
+AWAY = Case(
+    "`make ui` or `lnf sync` with an MLflow server that is away",
+    "MLflow: http://127.0.0.1:…: …; name another with MLFLOW_TRACKING_URI",
+    "nothing",
+    proved=f"{HERE}test_a_store_that_cannot_be_reached_is_one_line",
+)
+SPOILT = Case(
+    "a damaged mlflow.db",
+    "MLflow: sqlite:///…/mlflow.db: …; if it is damaged, move it away and sync anew",
+    "nothing: `lnf sync NAME` fills a new one from the files",
+    proved=f"{HERE}test_a_store_that_cannot_be_reached_is_one_line",
+)
+ROWS = [AWAY, SPOILT, DEAF, CLOSED, LOCKED, CUT, DEAF_RAY, CLOSED_RAY]
+
+
+@contextmanager
+def listening() -> Iterator[str]:
+    """HOST:PORT where a server accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def closed() -> Iterator[str]:
+    """HOST:PORT where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    yield address
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A project with a corpus and no results."""
+    project = finished.copy(tmp_path / "project", "data")
+    yield project
+    project.close()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("server", "case"), [(listening, DEAF), (closed, CLOSED)], ids=["deaf", "closed"])
+def test_no_run_waits_for_mlflow(
+    project: Project, server: Callable[[], AbstractContextManager[str]], case: Case
+) -> None:
+    """While the server is away the run trains, is scored and reported; then the notes are still there."""
+    with server() as address:
+        project.environment["MLFLOW_TRACKING_URI"] = f"http://{address}"
+        out = finish(project.workflow(select__priors=["lstm"]))
+        case.assert_seen(out)
+    assert "lnf: tiny: 1 runs: 1 ok" in out
+    wait_for(lambda: not project.processes())
+    assert len(list(project.folder.glob(".lnf/mirror/*/*.note"))) == 2  # the run and the report
+
+
+@pytest.mark.e2e
+def test_a_locked_database_is_told_later(copied: Project) -> None:
+    """Someone holds the database from the start to the end; the next workflow tells it all."""
+    again = {"overrides__all__evaluate": {"samples": 6}}
+    with closing(sqlite3.connect(copied.folder / "mlflow.db")) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        out = finish(copied.workflow(**again))
+        LOCKED.assert_seen(out)
+        wait_for(lambda: not copied.processes())
+    finish(copied.workflow(**again, overrides__all__sample={"samples": 5}))
+    wait_for(lambda: not copied.processes())
+    assert not list(copied.folder.glob(".lnf/mirror/*/*.note"))
+    for name, run in mirrored(copied).items():
+        told = read_json(copied.result(name.partition("/")[0], "spec.json"))
+        assert f"evaluation-{told['evaluation']}.parquet" in run.files
+
+
+def test_a_store_that_cannot_be_reached_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mlflow.db").write_bytes(b"no database" * 1000)
+    for case in (SPOILT, AWAY):
+        assert main(["ui"]) == 1
+        case.assert_seen(capsys.readouterr().err)
+        with closed() as address:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
+
+
+def test_a_ray_address_that_never_answers(tmp_path: Path) -> None:
+    code = "from lnf.cluster import session; session.JOIN_LIMIT_S = 1.0; session.main()"
+    command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(ROOT)}
+    with (
+        listening() as address,
+        subprocess.Popen(
+            command, env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, encoding="utf-8"
+        ) as session,
+    ):
+        assert session.stdin is not None and session.stdout is not None
+        request = {"address": address, "proof": str(tmp_path), "label": "a/b/0: train"}
+        session.stdin.write(json.dumps(request) + "\n")
+        session.stdin.flush()
+        answer = json.loads(session.stdout.readline())
+    assert answer["kind"] == "user"
+    DEAF_RAY.assert_seen(answer["message"])
+
+
+def test_notes_of_the_dead_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those of a workflow that is alive are left to it."""
+    monkeypatch.chdir(tmp_path)
+    mine = owner_folder("mirror", process_identity(os.getpid()))
+    dead = owner_folder("mirror", "1:1")
+    for folder, name in ((mine, "mine"), (dead, "theirs")):
+        write_json(folder / f"{name}.note", {"run": name})
+    other = owner_folder("mirror", process_identity(os.getppid()))
+    write_json(other / "living.note", {"run": "living"})
+    assert mirror.left() == 3
+    mirror._adopt(mine)
+    assert {path.name for path in mine.iterdir()} == {"mine.note", "theirs.note"}
+    assert not dead.exists() and (other / "living.note").exists()

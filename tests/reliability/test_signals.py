@@ -1,0 +1,122 @@
+"""Signals: a run that is asked to stop leaves its state at its next step; all is gone in seconds; the rest goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lnf.plan.run import Run
+from lnf.runs.training import train_run
+from lnf.system.files import read_json, write_json
+from lnf.system.signals import LIMIT_S
+from tests.patience import LIMIT_S as PATIENCE_S
+from tests.patience import finish, wait_for
+from tests.pipeline import ROOT, Project
+from tests.reliability.case import Case
+from tests.specs import tiny_spec
+from tests.tiny_corpus import prepared
+
+KIND = "Signals"
+INTERRUPTED = "interrupted; the same command goes on where it stopped"
+SAME = "nothing: each run has left its state at its next step, and goes on to the same bytes"
+TERMINATED = Case(
+    f"SIGTERM, SIGHUP or Ctrl-C to `lnf run` (a scheduler's limit, `docker stop`): all gone in at most {LIMIT_S:.0f} s",
+    INTERRUPTED,
+    SAME,
+    proved="tests/reliability/test_signals.py::test_a_workflow_that_is_terminated_goes_on",
+)
+TWICE = Case(
+    "Ctrl-C twice",
+    INTERRUPTED,
+    "what was trained since the last state, minutes; the same bytes",
+    proved="tests/reliability/test_signals.py::test_twice_ends_at_once",
+)
+ALONE = Case(
+    "SIGTERM to `lnf train SPEC`",
+    "tiny/af_scf/0: stopped in epoch …; the same command goes on from there",
+    SAME,
+    proved="tests/reliability/test_signals.py::test_a_single_run_that_is_terminated_goes_on",
+)
+KILLED = Case(
+    "kill -9 of Snakemake, a worker, the Ray head",
+    "the last workflow here was killed; unlocking, and going on where it stopped",
+    "what was trained since the last state, minutes; the same bytes",
+    proved="tests/end_to_end/test_kills.py::test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes",
+)
+ROWS = [TERMINATED, TWICE, ALONE, KILLED]
+FOREVER = {"select__priors": ["af_scf"], "overrides__priors__af_scf__train": {"epochs": 100000, "elbo_samples": 2}}
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A project with a corpus and no results."""
+    project = finished.copy(tmp_path / "project", "data")
+    yield project
+    project.close()
+
+
+def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
+    """A workflow whose one run has some epochs behind it."""
+    workflow = project.workflow(**changes)
+    wait_for(lambda: project.result("af_scf", "state/worker.train.json").exists(), workflow)
+    wait_for(lambda: project.epochs("af_scf") >= 2, workflow)
+    return workflow
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_workflow_that_is_terminated_goes_on(finished: Project, project: Project, number: int) -> None:
+    only = {"select__priors": ["af_scf"]}
+    workflow = training(project, **only)
+    seen = project.epochs("af_scf")
+    os.kill(workflow.pid, number)
+    out, _ = workflow.communicate(timeout=PATIENCE_S)
+    assert workflow.returncode == 128 + number, out
+    TERMINATED.assert_seen(out)
+    wait_for(lambda: not project.processes())
+    state = project.result("af_scf", "state")
+    assert (state / "step.pt").exists() and not (state / "error.json").exists()
+    assert project.epochs("af_scf") >= seen
+    finish(project.workflow(**only))
+    for file in ("history.parquet", "evaluation"):
+        assert project.result("af_scf", file).read_bytes() == finished.result("af_scf", file).read_bytes()
+
+
+@pytest.mark.e2e
+def test_twice_ends_at_once(project: Project) -> None:
+    """Though its step never ends: the worker is stopped, as a step that takes minutes would be."""
+    workflow = training(project, **FOREVER)
+    worker = read_json(project.result("af_scf", "state/worker.train.json"))["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    os.kill(workflow.pid, signal.SIGINT)
+    wait_for(lambda: project.result("af_scf", "state/stop").exists(), workflow)
+    os.kill(workflow.pid, signal.SIGINT)
+    out, _ = workflow.communicate(timeout=PATIENCE_S)
+    assert workflow.returncode == 130
+    TWICE.assert_seen(out)
+    wait_for(lambda: not project.processes())
+
+
+def test_a_single_run_that_is_terminated_goes_on(tmp_path: Path) -> None:
+    data = prepared(tmp_path)
+    spec = tiny_spec("af_scf", epochs=60)
+    run = Run.from_dict({"spec": spec.to_dict()}, data)
+    for name in ("whole", "cut"):
+        write_json(tmp_path / name / "spec.json", run.to_dict())
+    train_run(spec, data, tmp_path / "whole", run.context)
+    command = [sys.executable, "-m", "lnf", "train", "cut/spec.json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    history = tmp_path / "cut" / "state" / "history.jsonl"
+    wait_for(lambda: history.exists() and len(history.read_text(encoding="utf-8").splitlines()) >= 2, process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    ALONE.assert_seen(said)
+    assert (tmp_path / "cut" / "state" / "step.pt").exists()
+    train_run(spec, data, tmp_path / "cut", run.context)
+    assert (tmp_path / "cut" / "history.parquet").read_bytes() == (tmp_path / "whole" / "history.parquet").read_bytes()
