@@ -32,7 +32,7 @@ def bounded(default: Any, **bounds: float) -> Any:
 
 
 def hints_of(cls: type) -> dict[str, Any]:
-    """Field -> type."""
+    """Field -> type; a generic class is no key of a cache to a type checker, hence the other function."""
     return _hints(cls)
 
 

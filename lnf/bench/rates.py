@@ -13,7 +13,8 @@ from torch import Tensor
 REPEATS = 7
 LARGE = ((1024, 1024, 1024), (2048, 1024, 1024), (4096, 500, 2000))
 STEP = (500, 2000)
-COPIED = 64 * 2**20
+COPIED = 256 * 2**20
+"""Bytes: more than caches hold."""
 
 
 @dataclass(frozen=True)

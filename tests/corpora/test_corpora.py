@@ -172,7 +172,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="this system has no /proc")
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(KILLED)
     environment = os.environ | {"PYTHONPATH": str(Path(workers.__file__).parents[3])}

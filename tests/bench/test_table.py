@@ -1,0 +1,43 @@
+"""`lnf bench` on real cases: each beside its floor, its target judged, the table kept."""
+
+from pathlib import Path
+
+import pytest
+
+from lnf.app.command_line import main
+from lnf.bench.cases import cases
+from lnf.system.files import read_json
+
+
+@pytest.mark.e2e
+def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
+    table = read_json(out)
+    (row,) = table["rows"]
+    assert (row["what"], row["setting"], row["prior"], row["batch"], row["length"]) == ("train", "jsb", "lstm", 5, 60)
+    assert row["floor_seconds"] > 0 and row["over_floor"] == pytest.approx(row["seconds"] / row["floor_seconds"])
+    assert row["peak_mb"] > 0 and table["threads"] == 1 and table["rates"]["large"] > table["rates"]["step"]["5"] > 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("jsb lstm train")]
+    assert line.endswith("1.4 reached" if row["over_floor"] <= 1.4 else "1.4 not reached")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--only", "nope"], "bench: --only nope: no such case; words are, for instance, ptb af_af train"),
+        (["--threads", "0"], "bench: --threads 0: 1 or more would be right"),
+        (["--against", "no-such-revision"], "bench: --against no-such-revision: fatal: invalid reference"),
+    ],
+)
+def test_a_wrong_wish_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *words]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"lnf: {line}") and len(said.splitlines()) == 1
+
+
+def test_every_row_is_trained_scored_and_drawn() -> None:
+    keys = [case.key for case in cases()]
+    assert len(keys) == len(set(keys)) == 5 * 3 + 5 + 5 * 2 * 4
+    aimed = [case for case in cases() if case.target is not None]
+    assert len(aimed) == 4 * 3 + 5 + 4
