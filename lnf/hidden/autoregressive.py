@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
-from lnf.kernels.made_inverse import made_to_latent
 
 
 class AutoregressiveHidden(HiddenFlow):
@@ -75,6 +74,8 @@ class _MADELayer(Layer):
         return torch.stack(values, -1), log_det
 
     def _compiled_to_latent(self, e: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        from lnf.kernels.made_inverse import made_to_latent  # numba takes a second to import: not where none is drawn
+
         y, log_det = made_to_latent(
             doubles(e),
             features_of(features, e),

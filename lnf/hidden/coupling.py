@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
-from lnf.kernels.coupling_inverse import coupling_to_latent
 
 
 class CouplingHidden(HiddenFlow):
@@ -62,6 +61,8 @@ class _CouplingLayer(Layer):
         return self._join(kept, y), log_det
 
     def _compiled_to_latent(self, kept: Tensor, changed: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        from lnf.kernels.coupling_inverse import coupling_to_latent  # numba takes a second to import
+
         y, log_det = coupling_to_latent(
             doubles(kept),
             doubles(changed),

@@ -1,6 +1,8 @@
 """The compiled inverses of MADE and coupling layers are the plain ones."""
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from lnf.hidden.autoregressive import AutoregressiveHidden
 from lnf.hidden.base import HiddenFlow, Transform
 from lnf.hidden.coupling import CouplingHidden
 from lnf.kernels import compiler
+from lnf.plan.config import ROOT
 from lnf.transforms.affine import Affine
 from lnf.transforms.nlsq import NLSq
 
@@ -107,3 +110,10 @@ def test_the_scalar_inverse_is_exact(far: float) -> None:
         back, slope = NLSq.to_noise(torch.tensor(y, dtype=torch.float64), list(raw_5))
         scale = abs(e) + abs(raw[0]) + math.exp(slope) * abs(y) + 1
         assert abs(back.item() - e) <= 1e-13 * scale and abs(slope.item() + log_slope) < 1e-8
+
+
+def test_who_draws_nothing_does_not_wait_for_numba() -> None:
+    code = (
+        "import sys, lnf.models.build, lnf.hidden.autoregressive, lnf.hidden.coupling; sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
