@@ -75,8 +75,9 @@ def attend(command: Sequence[str]) -> Ended:
 
     with stopping(ask, lambda: _signal(process, signal.SIGKILL)) as asked:
         process = subprocess.Popen(
-            [*command, *QUIET], stderr=subprocess.PIPE, encoding="utf-8", errors="replace", process_group=0
-        )
+            [*command, *QUIET], stderr=subprocess.PIPE, encoding="utf-8", errors="replace", process_group=0,
+            preexec_fn=_listen,
+        )  # fmt: skip
         if asked:  # before there was a process to be told
             _signal(process, signal.SIGINT)
         try:
@@ -87,6 +88,11 @@ def attend(command: Sequence[str]) -> Ended:
             if process.poll() is None:  # nothing is left behind, whatever went wrong here
                 _signal(process, signal.SIGKILL)
                 process.wait()
+
+
+def _listen() -> None:
+    """A shell that starts us in the background has us ignore Ctrl-C; what is told by it must not inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _status(process: "subprocess.Popen[str]", asked: Asked) -> int:

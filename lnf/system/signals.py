@@ -30,7 +30,10 @@ class Asked:
 
 @contextmanager
 def stopping(ask: Callable[[], None] = lambda: None, insist: Callable[[], None] | None = None) -> Iterator[Asked]:
-    """For the block, the first signal calls `ask`, and each further one `insist`, or else raises KeyboardInterrupt."""
+    """For the block, the first signal calls `ask`, and each further one `insist`, or else raises KeyboardInterrupt.
+
+    One that is ignored stays so: `nohup` and a shell's `&` mean it.
+    """
     asked = Asked()
 
     def heard(number: int, _: FrameType | None) -> None:
@@ -42,7 +45,8 @@ def stopping(ask: Callable[[], None] = lambda: None, insist: Callable[[], None] 
         else:
             insist()
 
-    before = {number: signal.signal(number, heard) for number in SIGNALS}
+    listened = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, heard) for number in listened}
     try:
         yield asked
     finally:

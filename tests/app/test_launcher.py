@@ -32,12 +32,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def attend(project: Path) -> "subprocess.Popen[bytes]":
+def attend(project: Path, *ignored: int) -> "subprocess.Popen[bytes]":
     """A launcher, in a process group of its own as under a terminal, whose job has begun."""
+
+    def ignore() -> None:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
     code = "import sys; from lnf.app.snakemake_process import *; sys.exit(attend(snakemake([], '1')).status)"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, process_group=0)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, process_group=0, preexec_fn=ignore)
     wait_for(lambda: ((project / "begun").exists() and alone.RECORD.exists()) or process.poll() is not None)
     assert process.poll() is None
     return process
@@ -67,6 +72,15 @@ def test_ctrl_c_is_waited_for(project: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(LIMIT_S) == 130
     assert not any(alone.LOCKS.glob("*"))  # Snakemake came to its own end
+
+
+def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(project: Path) -> None:
+    process = attend(project, signal.SIGINT, signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(LIMIT_S) == 128 + signal.SIGTERM  # the first that it heard
+    assert not any(alone.LOCKS.glob("*"))  # Snakemake, told by a SIGINT of ours, came to its own end
 
 
 def test_the_lock_of_an_unknown_workflow_is_left_alone(project: Path) -> None:
