@@ -67,7 +67,7 @@ class Section:
 
 @dataclass(frozen=True)
 class ModelSpec(Section):
-    """Sizes of the networks (units, layers) and the dropout probability."""
+    """Sizes of the networks (units, layers), the dropout probability, and what matrix products are taken in."""
 
     latent: int = bounded(50, minimum=1, maximum=4096)
     hidden: int = bounded(500, minimum=1, maximum=65536)
@@ -76,6 +76,7 @@ class ModelSpec(Section):
     flow_layers: int = bounded(5, minimum=1, maximum=256)
     flow_hidden: int = bounded(100, minimum=1, maximum=65536)
     dropout: float = bounded(0.2, minimum=0, exclusiveMaximum=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 @dataclass(frozen=True)

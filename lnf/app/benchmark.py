@@ -12,16 +12,19 @@ from lnf.errors import UserError
 from lnf.plan.config import ROOT
 
 
-def bench_against(only: Sequence[str], threads: int | None, revision: str | None, out: Path | None) -> None:
+def bench_against(
+    only: Sequence[str], threads: int | None, beside: int, revision: str | None, out: Path | None
+) -> None:
     """Measure the cases that have all the words `only`. Raises UserError for a revision that git does not know."""
-    if threads is not None and threads < 1:
-        raise UserError(f"bench: --threads {threads}: 1 or more would be right")
+    for option, value in (("--threads", threads), ("--beside", beside)):
+        if value is not None and value < 1:
+            raise UserError(f"bench: {option} {value}: 1 or more would be right")
     count = threads or len(os.sched_getaffinity(0))
     if revision is None:
-        bench(Wish(only, count, None, out))
+        bench(Wish(only, count, beside, None, out))
         return
     with _checked_out(revision) as folder:
-        bench(Wish(only, count, folder, out))
+        bench(Wish(only, count, beside, folder, out))
 
 
 @contextmanager

@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("bench", _bench, "Measure how fast it is, beside what this machine can do.")
     added.add_argument("--only", nargs="+", default=[], help="words of a case, e.g. ptb af_af train; else all of them")
     added.add_argument("--threads", type=int, help="of PyTorch; else one a core")
+    added.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
     added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
     added.add_argument("--json", type=Path, help="file for the table")
     added = command("run", _run, "Run a configuration's workflow.")
@@ -291,7 +292,7 @@ def _keep(arguments: Arguments) -> None:
 def _bench(arguments: Arguments) -> None:
     from lnf.app.benchmark import bench_against
 
-    bench_against(arguments.only, arguments.threads, arguments.against, arguments.json)
+    bench_against(arguments.only, arguments.threads, arguments.beside, arguments.against, arguments.json)
 
 
 def _run(arguments: Arguments) -> None:

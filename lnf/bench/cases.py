@@ -1,12 +1,12 @@
 """The cases of the benchmark and what each is aimed at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lnf.bench import work
 from lnf.bench.rates import Rates
-from lnf.bench.settings import DRAWN, ROWS, SAMPLED, SCORED, SETTINGS, Setting
+from lnf.bench.settings import DRAWN, LARGER, ROWS, SAMPLED, SCORED, SETTINGS, Setting
 from lnf.spec import Spec
 
 BACKWARD = 2
@@ -24,11 +24,15 @@ SAMPLING = {"lstm": 3.0, "af_scf": 2.5, "af_af": 6.0, "iaf_scf": 1.3}
 """At T = 256, B = 1, on ptb."""
 SCORING = 1.4
 """Targets of seconds over their floor, on a CPU in float32."""
+FASTER = {"ptb": 2.0, "jsb": 1.3}
+"""Target of float32's seconds over bfloat16's, of a step of AF/AF on a CPU with units for bfloat16."""
+EPOCH = {"lstm": 20.0, "af_af": 90.0, "iaf_scf": 150.0}
+"""Target of seconds of an epoch of ptb on a current data centre GPU."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table."""
+    """One row of the table. `precision`: float32, bfloat16, or tfloat32 (float32 as a GPU's matrix units take it)."""
 
     what: str
     setting: Setting
@@ -36,16 +40,20 @@ class Case:
     batch: int
     samples: int
     length: int
+    precision: str = "float32"
 
     @property
     def spec(self) -> Spec:
-        """The paper's settings of the row."""
-        return self.setting.spec(self.prior)
+        """The paper's settings of the row, but for the precision."""
+        spec = self.setting.spec(self.prior)
+        model = replace(spec.model, precision="bfloat16" if self.precision == "bfloat16" else "float32")
+        return replace(spec, model=model)
 
     @property
     def key(self) -> str:
         """The row in words."""
-        return f"{self.setting.name} {self.prior} {self.what} B={self.batch} S={self.samples} T={self.length}"
+        size = f"B={self.batch} S={self.samples} T={self.length}"
+        return f"{self.setting.name} {self.prior} {self.what} {self.precision} {size}"
 
     @property
     def rows(self) -> int:
@@ -55,12 +63,25 @@ class Case:
     @property
     def target(self) -> float | None:
         """What seconds over floor should be at most, if it was said."""
+        if self.precision != "float32":
+            return None
         if self.what == "train":
             return TRAINING[self.setting.name].get(self.prior)
         if self.what == "nll":
             return SCORING
         longest = self.batch == 1 and self.length == SAMPLED[-1] and self.setting.name == "ptb"
         return SAMPLING.get(self.prior) if longest else None
+
+    @property
+    def faster_target(self) -> float | None:
+        """How many times as fast as float32 it should be at least, if it was said."""
+        told = self.what == "train" and self.precision == "bfloat16" and self.prior == "af_af"
+        return FASTER.get(self.setting.name) if told else None
+
+    @property
+    def steps_an_epoch(self) -> float | None:
+        """Training steps of an epoch of the real corpus, as if none of its batches had padding."""
+        return self.setting.epoch / (self.batch * self.length) if self.what == "train" else None
 
     def work(self, spec: Spec) -> work.Work:
         """The operations of its matrix products."""
@@ -73,27 +94,38 @@ class Case:
     def floor(self, spec: Spec, rates: Rates, parameters: int) -> float:
         """Seconds below which no implementation of these products gets on this machine."""
         needed = self.work(spec)
-        seconds = needed.large / rates.large + needed.step / rates.step[self.rows]
+        seconds = needed.large / rates.large + needed.step / rates.step + needed.pair / rates.pair
         return seconds + (ADAM * BYTES * parameters / rates.copy if self.what == "train" else 0.0)
 
     def told(self, threads: int, repeats: int) -> dict[str, Any]:
         """What the process that measures it must be told."""
         size = {"width": self.setting.width, "max_length": self.setting.max_length}
         return {"spec": self.spec.to_dict(), "shape": size, "what": self.what, "batch": self.batch,
-                "samples": self.samples, "length": self.length, "repeats": repeats, "threads": threads}  # fmt: skip
+                "samples": self.samples, "length": self.length, "repeats": repeats, "threads": threads,
+                "tfloat32": self.precision == "tfloat32"}  # fmt: skip
 
 
-def cases() -> Iterator[Case]:
-    """Every case, the quick ones of a setting first."""
+def cases(on_gpu: bool) -> Iterator[Case]:
+    """Every case; float32 and bfloat16 of a row follow each other. A GPU's matrix units take float32 as tfloat32; it is
+    filled by larger batches than the paper's, too.
+    """
+    precisions = ("tfloat32", "bfloat16") if on_gpu else ("float32", "bfloat16")
+    for case in _cases(LARGER if on_gpu else (1,), SAMPLED[-1:] if on_gpu else SAMPLED):
+        for precision in precisions if case.what != "sample" else precisions[:1]:
+            yield replace(case, precision=precision)
+
+
+def _cases(batches: tuple[int, ...], drawn_lengths: tuple[int, ...]) -> Iterator[Case]:
     for setting in SETTINGS.values():
         for prior in ROWS:
             samples = setting.samples_of(setting.spec(prior))
-            yield Case("train", setting, prior, setting.batch, samples, setting.length)
+            for times in batches if setting.name == "ptb" and prior in EPOCH else (1,):
+                yield Case("train", setting, prior, times * setting.batch, samples, setting.length)
     for prior in ROWS:
         setting = SETTINGS["ptb"]
         samples = 1 if prior == "lstm" else SCORED
         yield Case("nll", setting, prior, setting.batch, samples, setting.length)
     for prior in ROWS:
         for drawn in DRAWN:
-            for length in SAMPLED:
+            for length in drawn_lengths:
                 yield Case("sample", SETTINGS["ptb"], prior, drawn, 1, length)

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -15,14 +16,17 @@ import torch
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.build import build_model
 from lnf.models.objectives import objective
-from lnf.spec import Spec
+from lnf.spec import ModelSpec, Spec
 
 
 def measure(told: dict[str, Any]) -> dict[str, Any]:
-    """{seconds: of each repetition, peak_mb}. `told`: spec, shape, what, batch, samples, length, repeats, threads."""
-    torch.set_num_threads(told["threads"])
+    """{seconds: of each repetition, peak_mb}. `told`: spec, shape, what, batch, samples, length, repeats, threads, and
+    whether a GPU may take float32 as tfloat32.
+    """
+    _settle(told["threads"])
     torch.manual_seed(0)
-    spec, size = Spec.from_dict(told["spec"]), told["shape"]
+    torch.set_float32_matmul_precision("high" if told["tfloat32"] else "highest")
+    spec, size = _spec(told["spec"]), told["shape"]
     shape = CorpusShape(spec.kind, size["width"], size["max_length"], torch.full((size["max_length"] + 1,), -5.0))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(spec, shape).to(device)
@@ -39,6 +43,30 @@ def measure(told: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds, "peak_mb": peak, "device": str(device)}
 
 
+def _spec(values: dict[str, Any]) -> Spec:
+    """The spec; another revision's may have no precision to choose, and takes products in float32."""
+    model = dict(values["model"])
+    if model["precision"] == "float32" and not hasattr(ModelSpec, "precision"):
+        del model["precision"]
+    return Spec.from_dict({**values, "model": model})
+
+
+def _settle(threads: int) -> None:
+    """As a run does; another revision's runs may ask for threads only."""
+    try:
+        from lnf.runs.machine import settle
+    except ImportError:
+        torch.set_num_threads(threads)
+    else:
+        settle(threads)
+
+
+def _products(spec: Spec, device: torch.device) -> AbstractContextManager[object]:
+    """The dtype of products that the spec asks for; another revision's may have none to choose."""
+    precision = getattr(spec.model, "precision", "float32")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
 def _training(
     model: Any, spec: Spec, shape: CorpusShape, told: dict[str, Any], device: torch.device
 ) -> Callable[[], None]:
@@ -47,7 +75,8 @@ def _training(
     batch = _batch(spec, shape, told).to(device)
 
     def step() -> None:
-        terms = objective(model, batch, 0.5, told["samples"])
+        with _products(spec, device):
+            terms = objective(model, batch, 0.5, told["samples"])
         (terms.loss_B / (batch.lengths_B + 1)).mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
         optimizer.step()
@@ -65,7 +94,8 @@ def _scoring(
 
     @torch.no_grad()
     def score() -> None:
-        model.terms(batch, told["samples"])
+        with _products(spec, device):
+            model.terms(batch, told["samples"])
 
     return score
 

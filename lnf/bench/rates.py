@@ -5,7 +5,7 @@ The best of several sizes and repetitions, at the threads that the measurements 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
@@ -19,40 +19,49 @@ COPIED = 256 * 2**20
 
 @dataclass(frozen=True)
 class Rates:
-    """Operations a second of large products and of those with `rows` rows; bytes a second of a copy."""
+    """Operations a second of large products, of a recurrent one, and of two of these side by side (both directions of a
+    layer); bytes a second of a copy.
+    """
 
     large: float
-    step: dict[int, float]
+    step: float
+    pair: float
     copy: float
 
-    def drift(self, later: "Rates") -> float:
-        """The largest relative difference of a later measurement."""
-        pairs = [(self.large, later.large), (self.copy, later.copy)]
-        pairs += [(rate, later.step[rows]) for rows, rate in self.step.items()]
-        return max(abs(one - other) / max(one, other) for one, other in pairs)
+    def mean(self, later: "Rates") -> "Rates":
+        """The rates half way to a later measurement."""
+        return Rates(*((one + other) / 2 for one, other in zip(astuple(self), astuple(later), strict=True)))
 
 
-def measure(rows: set[int], device: torch.device, dtype: torch.dtype = torch.float32) -> Rates:
-    """The rates of a device."""
+def measure(rows: int, device: torch.device, dtype: torch.dtype = torch.float32) -> Rates:
+    """The rates of a device, `rows` sequences being at a step together."""
     large = max(_product_rate(*size, device, dtype) for size in LARGE)
-    step = {count: _product_rate(count, *STEP, device, dtype) for count in sorted(rows)}
+    step, pair = (_product_rate(rows, *STEP, device, dtype, side_by_side) for side_by_side in (1, 2))
     source = torch.empty(COPIED, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    return Rates(large, step, 2 * COPIED / _best(lambda: target.copy_(source), device))
+    return Rates(large, step, pair, 2 * COPIED / _best(lambda: target.copy_(source), device))
 
 
-def _product_rate(rows: int, inputs: int, outputs: int, device: torch.device, dtype: torch.dtype) -> float:
-    left, right = torch.randn(rows, inputs, device=device), torch.randn(inputs, outputs, device=device)
-    left, right = left.to(dtype), right.to(dtype)
+def _product_rate(
+    rows: int, inputs: int, outputs: int, device: torch.device, dtype: torch.dtype, side_by_side: int = 1
+) -> float:
+    """The best of the layouts that the right side may have: an LSTM's weights are used both ways."""
+    left = torch.randn(side_by_side, rows, inputs, device=device).to(dtype)
+    right = torch.randn(side_by_side, inputs, outputs, device=device).to(dtype)
+    turned = right.transpose(1, 2).contiguous().transpose(1, 2)
+    return max(_rate(left, one) for one in (right, turned))
+
+
+def _rate(left: Tensor, right: Tensor) -> float:
     out = left @ right
-    operations = 2.0 * rows * inputs * outputs
+    operations = 2.0 * left.numel() * right.shape[-1]
     calls = max(1, int(2e8 / operations))  # so that a clock can tell
 
     def many() -> None:
         for _ in range(calls):
-            torch.mm(left, right, out=out)
+            torch.bmm(left, right, out=out)
 
-    return calls * operations / _best(many, device)
+    return calls * operations / _best(many, left.device)
 
 
 def _best(call: Callable[[], Tensor | None], device: torch.device) -> float:

@@ -15,6 +15,8 @@ DRAWN = (1, 16)
 """How many are drawn together."""
 SCORED = 30
 """Importance samples a sequence."""
+LARGER = (1, 4, 16)
+"""Times the paper's batch, where a device is not filled by it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Setting:
     length: int
     max_length: int
     width: int
+
+    @property
+    def epoch(self) -> int:
+        """Steps of time of all training sequences."""
+        steps: int = config.read()["corpora"][self.corpus]["prepare"]["expect"]["steps"]["train"]
+        return steps
 
     def spec(self, prior: str) -> Spec:
         """The paper's settings of a row."""

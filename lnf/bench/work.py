@@ -1,8 +1,9 @@
 """How many floating-point operations the matrix products of a step cost at least, by the shape of the product.
 
 A product of [R, I] with [I, O] is 2 R I O operations. Its rate hangs on its rows R: `large` has a row for every step of
-every sequence, `step` only one for every sequence, because steps wait for each other. Positions are look-ups and cost
-nothing; masked products count densely; padding is no work. Axes: B sequences, S samples, T steps.
+every sequence, `step` only one for every sequence, because steps wait for each other, `pair` the same for both
+directions of a layer, which do not wait for one another. Positions are look-ups and cost nothing; masked products count
+densely; padding is no work. Axes: B sequences, S samples, T steps.
 """
 
 from dataclasses import dataclass
@@ -17,17 +18,18 @@ class Work:
 
     large: float = 0.0
     step: float = 0.0
+    pair: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.large + other.large, self.step + other.step)
+        return Work(self.large + other.large, self.step + other.step, self.pair + other.pair)
 
     def __mul__(self, times: float) -> "Work":
-        return Work(self.large * times, self.step * times)
+        return Work(self.large * times, self.step * times, self.pair * times)
 
     @property
     def total(self) -> float:
         """All operations."""
-        return self.large + self.step
+        return self.large + self.step + self.pair
 
 
 def scores(spec: Spec, shape: CorpusShape, batch: int, samples: int, length: int) -> Work:
@@ -67,7 +69,8 @@ def _stack(inputs: int, model: ModelSpec, directions: int, rows: float, steps: f
     for layer in range(model.layers):
         width = inputs if layer == 0 else directions * model.hidden
         total += _product(rows, width, directions * 4 * model.hidden)
-        total += Work(step=2.0 * steps * directions * model.hidden * 4 * model.hidden)
+        recurrent = 2.0 * steps * directions * model.hidden * 4 * model.hidden
+        total += Work(pair=recurrent) if directions == 2 else Work(step=recurrent)
     return total
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
+from lnf.nn.linear import Linear, linear
 
 
 class AutoregressiveHidden(HiddenFlow):
@@ -87,15 +88,14 @@ class _MADELayer(Layer):
 
     def _parameters_of(self, y: Tensor, context_features: Tensor) -> list[Tensor]:
         """P raw parameters [..., H]."""
-        linear = nn.functional.linear
         x = linear(y, self.input.weight * self.in_mask, self.input.bias) + context_features
         x = linear(x.relu(), self.hidden.weight * self.hidden_mask, self.hidden.bias).relu()
         x = linear(x, self.output.weight * self.out_mask, self.output.bias)
         return list(x.chunk(self.transform.parameters, dim=-1))
 
 
-def _linear(inputs: int, outputs: int, bound: float) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
+def _linear(inputs: int, outputs: int, bound: float) -> Linear:
+    layer = Linear(inputs, outputs)
     nn.init.uniform_(layer.weight, -bound, bound)
     nn.init.zeros_(layer.bias)
     return layer

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 from lnf.hidden.compiled import PackedNet, doubles, features_of, usable
+from lnf.nn.linear import Linear
 
 
 class CouplingHidden(HiddenFlow):
@@ -36,9 +37,9 @@ class _CouplingLayer(Layer):
         self.kept = latent // 2
         self.changed = latent - self.kept
         self.context = context(width)
-        self.input = nn.Linear(self.kept, width)
-        self.hidden = nn.Linear(width, width)
-        self.output = nn.Linear(width, transform.parameters * self.changed)
+        self.input = Linear(self.kept, width)
+        self.hidden = Linear(width, width)
+        self.output = Linear(width, transform.parameters * self.changed)
         self._net = PackedNet(self.input, self.hidden, self.output)
         nn.init.uniform_(self.context.get_parameter("weight"), -0.07, 0.07)
         for layer in (self.input, self.hidden, self.output):

@@ -3,8 +3,11 @@
 Axes: B batch, T time, H latent size, U units.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from lnf.nn.lstm import BiLSTM
 from lnf.nn.positions import position_codes
@@ -27,7 +30,37 @@ class Decoder(nn.Module):
     def forward(self, z_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """Features [B, T, H + 2 U]."""
         outputs = self.lstm(z_BTH, position_codes(mask_BT, self.max_length), mask_BT)
-        ahead, back = outputs.chunk(2, dim=-1)
-        before = nn.functional.pad(ahead[:, :-1], (0, 0, 1, 0))
-        after = nn.functional.pad(back[:, 1:], (0, 0, 0, 1))
-        return torch.cat([z_BTH, before, after], dim=-1)
+        features: Tensor = _Beside.apply(z_BTH, outputs, mask_BT)  # type: ignore[no-untyped-call]
+        return features
+
+
+class _Beside(torch.autograd.Function):
+    """[z_t; F_{t-1}; R_{t+1}] written into one buffer, and its gradient into one: of slices, shifts and a concatenation
+    autograd would make six of that size.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z_BTH: Tensor, outputs_BTX: Tensor, mask_BT: Tensor) -> Tensor:
+        ctx.latent, ctx.units = z_BTH.shape[-1], outputs_BTX.shape[-1] // 2
+        features = z_BTH.new_zeros(*z_BTH.shape[:-1], ctx.latent + outputs_BTX.shape[-1])
+        z, before, after = features.split([ctx.latent, ctx.units, ctx.units], dim=-1)
+        ahead, back = outputs_BTX.chunk(2, dim=-1)
+        z.copy_(z_BTH)
+        before[:, 1:] = ahead[:, :-1]
+        after[:, :-1] = back[:, 1:]
+        after[:, :-1].masked_fill_(~mask_BT[:, 1:, None], 0)
+        ctx.save_for_backward(mask_BT)
+        ctx.outputs_like = torch.empty_like(outputs_BTX, device="meta")
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        (mask_BT,) = ctx.saved_tensors
+        d_z, d_before, d_after = grads[0].split([ctx.latent, ctx.units, ctx.units], dim=-1)
+        d_outputs = torch.zeros_like(ctx.outputs_like, device=d_z.device)
+        d_ahead, d_back = d_outputs.chunk(2, dim=-1)
+        d_ahead[:, :-1] = d_before[:, 1:]
+        d_back[:, 1:] = d_after[:, :-1]
+        d_back.masked_fill_(~mask_BT[..., None], 0)
+        return d_z, d_outputs, None

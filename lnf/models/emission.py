@@ -6,6 +6,8 @@ Axes: B batch, T time, V vocabulary size or number of keys, E embedding, F featu
 import torch
 from torch import Tensor, nn
 
+from lnf.nn.linear import Linear, linear
+
 
 class Emission(nn.Module):
     """p(x_t | features): W2 (W1 features + b1) + b2 with W2 = the embedding (docs/paper.md 3e "Decoder").
@@ -17,18 +19,18 @@ class Emission(nn.Module):
         super().__init__()
         self.kind = kind
         self.embedding = nn.Parameter(torch.empty(width, embedding).uniform_(-0.07, 0.07))
-        self.hidden = nn.Linear(features, embedding)
+        self.hidden = Linear(features, embedding)
         self.bias = nn.Parameter(torch.zeros(width))
         nn.init.uniform_(self.hidden.weight, -0.07, 0.07)
         nn.init.zeros_(self.hidden.bias)
 
     def embed(self, x: Tensor) -> Tensor:
         """x [B, T] or [B, T, V] to [B, T, E]; music adds the rows of the keys that are on."""
-        return nn.functional.embedding(x, self.embedding) if self.kind == "text" else x @ self.embedding
+        return nn.functional.embedding(x, self.embedding) if self.kind == "text" else linear(x, self.embedding.T)
 
     def logits(self, features: Tensor) -> Tensor:
         """[..., F] to [..., V]."""
-        return nn.functional.linear(self.hidden(features), self.embedding, self.bias)
+        return linear(self.hidden(features), self.embedding, self.bias)
 
     def nll(self, features: Tensor, x: Tensor) -> Tensor:
         """-log p(x_t | features), [...], in nats; x broadcasts against the features' leading axes."""

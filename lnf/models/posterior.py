@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from lnf.nn.linear import Linear
 from lnf.nn.lstm import BiLSTM
 from lnf.nn.positions import position_codes
 
@@ -22,7 +23,7 @@ class Posterior(nn.Module):
         super().__init__()
         self.max_length = max_length
         self.lstm = BiLSTM(embedding, units, layers, max_length)
-        self.head = nn.Linear(2 * units, 2 * latent)
+        self.head = Linear(2 * units, 2 * latent)
         nn.init.uniform_(self.head.weight, -0.07, 0.07)
         nn.init.zeros_(self.head.bias)
 

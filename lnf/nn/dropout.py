@@ -19,5 +19,5 @@ class Dropout(nn.Module):
         """Zero elements with probability p and scale the rest by 1 / (1 - p)."""
         if not self.training or self.p == 0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep.div_(1 - self.p)
+        keep = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - self.p, generator=self.generator)
+        return torch.where(keep, x / (1 - self.p), 0)

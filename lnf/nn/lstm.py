@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from lnf.nn.dropout import Dropout
-from lnf.nn.positions import PositionTable
-from lnf.nn.recurrence import lstm_cell, lstm_recurrence
+from lnf.nn.linear import linear
+from lnf.nn.positions import PositionTable, shared_codes
+from lnf.nn.recurrence import Layout, lstm_cell, lstm_layer
 
 
 class LSTMLayer(nn.Module):
@@ -31,10 +32,24 @@ class LSTMLayer(nn.Module):
         self.bias_ih = nn.Parameter(torch.empty(directions, 4 * units).uniform_(-bound, bound))
         self.bias_hh = nn.Parameter(torch.empty(directions, 4 * units).uniform_(-bound, bound))
 
+    def base(self, steps: int, position_TLX: Tensor | None = None) -> Tensor:
+        """What gates are made of beside x and h, [D, T, L, G]: biases and position, [T, L, D * G] of L lengths."""
+        bias_DG = self.bias_ih + self.bias_hh
+        bias_DTLG: Tensor = bias_DG[:, None, None].expand(-1, steps, -1, -1)
+        if position_TLX is None:
+            return bias_DTLG
+        position_DTLG: Tensor = position_TLX.unflatten(-1, bias_DG.shape).permute(2, 0, 1, 3)
+        base_DTLG: Tensor = position_DTLG + bias_DTLG
+        return base_DTLG
+
+    def forward(self, x_TNI: Tensor, base_DTLG: Tensor, state: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        """Outputs [T, N, D * U] from the state (h, c) [D, N, U]."""
+        return lstm_layer(x_TNI, self.weight_ih, self.weight_hh, base_DTLG, state, layout)
+
     def project(self, x: Tensor) -> Tensor:
         """Inputs [..., I] to the input's share of the gates, biases included, [..., D * G]."""
         bias = (self.bias_ih + self.bias_hh).flatten()
-        return nn.functional.linear(x, self.weight_ih.flatten(0, 1), bias)
+        return linear(x, self.weight_ih.flatten(0, 1), bias)
 
 
 @dataclass(frozen=True)
@@ -64,12 +79,13 @@ class LSTM(nn.Module):
 
     def forward(self, x_BTI: Tensor, codes_BT2: Tensor, state: State) -> Tensor:
         """Top-layer outputs [B, T, U] after consuming x_0..x_t, from `state`."""
+        shared = shared_codes(codes_BT2)
+        layout = Layout(shared.length_B, None)
         h_TBU = x_BTI.transpose(0, 1)
         for n, layer in enumerate(self._layers()):
-            gates_TBG = layer.project(h_TBU if n == 0 else self.dropout(h_TBU))
-            if n == 0:
-                gates_TBG = gates_TBG + self.position(codes_BT2.transpose(0, 1))
-            h_TBU = lstm_recurrence(gates_TBG[:, None], layer.weight_hh, state.h[n][None], state.c[n][None])[:, 0]
+            base_DTLG = layer.base(len(h_TBU), self.position(shared.codes_TL2) if n == 0 else None)
+            x_TBI = h_TBU if n == 0 else self.dropout(h_TBU)
+            h_TBU = layer(x_TBI, base_DTLG, (state.h[n][None], state.c[n][None]), layout)
         return h_TBU.transpose(0, 1)
 
     def step(self, x_BI: Tensor, position_BG: Tensor, state: State) -> State:
@@ -77,7 +93,7 @@ class LSTM(nn.Module):
         h, c = list(state.h), list(state.c)
         for n, layer in enumerate(self._layers()):
             gates_BG = layer.project(x_BI) + position_BG if n == 0 else layer.project(self.dropout(h[n - 1]))
-            h[n], c[n] = lstm_cell(gates_BG + state.h[n] @ layer.weight_hh[0].T, state.c[n])
+            h[n], c[n] = lstm_cell(gates_BG + linear(state.h[n], layer.weight_hh[0]), state.c[n])
         return State(h, c)
 
     def _layers(self) -> list[LSTMLayer]:
@@ -98,23 +114,21 @@ class BiLSTM(nn.Module):
         )
 
     def forward(self, x_BTI: Tensor, codes_BT2: Tensor, mask_BT: Tensor) -> Tensor:
-        """Top-layer outputs [B, T, 2 U], forward then backward direction, zero on padding."""
-        mask_TB1 = mask_BT.T[..., None]
+        """Top-layer outputs [B, T, 2 U], forward then backward direction. Padding comes after the real steps of either
+        direction, meets no output but its own, and may hold anything finite.
+        """
+        shared = shared_codes(codes_BT2)
         reversal_TB = _reversal_within_length(mask_BT)
-        inputs_TBI = x_BTI.transpose(0, 1)
-        position_TBG = self.position(codes_BT2.transpose(0, 1))
-        for layer in self.layers:
+        layout = Layout(shared.length_B, _rows(reversal_TB).flatten())
+        ahead, back = self.position(shared.codes_TL2).chunk(2, dim=-1)
+        position_TLX = torch.cat([ahead, _reorder(back, reversal_TB[:, shared.row_L])], dim=-1)
+        h_TBU = x_BTI.transpose(0, 1)
+        for n, layer in enumerate(self.layers):
             assert isinstance(layer, LSTMLayer)
-            gates_TBG = layer.project(inputs_TBI)
-            if position_TBG is not None:
-                gates_TBG, position_TBG = gates_TBG + position_TBG, None
-            ahead, back = gates_TBG.chunk(2, dim=-1)
-            gates_TDBG = torch.stack([ahead, _reorder(back, reversal_TB)], dim=1)
-            zeros_DBU = gates_TBG.new_zeros(2, gates_TBG.shape[1], layer.units)
-            h_TDBU = lstm_recurrence(gates_TDBG, layer.weight_hh, zeros_DBU, zeros_DBU)
-            outputs = torch.cat([h_TDBU[:, 0], _reorder(h_TDBU[:, 1], reversal_TB)], dim=-1)
-            inputs_TBI = outputs.masked_fill(~mask_TB1, 0)
-        return inputs_TBI.transpose(0, 1)
+            base_DTLG = layer.base(len(h_TBU), position_TLX if n == 0 else None)
+            zeros_DBU = h_TBU.new_zeros(2, h_TBU.shape[1], layer.units)
+            h_TBU = layer(h_TBU, base_DTLG, (zeros_DBU, zeros_DBU), layout)
+        return h_TBU.transpose(0, 1)
 
 
 def _position_table(max_length: int, units: int, directions: int) -> PositionTable:
@@ -131,6 +145,11 @@ def _reversal_within_length(mask_BT: Tensor) -> Tensor:
     return torch.where(steps_T1 < lengths_B, lengths_B - 1 - steps_T1, steps_T1)
 
 
+def _rows(index_TB: Tensor) -> Tensor:
+    """Which row of T * B an index of steps picks, [T, B]."""
+    return index_TB * index_TB.shape[1] + torch.arange(index_TB.shape[1], device=index_TB.device)
+
+
 def _reorder(x_TBX: Tensor, index_TB: Tensor) -> Tensor:
     reordered: Tensor = _Reorder.apply(x_TBX, index_TB)  # type: ignore[no-untyped-call]
     return reordered
@@ -142,8 +161,7 @@ class _Reorder(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_TBX: Tensor, index_TB: Tensor) -> Tensor:
         ctx.save_for_backward(index_TB)
-        rows = index_TB * index_TB.shape[1] + torch.arange(index_TB.shape[1], device=index_TB.device)
-        return x_TBX.flatten(0, 1).index_select(0, rows.flatten()).view(x_TBX.shape)
+        return x_TBX.flatten(0, 1).index_select(0, _rows(index_TB).flatten()).view(x_TBX.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:

@@ -1,16 +1,25 @@
-"""The LSTM recurrence over precomputed input projections, with a hand-written backward pass.
+"""One LSTM layer over all steps of a batch, one- or two-directional, with a hand-written backward pass.
 
-Everything that does not depend on the former step is left to the caller as one large product. The backward pass does
-the same: only the chain through time is a loop, the gradient of the recurrent weights is one product over all steps.
+Only the chain through time is a loop. All else is done for a stretch of steps at once, few enough that the loop finds
+in the caches what was just written there. Gates and cells are kept for the way back, once; the gradient of the gates
+lives as long as its stretch.
 
-Axes: T time, D directions (1 or 2, run side by side), N batch, U units, G = 4 U gates in PyTorch's order i, f, g, o.
+Axes: T time, D directions (1, or 2 side by side), N batch rows, I inputs, U units, G = 4 U gates in PyTorch's order
+i, f, g, o, L distinct lengths, C steps of a stretch. Each direction counts steps in its own order of time.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from lnf.nn.precision import product_dtype
+
+STRETCH_BYTES = 20 * 2**20
+"""Of gates in a stretch: what caches of a current CPU hold beside the weights."""
 
 
 def lstm_cell(gates_NG: Tensor, c_NU: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,65 +29,219 @@ def lstm_cell(gates_NG: Tensor, c_NU: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-def lstm_recurrence(gates_TDNG: Tensor, weight_DGU: Tensor, h0_DNU: Tensor, c0_DNU: Tensor) -> Tensor:
-    """Outputs h [T, D, N, U] of gates_t + W h_{t-1} run through the cell, from the state (h0, c0)."""
-    outputs: Tensor = _Recurrence.apply(gates_TDNG, weight_DGU, h0_DNU, c0_DNU)  # type: ignore[no-untyped-call]
+@dataclass(frozen=True)
+class Layout:
+    """Which row of the inputs is where.
+
+    length_N: which of the L distinct lengths a row has. order_R: the row of x, of T * N, that the second direction
+    meets at each of its steps; a permutation that is its own inverse; None if there is one direction.
+    """
+
+    length_N: Tensor
+    order_R: Tensor | None
+
+    def same_length(self, lengths: int) -> Tensor:
+        """Whether a row has the l-th length, [L, N]; of one length that all rows share, all have it."""
+        if lengths == 1:
+            return torch.ones_like(self.length_N)[None]
+        return torch.nn.functional.one_hot(self.length_N, lengths).T
+
+    def directed(self, x_TNX: Tensor, direction: int, steps: slice) -> Tensor:
+        """The rows of a stretch as a direction meets them, [C * N, X]."""
+        rows = slice(steps.start * x_TNX.shape[1], steps.stop * x_TNX.shape[1])
+        flat = x_TNX.flatten(0, 1)
+        return flat[rows] if direction == 0 else flat.index_select(0, self._order(rows))
+
+    def place(self, target_TNX: Tensor, direction: int, steps: slice, rows_RX: Tensor) -> None:
+        """Write the rows of a stretch of a direction, [C * N, X], where they belong in time."""
+        rows = slice(steps.start * target_TNX.shape[1], steps.stop * target_TNX.shape[1])
+        flat = target_TNX.flatten(0, 1)
+        if direction == 0:
+            flat[rows] = rows_RX
+        else:
+            flat.index_copy_(0, self._order(rows), rows_RX)
+
+    def add(self, target_TNX: Tensor, direction: int, steps: slice, rows_RX: Tensor) -> None:
+        """Add the rows of a stretch of a direction, [C * N, X], where they belong in time."""
+        self.place(target_TNX, direction, steps, self.directed(target_TNX, direction, steps) + rows_RX)
+
+    def _order(self, rows: slice) -> Tensor:
+        assert self.order_R is not None, "a second direction needs the order of its steps"
+        return self.order_R[rows]
+
+
+def lstm_layer(
+    x_TNI: Tensor,
+    weight_ih_DGI: Tensor,
+    weight_hh_DGU: Tensor,
+    base_DTLG: Tensor,
+    state: tuple[Tensor, Tensor],
+    layout: Layout,
+) -> Tensor:
+    """Outputs h [T, N, D U], in the order of time, from the state (h, c) [D, N, U].
+
+    Gates are W_ih x + W_hh h + base, the base (bias and position) being one for all rows of a length. Products are
+    taken in `product_dtype`, all else in the dtype of the weights.
+    """
+    x_TNI = x_TNI.to(weight_hh_DGU.dtype)
+    settings = (layout, product_dtype(x_TNI), torch.is_grad_enabled())
+    with torch.autocast(x_TNI.device.type, enabled=False):
+        outputs: Tensor = _Layer.apply(settings, x_TNI, weight_ih_DGI, weight_hh_DGU, base_DTLG, *state)  # type: ignore[no-untyped-call]
     return outputs
 
 
-class _Recurrence(torch.autograd.Function):
+class _Layer(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gates_TDNG: Tensor, weight_DGU: Tensor, h0: Tensor, c0: Tensor) -> Tensor:
-        units = weight_DGU.shape[-1]
-        shape = (*gates_TDNG.shape[:-1], units)
-        act_TDNG = torch.empty_like(gates_TDNG, memory_format=torch.contiguous_format)
-        c_TDNU, tanh_c_TDNU, h_TDNU = (gates_TDNG.new_empty(shape) for _ in range(3))
-        recurrent_DUG = weight_DGU.transpose(1, 2).contiguous()
-        h, c = h0, c0
-        for gates, act, i, f, g, o, c_new, tanh_c, h_new in zip(
-            gates_TDNG.unbind(),
-            act_TDNG.unbind(),
-            *(part.unbind() for part in act_TDNG.split(units, dim=-1)),
-            c_TDNU.unbind(),
-            tanh_c_TDNU.unbind(),
-            h_TDNU.unbind(),
-            strict=True,
-        ):
-            torch.baddbmm(gates, h, recurrent_DUG, out=act)
-            i.sigmoid_(), f.sigmoid_(), g.tanh_(), o.sigmoid_()
-            torch.mul(f, c, out=c_new).addcmul_(i, g)
-            torch.tanh(c_new, out=tanh_c)
-            torch.mul(o, tanh_c, out=h_new)
-            h, c = h_new, c_new
-        ctx.save_for_backward(act_TDNG, c_TDNU, tanh_c_TDNU, h_TDNU, weight_DGU, h0, c0)
-        return h_TDNU
+    def forward(
+        ctx: Any, settings: Any, x: Tensor, weight_ih: Tensor, weight_hh: Tensor, base: Tensor, h: Tensor, c: Tensor
+    ) -> Tensor:
+        layout, products, kept = settings
+        x = x.contiguous()
+        (steps, rows, _), (directions, gates, units) = x.shape, weight_hh.shape
+        stretches = list(_stretches(steps, directions * rows * gates * x.element_size()))
+        room = steps if kept else stretches[0].stop
+        act_DTNG, c_DTNU = x.new_empty(directions, room, rows, gates), x.new_empty(directions, room, rows, units)
+        h_DCNU = x.new_empty(directions, stretches[0].stop, rows, units)
+        out_TNX = x.new_empty(steps, rows, directions * units)
+        to_gates_DIG, recurrent_DUG = (weight.to(products).transpose(1, 2) for weight in (weight_ih, weight_hh))
+        recurrent_DUG = recurrent_DUG.contiguous()
+        first = (h, c)
+        for span in stretches:
+            here = span if kept else slice(0, span.stop - span.start)
+            act_DCNG = act_DTNG[:, here]
+            for direction, act_CNG in enumerate(act_DCNG):
+                _spread(base[direction, span], layout.length_N, act_CNG)
+                _add_product(act_CNG.flatten(0, 1), layout.directed(x, direction, span), to_gates_DIG[direction])
+            h, c = _run(act_DCNG, c_DTNU[:, here], h_DCNU, (h, c), recurrent_DUG)
+            for direction in range(directions):
+                rows_RU = h_DCNU[direction, : span.stop - span.start].flatten(0, 1)
+                layout.place(out_TNX.unflatten(2, (directions, units))[:, :, direction], direction, span, rows_RU)
+        if kept:
+            ctx.save_for_backward(x, weight_ih, weight_hh, *first, act_DTNG, c_DTNU)
+            ctx.layout, ctx.products, ctx.lengths = layout, products, base.shape[2]
+        return out_TNX
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        act_TDNG, c_TDNU, tanh_c_TDNU, h_TDNU, weight_DGU, h0, c0 = ctx.saved_tensors
-        (grad_TDNU,) = grads
-        steps, directions, batch, units = h_TDNU.shape
-        i, f, g, o = act_TDNG.split(units, dim=-1)
-        c_before = torch.cat([c0[None], c_TDNU[:-1]])
-        # d gate = dc * into_cell (i, f, g) or dh * into_output (o); dc += dh * through_output
-        into_cell = torch.stack([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], dim=-2)
-        into_output = tanh_c_TDNU * o * (1 - o)
-        through_output = o * (1 - tanh_c_TDNU * tanh_c_TDNU)
-        d_gates = torch.empty_like(act_TDNG)
-        d_cell_gates = d_gates[..., : 3 * units].unflatten(-1, (3, units))
-        d_output_gate = d_gates[..., 3 * units :]
-        dc = torch.zeros_like(c0)
-        dh = grad_TDNU[-1]
-        for t in range(steps - 1, -1, -1):
-            dc = torch.addcmul(dc, dh, through_output[t])
-            torch.mul(dc.unsqueeze(-2), into_cell[t], out=d_cell_gates[t])
-            torch.mul(dh, into_output[t], out=d_output_gate[t])
-            dc = dc * f[t]
-            dh = torch.bmm(d_gates[t], weight_DGU)
-            if t > 0:
-                dh += grad_TDNU[t - 1]
-        h_before = torch.cat([h0[None], h_TDNU[:-1]])
-        rows_DRG = d_gates.transpose(0, 1).reshape(directions, steps * batch, 4 * units)
-        rows_DRU = h_before.transpose(0, 1).reshape(directions, steps * batch, units)
-        return d_gates, rows_DRG.transpose(1, 2) @ rows_DRU, dh, dc
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight_ih, weight_hh, h0, c0, act_DTNG, c_DTNU = ctx.saved_tensors
+        layout = ctx.layout
+        directions, steps, rows, gates = act_DTNG.shape
+        grad_TNDU = grads[0].contiguous().unflatten(2, (directions, -1))
+        d_x, d_ih, d_hh = torch.zeros_like(x), torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)
+        d_base = x.new_empty(directions, steps, ctx.lengths, gates)
+        from_gates_DGI, recurrent_DGU = weight_ih.to(ctx.products), weight_hh.to(ctx.products)
+        same_length_LN = layout.same_length(ctx.lengths).to(x)
+        d_h, d_c = torch.zeros_like(h0), torch.zeros_like(c0)
+        for span in reversed(list(_stretches(steps, directions * rows * gates * x.element_size()))):
+            before = _before(act_DTNG, c_DTNU, span.start, (h0, c0))
+            grad_CDNU = torch.stack(
+                [layout.directed(grad_TNDU[:, :, n], n, span).unflatten(0, (-1, rows)) for n in range(directions)], 1
+            )
+            d_gates_DCNG, h_before_DCNU = _run_back(
+                act_DTNG[:, span], c_DTNU[:, span], before, grad_CDNU, (d_h, d_c), recurrent_DGU
+            )
+            torch.matmul(same_length_LN, d_gates_DCNG, out=d_base[:, span])
+            d_rows_DRG = d_gates_DCNG.flatten(1, 2).to(ctx.products)
+            _add_product(d_hh, d_rows_DRG.transpose(1, 2), h_before_DCNU.flatten(1, 2).to(ctx.products))
+            for direction, d_rows_RG in enumerate(d_rows_DRG):
+                x_RI = layout.directed(x, direction, span).to(ctx.products)
+                _add_product(d_ih[direction], d_rows_RG.T, x_RI)
+                layout.add(d_x, direction, span, d_rows_RG @ from_gates_DGI[direction])
+        return None, d_x, d_ih, d_hh, d_base, d_h, d_c
+
+
+def _stretches(steps: int, bytes_a_step: int) -> Iterator[slice]:
+    size = max(1, STRETCH_BYTES // bytes_a_step)
+    for start in range(0, steps, size):
+        yield slice(start, min(start + size, steps))
+
+
+def _spread(base_CLG: Tensor, length_N: Tensor, out_CNG: Tensor) -> None:
+    """Write to every row what its length has."""
+    steps, lengths, _ = base_CLG.shape
+    if lengths == 1:
+        out_CNG.copy_(base_CLG)
+        return
+    row_CN = torch.arange(steps, device=length_N.device)[:, None] * lengths + length_N
+    torch.index_select(base_CLG.flatten(0, 1), 0, row_CN.flatten(), out=out_CNG.flatten(0, 1))
+
+
+def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out += left @ right, of matrices or batches of them, the product taken in the dtype of `right`.
+
+    PyTorch adds to batches in place only where they lie side by side; else it takes them one after another.
+    """
+    if right.dtype != out.dtype or not out.is_contiguous():
+        out += left.to(right.dtype) @ right
+    elif out.dim() == 2:
+        torch.addmm(out, left, right, out=out)
+    else:
+        torch.baddbmm(out, left, right, out=out)
+
+
+def _run(
+    act_DCNG: Tensor, c_DCNU: Tensor, h_DCNU: Tensor, state: tuple[Tensor, Tensor], recurrent_DUG: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The chain through a stretch: inputs' gates become activations in place, c and h are written; the last (h, c)."""
+    units = c_DCNU.shape[-1]
+    i, f, g, o = act_DCNG.split(units, dim=-1)
+    h, c = state
+    for act, both, i_t, f_t, g_t, o_t, c_t, h_t in zip(
+        *(part.unbind(1) for part in (act_DCNG, act_DCNG[..., : 2 * units], i, f, g, o, c_DCNU)),
+        h_DCNU.unbind(1),
+        strict=False,  # the last stretch may be shorter than the room for h
+    ):
+        _add_product(act, h, recurrent_DUG)
+        both.sigmoid_(), g_t.tanh_(), o_t.sigmoid_()
+        torch.mul(f_t, c, out=c_t).addcmul_(i_t, g_t)
+        torch.tanh(c_t, out=h_t).mul_(o_t)
+        h, c = h_t, c_t
+    return h, c
+
+
+def _before(act_DTNG: Tensor, c_DTNU: Tensor, start: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The (h, c) that a stretch began with."""
+    if start == 0:
+        return state
+    c = c_DTNU[:, start - 1]
+    return act_DTNG[:, start - 1, :, -c.shape[-1] :] * c.tanh(), c
+
+
+def _run_back(
+    act_DCNG: Tensor,
+    c_DCNU: Tensor,
+    before: tuple[Tensor, Tensor],
+    grad_CDNU: Tensor,
+    d_state: tuple[Tensor, Tensor],
+    recurrent_DGU: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The gradient of a stretch's gates, and the h that came into each step; `d_state` (of h, c) is carried in place.
+
+    d gate = d_c * into_cell (i, f, g) or d_h * into_output (o); d_c += d_h * through_output.
+    """
+    units = c_DCNU.shape[-1]
+    i, f, g, o = act_DCNG.split(units, dim=-1)
+    tanh_c = c_DCNU.tanh()
+    h = o * tanh_c
+    h_before, c_before = (
+        torch.cat([one[:, None], all_[:, :-1]], 1) for one, all_ in zip(before, (h, c_DCNU), strict=True)
+    )
+    d_DCNG = torch.empty_like(act_DCNG, memory_format=torch.contiguous_format)
+    into_i, into_f, into_g, into_o = d_DCNG.split(units, dim=-1)
+    torch.addcmul(i, i, i, value=-1, out=into_i).mul_(g)
+    torch.addcmul(f, f, f, value=-1, out=into_f).mul_(c_before)
+    torch.addcmul(i, i * g, g, value=-1, out=into_g)
+    torch.addcmul(o, o, o, value=-1, out=into_o).mul_(tanh_c)
+    through_output = torch.addcmul(o, h, tanh_c, value=-1)
+    into_cell = d_DCNG[..., : 3 * units].unflatten(-1, (3, units))
+    d_h, d_c = d_state
+    grad_CDNU[-1] += d_h
+    grads = [d_h.zero_(), *grad_CDNU]
+    steps = zip(*(part.unbind(1) for part in (d_DCNG, into_cell, into_o, f, through_output)), strict=True)
+    for n, (d, cell, output, f_t, through) in reversed(list(enumerate(steps))):
+        d_c.addcmul_(grads[n + 1], through)
+        cell.mul_(d_c.unsqueeze(-2)), output.mul_(grads[n + 1])
+        d_c.mul_(f_t)
+        _add_product(grads[n], d, recurrent_DGU)
+    return d_DCNG, h_before

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lnf.nn.dropout import Dropout
+from lnf.nn.linear import Linear
 from lnf.nn.lstm import LSTM, State
 from lnf.nn.positions import PositionTable, position_codes
 
@@ -26,7 +27,7 @@ class RecurrentContext(nn.Module):
         self.lstm = LSTM(latent, units, layers, max_length, dropout)
         self.initial_position = PositionTable(max_length, units)
         self.initial_bias = nn.Parameter(torch.zeros(units))
-        self.initial_state = nn.Linear(units, 2 * layers * units)
+        self.initial_state = Linear(units, 2 * layers * units)
         self.dropout = Dropout(dropout)
         nn.init.uniform_(self.initial_position.weight, -0.07, 0.07)
         nn.init.uniform_(self.initial_state.weight, -0.07, 0.07)
@@ -34,7 +35,7 @@ class RecurrentContext(nn.Module):
 
     def linear(self, features: int) -> nn.Module:
         """The layer of a hidden flow that reads a context of this network."""
-        return nn.Linear(self.lstm.layers[-1].get_parameter("weight_hh").shape[-1], features, bias=False)
+        return Linear(self.lstm.layers[-1].get_parameter("weight_hh").shape[-1], features, bias=False)
 
     def forward(self, v_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """All contexts [B, T, U] at once, all v being known."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lnf.nn.linear import gathered_gradients
 from lnf.priors.base import HiddenFactory, Prior
 from lnf.priors.context import RecurrentContext
 
@@ -22,11 +23,12 @@ class InverseAutoregressiveTime(Prior):
 
     def noise_steps(self, z_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         noises, log_dets = [], []
-        for step, z_BH in zip(self.context.unroll(mask_BT), z_BTH.unbind(1), strict=True):
-            e_BH, log_det_B = self.flow.to_noise(z_BH, step.context)
-            step.feed(e_BH)
-            noises.append(e_BH)
-            log_dets.append(log_det_B)
+        with gathered_gradients(z_BTH.shape[1]):
+            for step, z_BH in zip(self.context.unroll(mask_BT), z_BTH.unbind(1), strict=True):
+                e_BH, log_det_B = self.flow.to_noise(z_BH, step.context)
+                step.feed(e_BH)
+                noises.append(e_BH)
+                log_dets.append(log_det_B)
         return torch.stack(noises, 1), torch.stack(log_dets, 1)
 
     def latent_steps(self, e_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

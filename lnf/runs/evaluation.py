@@ -21,7 +21,9 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
+from lnf.nn.precision import products_in
 from lnf.runs import checkpoint
+from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.sampling import write_samples
 from lnf.runs.seeds import generator
@@ -69,7 +71,7 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     UserError if the run or the corpus are not what the digests say, or if a model scores better than the source that
     made its corpus.
     """
-    torch.set_num_threads(spec.resources.cpus)
+    settle(spec.resources.cpus)
     facts = read_json(run / "run.json")
     _require(run / "run.json", facts["digests"], digests)
     metadata = {"run": digest(digests), "evaluation": evaluation, "status": facts["status"]}
@@ -130,7 +132,8 @@ def score(
     for index, rows in enumerate(batches):
         batch = split.batch(rows, spec.kind).to(device)
         noise = generator(device, spec.evaluate.seed, "evaluation", index)
-        totals = _streamed(model, batch, samples, spec, noise)
+        with products_in(spec.model.precision, device):
+            totals = _streamed(model, batch, samples, spec, noise)
         for name, values in totals.items():
             columns[name][rows] = values.double().cpu().numpy()
         if watcher is not None:

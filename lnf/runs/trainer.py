@@ -17,6 +17,7 @@ from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.models.objectives import objective
 from lnf.nn.dropout import Dropout
+from lnf.nn.precision import products_in
 from lnf.runs.resume_state import RunState, State
 from lnf.runs.schedule import Plateau, batch_kl_weight, kl_weight
 from lnf.runs.seeds import derive, generator
@@ -159,7 +160,8 @@ class Trainer:
 
     def _step(self, index: int, batch: SequenceBatch, batches: int) -> None:
         beta = batch_kl_weight(self.train, self.epoch, index, batches)
-        terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise)
+        with products_in(self.spec.model.precision, self.device):
+            terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise)
         loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
         loss.backward()
         _add(self.totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
@@ -202,7 +204,8 @@ class Trainer:
             for rows in sorted_batches(split, self.train.valid_batch):
                 between()
                 batch = split.batch(rows, self.spec.kind).to(self.device)
-                terms = objective(self.model, batch, beta, self.train.elbo_samples, noise)
+                with products_in(self.spec.model.precision, self.device):
+                    terms = objective(self.model, batch, beta, self.train.elbo_samples, noise)
                 _add(totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
         return totals
 

@@ -10,6 +10,7 @@ import torch
 from lnf.corpora import loading
 from lnf.errors import UserError
 from lnf.runs import checkpoint
+from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.trainer import Diverged, Trainer
 from lnf.spec import RunContext, Spec, require_fitting
@@ -45,7 +46,7 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
     Raises UserError for settings or data that cannot be trained on, or if another process writes to `out`.
     """
     require_fitting(spec)
-    torch.set_num_threads(spec.resources.cpus)
+    settle(spec.resources.cpus)
     corpus = loading.load(folder, spec)
     if corpus.meta["digest"] != context.digests["data"]:
         raise UserError(

@@ -6,19 +6,35 @@ import pytest
 
 from lnf.app.command_line import main
 from lnf.bench.cases import cases
+from lnf.plan import config
 from lnf.system.files import read_json
+
+STEPS = config.read()["corpora"]["jsb_chorales"]["prepare"]["expect"]["steps"]["train"]
+
+
+@pytest.mark.e2e
+def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
+    plain, coarse = read_json(out)["rows"]
+    assert (plain["dtype"], coarse["dtype"]) == ("float32", "bfloat16")
+    times = plain["seconds"] / coarse["seconds"]
+    assert f"{times:.2f} x as fast as float32" in capsys.readouterr().out
 
 
 @pytest.mark.e2e
 def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
-    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
+    assert main(["bench", "--only", "jsb", "lstm", "train", "float32", "--threads", "1", "--json", str(out)]) == 0
     table = read_json(out)
     (row,) = table["rows"]
     assert (row["what"], row["setting"], row["prior"], row["batch"], row["length"]) == ("train", "jsb", "lstm", 5, 60)
     assert row["floor_seconds"] > 0 and row["over_floor"] == pytest.approx(row["seconds"] / row["floor_seconds"])
-    assert row["peak_mb"] > 0 and table["threads"] == 1 and table["rates"]["large"] > table["rates"]["step"]["5"] > 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("jsb lstm train")]
+    assert row["peak_mb"] > 0 and table["threads"] == 1 and row["rates"]["large"] > row["rates"]["step"] > 0
+    assert row["epoch_seconds"] == pytest.approx(row["seconds"] * STEPS / (5 * 60))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("1 threads on cpu, 1 at once; inverses: ")
+    (line,) = [line for line in printed if line.startswith("jsb lstm train float32 B=5 S=1 T=60")]
     assert line.endswith("1.4 reached" if row["over_floor"] <= 1.4 else "1.4 not reached")
 
 
@@ -27,6 +43,7 @@ def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.Capt
     [
         (["--only", "nope"], "bench: --only nope: no such case; words are, for instance, ptb af_af train"),
         (["--threads", "0"], "bench: --threads 0: 1 or more would be right"),
+        (["--beside", "0"], "bench: --beside 0: 1 or more would be right"),
         (["--against", "no-such-revision"], "bench: --against no-such-revision: fatal: invalid reference"),
     ],
 )
@@ -37,7 +54,18 @@ def test_a_wrong_wish_is_one_line(words: list[str], line: str, capsys: pytest.Ca
 
 
 def test_every_row_is_trained_scored_and_drawn() -> None:
-    keys = [case.key for case in cases()]
-    assert len(keys) == len(set(keys)) == 5 * 3 + 5 + 5 * 2 * 4
-    aimed = [case for case in cases() if case.target is not None]
+    keys = [case.key for case in cases(on_gpu=False)]
+    assert len(keys) == len(set(keys)) == 2 * (5 * 3 + 5) + 5 * 2 * 4
+    aimed = [case for case in cases(on_gpu=False) if case.target is not None]
     assert len(aimed) == 4 * 3 + 5 + 4
+    assert sum(case.faster_target is not None for case in cases(on_gpu=False)) == 2
+
+
+def test_a_gpu_is_filled_by_larger_batches_too() -> None:
+    steps = [case for case in cases(on_gpu=True) if case.setting.name == "ptb" and case.what == "train"]
+    assert {case.batch for case in steps if case.prior == "af_af"} == {15, 60, 240} and {
+        case.precision for case in steps
+    } == {
+        "tfloat32",
+        "bfloat16",
+    }

@@ -7,7 +7,9 @@ import torch
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.build import build_model
+from lnf.models.decoder import Decoder
 from lnf.models.latent import LatentModel
+from lnf.nn import recurrence
 from lnf.nn.lstm import LSTM, BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.spec import ModelSpec
@@ -80,15 +82,19 @@ def test_samples_of_the_baseline_follow_its_likelihood() -> None:
     assert ((counts - expected) ** 2 / expected).sum() < 26.1  # 99.9 % point with 8 degrees of freedom
 
 
+@pytest.mark.parametrize("stretch", [1, 3, 100])
 @pytest.mark.parametrize("directions", [1, 2])
-def test_recurrence_is_pytorchs(directions: int) -> None:
-    """Values and gradients equal `torch.nn.LSTM` on packed sequences with one-hot positions, in float64."""
+def test_recurrence_is_pytorchs(directions: int, stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and gradients equal `torch.nn.LSTM` on packed sequences with one-hot positions, in float64, however many
+    steps are taken at once.
+    """
+    monkeypatch.setattr(recurrence, "STRETCH_BYTES", stretch * directions * 4 * 4 * 5 * 8)
     inputs, units, layers, max_length = 4, 5, 2, 9
     torch.manual_seed(0)
-    lengths_B = torch.tensor([7, 4, 1])
+    lengths_B = torch.tensor([7, 4, 4, 1])
     mask_BT = mask_of(lengths_B)
     codes_BT2 = position_codes(mask_BT, max_length)
-    x_BTI = torch.randn(3, 7, inputs, dtype=torch.float64)
+    x_BTI = torch.randn(4, 7, inputs, dtype=torch.float64, requires_grad=True)
     theirs = torch.nn.LSTM(inputs + 2 * max_length, units, layers, bidirectional=directions == 2, batch_first=True)
     theirs = theirs.double()
     ours = (LSTM if directions == 1 else BiLSTM)(inputs, units, layers, max_length).double()
@@ -101,20 +107,46 @@ def test_recurrence_is_pytorchs(directions: int) -> None:
                     ours.position.weight.copy_(stacked[:, :, inputs:].flatten(0, 1).T)
                     stacked = stacked[:, :, :inputs]
                 layer.get_parameter(name).copy_(stacked)
-    onehots = torch.zeros(3, 7, 2 * max_length, dtype=torch.float64).scatter_(2, codes_BT2, 1.0)
+    onehots = torch.zeros(4, 7, 2 * max_length, dtype=torch.float64).scatter_(2, codes_BT2, 1.0)
     packed = torch.nn.utils.rnn.pack_padded_sequence(torch.cat([x_BTI, onehots], -1), lengths_B, batch_first=True)
     expected, _ = torch.nn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
     if isinstance(ours, LSTM):
-        found = ours(x_BTI, codes_BT2, ours.zero_state(x_BTI)) * mask_BT[..., None]
+        found = ours(x_BTI, codes_BT2, ours.zero_state(x_BTI))
     else:
         found = ours(x_BTI, codes_BT2, mask_BT)
+    found = found * mask_BT[..., None]
+    with torch.no_grad():
+        again = ours(x_BTI, codes_BT2, ours.zero_state(x_BTI) if isinstance(ours, LSTM) else mask_BT)
+    torch.testing.assert_close(again * mask_BT[..., None], found, rtol=0, atol=1e-12)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     weights = torch.randn_like(expected)
+    d_x, d_x_expected = (
+        torch.autograd.grad((y * weights).sum(), x_BTI, retain_graph=True)[0] for y in (found, expected)
+    )
+    torch.testing.assert_close(d_x, d_x_expected, rtol=0, atol=1e-12)
     (found * weights).sum().backward()
     (expected * weights).sum().backward()
     for n, layer in enumerate(ours.layers):
-        for name in ("weight_hh", "bias_ih"):
+        for name in ("weight_ih", "weight_hh", "bias_ih"):
             stacked = torch.stack([theirs.get_parameter(f"{name}_l{n}{suffix}").grad for suffix in suffixes])
+            if name == "weight_ih" and n == 0:
+                stacked = stacked[:, :, :inputs]
             torch.testing.assert_close(layer.get_parameter(name).grad, stacked, rtol=0, atol=1e-12)
     table = torch.cat([theirs.get_parameter(f"weight_ih_l0{suffix}").grad[:, inputs:] for suffix in suffixes])
     torch.testing.assert_close(ours.position.weight.grad, table.T, rtol=0, atol=1e-12)
+
+
+def test_decoder_features_are_of_neighbours_and_their_gradient() -> None:
+    """[z_t; F_{t-1}; R_{t+1}], zero beyond the ends of each sequence, whatever lies on padding."""
+    torch.manual_seed(0)
+    decoder = Decoder(3, 9, 4, 2).double()
+    mask_BT = mask_of(torch.tensor([5, 3]))
+    z_BTH = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    outputs = decoder.lstm(z_BTH, position_codes(mask_BT, 9), mask_BT).detach()
+    features = decoder(z_BTH, mask_BT)
+    for b, length in enumerate([5, 3]):
+        for t in range(length):
+            before = outputs[b, t - 1, :4] if t > 0 else torch.zeros(4)
+            after = outputs[b, t + 1, 4:] if t + 1 < length else torch.zeros(4)
+            assert torch.equal(features[b, t], torch.cat([z_BTH[b, t], before, after]))
+    assert torch.autograd.gradcheck(lambda z: decoder(z, mask_BT)[mask_BT], z_BTH)

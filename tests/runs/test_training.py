@@ -13,6 +13,7 @@ from lnf.corpora import loading
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import objective
+from lnf.plan.digests import spec_digest
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
 from lnf.runs.trainer import Totals, Trainer
@@ -49,6 +50,20 @@ def test_same_seed_same_bits(prior: str, corpus: Path, tmp_path: Path) -> None:
     other = _train(replace(_spec(prior), seed=1), corpus, tmp_path / "other")
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize("prior", ["lstm", "iaf_scf"])
+def test_bfloat16_is_another_run_with_nearly_the_same_curve(prior: str, corpus: Path, tmp_path: Path) -> None:
+    plain = _spec(prior)
+    coarse = replace(plain, model=replace(plain.model, precision="bfloat16"))
+    for spec, name in ((plain, "float32"), (coarse, "bfloat16")):
+        _train(spec, corpus, tmp_path / name)
+    curves = [
+        pyarrow.parquet.read_table(tmp_path / name / "history.parquet").column("valid_loss").to_pylist()
+        for name in ("float32", "bfloat16")
+    ]
+    assert curves[0] != curves[1] and spec_digest(plain) != spec_digest(coarse)
+    assert curves[1] == pytest.approx(curves[0], rel=0.01)
 
 
 def test_results_of_a_run(corpus: Path, tmp_path: Path) -> None:

@@ -104,6 +104,13 @@ def test_gradients_of_the_inverse_are_the_implicit_functions(transform: Transfor
     assert torch.autograd.gradcheck(lambda e, *raw: transform.to_latent(e, raw), inputs, atol=1e-5, rtol=1e-4)
 
 
+@TRANSFORMS
+def test_gradients_of_value_and_log_slope(transform: Transform) -> None:
+    y, raw = random_points(200, torch.float64, transform.parameters)
+    inputs = [tensor.clamp(-3, 3).requires_grad_() for tensor in (y, *raw)]
+    assert torch.autograd.gradcheck(lambda y, *raw: transform.to_noise(y, raw), inputs)
+
+
 def test_nlsq_slope_stays_between_its_bounds() -> None:
     y, raw = random_points(1_000_000, torch.float64, 5)
     _, log_slope = NLSq.to_noise(y, raw)
