@@ -25,7 +25,9 @@ print(json.dumps([torch.get_num_threads(), grown(100), grown(1500)]))
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 def test_ever_new_lengths_do_not_fill_the_memory() -> None:
     """KiB after a hundred shapes of a product, and after 1,500."""
-    done = subprocess.run([sys.executable, "-c", GROWTH], capture_output=True, encoding="utf-8", check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH], capture_output=True, encoding="utf-8", check=True, timeout=120
+    )
     threads, few, many = json.loads(done.stdout)
     assert threads == 1
     assert many - few < 20_000
