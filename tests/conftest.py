@@ -1,6 +1,8 @@
-"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; no user's cluster is inherited. Shared fixtures."""
+"""Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; neither a user's cluster nor signals that a shell
+ignores for what it starts in the background are inherited. Shared fixtures."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -8,6 +10,13 @@ import pytest
 from tests.finished_project import copied, finished, undisturbed
 
 __all__ = ["copied", "finished", "undisturbed"]
+
+
+def pytest_configure() -> None:
+    """What tests start must hear Ctrl-C, even if the tests themselves were started by nohup or a shell's &."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
