@@ -147,8 +147,10 @@ def test_a_folder_that_cannot_be_written_to(project: Project) -> None:
 
 
 FILLING = """
-import subprocess, sys, time
+import contextlib, subprocess, sys, time
 from pathlib import Path
+
+import psutil
 
 def fill():
     with open("filler", "wb", buffering=0) as stream:
@@ -159,6 +161,20 @@ def fill():
             except OSError:
                 pass
 
+@contextlib.contextmanager
+def paused():
+    # The worker that trains here waits meanwhile: it must not be done before the disk is full.
+    workers = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name().startswith("ray::_call") and Path(process.cwd()) == Path.cwd():
+                process.suspend()
+                workers.append(process)
+    yield
+    assert workers, "no worker was found"
+    for process in workers:
+        process.resume()
+
 run = [sys.executable, "-m", "lnf", "run", "--configfile", "overlay.yaml", "--cores", "2"]
 fill()
 print("== full", flush=True)
@@ -168,7 +184,8 @@ print("== filled", flush=True)
 process = subprocess.Popen(run)
 while process.poll() is None and not list(Path("results").glob("tiny/markov/af_scf/0/*/state/epoch.before.pt")):
     time.sleep(0.05)
-fill()
+with paused():
+    fill()
 print(process.wait(), flush=True)
 Path("filler").unlink()
 print("== room", flush=True)
