@@ -1,7 +1,7 @@
 """Memory that a step frees is kept for the next one.
 
 glibc maps big buffers one by one and gives each back to the system when it is freed; the system hands out pages that it
-must clear first, which took a third of a training step.
+must clear first, which takes much of a training step.
 """
 
 import ctypes

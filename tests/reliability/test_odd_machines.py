@@ -170,10 +170,12 @@ def paused():
             if process.name().startswith("ray::_call") and Path(process.cwd()) == Path.cwd():
                 process.suspend()
                 workers.append(process)
-    yield
     assert workers, "no worker was found"
-    for process in workers:
-        process.resume()
+    try:
+        yield
+    finally:
+        for process in workers:
+            process.resume()
 
 run = [sys.executable, "-m", "lnf", "run", "--configfile", "overlay.yaml", "--cores", "2"]
 fill()
