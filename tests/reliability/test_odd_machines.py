@@ -184,8 +184,8 @@ print(subprocess.run(run).returncode, flush=True)
 Path("filler").unlink()
 print("== filled", flush=True)
 process = subprocess.Popen(run)
-while process.poll() is None and not list(Path("results").glob("tiny/markov/af_scf/0/*/state/epoch.before.pt")):
-    time.sleep(0.05)
+while process.poll() is None and not list(Path("results").glob("tiny/markov/af_scf/0/*/state/epoch.pt")):
+    time.sleep(0.01)
 with paused():
     fill()
 print(process.wait(), flush=True)
