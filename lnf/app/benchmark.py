@@ -13,7 +13,12 @@ from lnf.plan.config import ROOT
 
 
 def bench_against(
-    only: Sequence[str], threads: int | None, beside: int, revision: str | None, out: Path | None
+    only: Sequence[str],
+    threads: int | None,
+    beside: int,
+    revision: str | None,
+    out: Path | None,
+    profiles: Path | None,
 ) -> None:
     """Measure the cases that have all the words `only`. Raises UserError for a revision that git does not know."""
     for option, value in (("--threads", threads), ("--beside", beside)):
@@ -21,10 +26,10 @@ def bench_against(
             raise UserError(f"bench: {option} {value}: 1 or more would be right")
     count = threads or len(os.sched_getaffinity(0))
     if revision is None:
-        bench(Wish(only, count, beside, None, out))
+        bench(Wish(only, count, beside, None, out, profiles))
         return
     with _checked_out(revision) as folder:
-        bench(Wish(only, count, beside, folder, out))
+        bench(Wish(only, count, beside, folder, out, profiles))
 
 
 @contextmanager

@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
     added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
     added.add_argument("--json", type=Path, help="file for the table")
+    added.add_argument("--profile", type=Path, help="file for where the time of each case goes, by operation")
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])
     added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
@@ -292,7 +293,14 @@ def _keep(arguments: Arguments) -> None:
 def _bench(arguments: Arguments) -> None:
     from lnf.app.benchmark import bench_against
 
-    bench_against(arguments.only, arguments.threads, arguments.beside, arguments.against, arguments.json)
+    bench_against(
+        arguments.only,
+        arguments.threads,
+        arguments.beside,
+        arguments.against,
+        arguments.json,
+        arguments.profile,
+    )
 
 
 def _run(arguments: Arguments) -> None:

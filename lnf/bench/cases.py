@@ -6,7 +6,7 @@ from typing import Any
 
 from lnf.bench import work
 from lnf.bench.rates import Rates
-from lnf.bench.settings import DRAWN, LARGER, ROWS, SAMPLED, SCORED, SETTINGS, Setting
+from lnf.bench.settings import DRAWN, LARGER, LONGEST, ROWS, SAMPLED, SCORED, SETTINGS, Setting
 from lnf.spec import Spec
 
 BACKWARD = 2
@@ -26,6 +26,8 @@ SCORING = 1.4
 """Targets of seconds over their floor, on a CPU in float32."""
 FASTER = {"ptb": 2.0, "jsb": 1.3}
 """Target of float32's seconds over bfloat16's, of a step of AF/AF on a CPU with units for bfloat16."""
+PEAK_MB = {"ptb": 2.8 * 2**10}
+"""Target of the peak memory of a float32 step of AF/AF on a CPU, in MiB."""
 EPOCH = {"lstm": 20.0, "af_af": 90.0, "iaf_scf": 150.0}
 """Target of seconds of an epoch of ptb on a current data centre GPU."""
 
@@ -56,6 +58,11 @@ class Case:
         return f"{self.setting.name} {self.prior} {self.what} {self.precision} {size}"
 
     @property
+    def _usual(self) -> bool:
+        """Whether its sequences are as long as the corpus' usually are, which is what targets were said of."""
+        return self.length == self.setting.length
+
+    @property
     def rows(self) -> int:
         """Sequences that are at a step together."""
         return self.batch * self.samples
@@ -66,7 +73,7 @@ class Case:
         if self.precision != "float32":
             return None
         if self.what == "train":
-            return TRAINING[self.setting.name].get(self.prior)
+            return TRAINING[self.setting.name].get(self.prior) if self._usual else None
         if self.what == "nll":
             return SCORING
         longest = self.batch == 1 and self.length == SAMPLED[-1] and self.setting.name == "ptb"
@@ -75,8 +82,14 @@ class Case:
     @property
     def faster_target(self) -> float | None:
         """How many times as fast as float32 it should be at least, if it was said."""
-        told = self.what == "train" and self.precision == "bfloat16" and self.prior == "af_af"
+        told = self.what == "train" and self.precision == "bfloat16" and self.prior == "af_af" and self._usual
         return FASTER.get(self.setting.name) if told else None
+
+    @property
+    def peak_target(self) -> float | None:
+        """The MiB that it should need at most, if it was said."""
+        told = self.what == "train" and self.precision == "float32" and self.prior == "af_af" and self._usual
+        return PEAK_MB.get(self.setting.name) if told else None
 
     @property
     def steps_an_epoch(self) -> float | None:
@@ -97,12 +110,12 @@ class Case:
         seconds = needed.large / rates.large + needed.step / rates.step + needed.pair / rates.pair
         return seconds + (ADAM * BYTES * parameters / rates.copy if self.what == "train" else 0.0)
 
-    def told(self, threads: int, repeats: int) -> dict[str, Any]:
+    def told(self, threads: int, repeats: int, profile: bool) -> dict[str, Any]:
         """What the process that measures it must be told."""
         size = {"width": self.setting.width, "max_length": self.setting.max_length}
         return {"spec": self.spec.to_dict(), "shape": size, "what": self.what, "batch": self.batch,
                 "samples": self.samples, "length": self.length, "repeats": repeats, "threads": threads,
-                "tfloat32": self.precision == "tfloat32"}  # fmt: skip
+                "tfloat32": self.precision == "tfloat32", "profile": profile}  # fmt: skip
 
 
 def cases(on_gpu: bool) -> Iterator[Case]:
@@ -121,11 +134,13 @@ def _cases(batches: tuple[int, ...], drawn_lengths: tuple[int, ...]) -> Iterator
             samples = setting.samples_of(setting.spec(prior))
             for times in batches if setting.name == "ptb" and prior in EPOCH else (1,):
                 yield Case("train", setting, prior, times * setting.batch, samples, setting.length)
+    setting = SETTINGS["ptb"]
+    for prior in LONGEST:  # what a run's memory is set by
+        yield Case("train", setting, prior, setting.batch, setting.samples, setting.max_length)
     for prior in ROWS:
-        setting = SETTINGS["ptb"]
         samples = 1 if prior == "lstm" else SCORED
         yield Case("nll", setting, prior, setting.batch, samples, setting.length)
     for prior in ROWS:
         for drawn in DRAWN:
             for length in drawn_lengths:
-                yield Case("sample", SETTINGS["ptb"], prior, drawn, 1, length)
+                yield Case("sample", setting, prior, drawn, 1, length)

@@ -19,10 +19,13 @@ from lnf.models.build import build_model
 from lnf.models.objectives import objective
 from lnf.spec import ModelSpec, Spec
 
+PROFILED = 24
+"""Operations that a profile tells."""
+
 
 def measure(told: dict[str, Any]) -> dict[str, Any]:
-    """{seconds: of each repetition, peak_mb}. `told`: spec, shape, what, batch, samples, length, repeats, threads, and
-    whether a GPU may take float32 as tfloat32.
+    """{seconds: of each repetition, peak_mb, profile}. `told`: spec, shape, what, batch, samples, length, repeats,
+    threads, whether a GPU may take float32 as tfloat32, and whether one more repetition is profiled.
     """
     _settle(told["threads"])
     torch.manual_seed(0)
@@ -41,7 +44,16 @@ def measure(told: dict[str, Any]) -> dict[str, Any]:
         if repeat:  # the first warms up
             seconds.append(time.perf_counter() - start)
     peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else _peak_mb()
-    return {"seconds": seconds, "peak_mb": peak, "device": str(device)}
+    profile = _profile(call, device) if told["profile"] else None
+    return {"seconds": seconds, "peak_mb": peak, "device": str(device), "profile": profile}
+
+
+def _profile(call: Callable[[], None], device: torch.device) -> str:
+    """Where the time of a call goes, by operation, as PyTorch's profiler sees it; it makes many small ones slower."""
+    with torch.profiler.profile(activities=sorted(torch.profiler.supported_activities(), key=str)) as seen:
+        call()
+    table: str = seen.key_averages().table(sort_by=f"self_{device.type}_time_total", row_limit=PROFILED)
+    return table
 
 
 def _spec(values: dict[str, Any]) -> Spec:

@@ -15,6 +15,8 @@ DRAWN = (1, 16)
 """How many are drawn together."""
 SCORED = 30
 """Importance samples a sequence."""
+LONGEST = ("af_af", "iaf_scf")
+"""Rows whose step on the longest sequences is measured, too."""
 LARGER = (1, 4, 16)
 """Times the paper's batch, where a device is not filled by it."""
 

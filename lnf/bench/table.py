@@ -22,7 +22,7 @@ from lnf.kernels import compiler
 from lnf.models.build import build_model
 from lnf.spec import Spec
 from lnf.system import provenance
-from lnf.system.files import write_json
+from lnf.system.files import replacing, write_json
 
 REPEATS = 3
 DRIFT = 0.05
@@ -38,7 +38,7 @@ HEAD = f"{'case':50} {'seconds':>9} {'floor':>9} {'over':>6} {'peak':>6} {'MiB':
 @dataclass(frozen=True)
 class Wish:
     """What is measured and how: words that a case has, threads, how many processes at once, a folder of other sources,
-    a file for the table.
+    a file for the table, a file for profiles.
     """
 
     only: Sequence[str]
@@ -46,6 +46,7 @@ class Wish:
     beside: int
     against: Path | None
     out: Path | None
+    profiles: Path | None = None
 
 
 def bench(wish: Wish) -> None:
@@ -59,40 +60,46 @@ def bench(wish: Wish) -> None:
     inverses = "compiled" if compiler.available() else "plain: numba finds no compiler"
     print(f"{wish.threads} threads on {device}, {wish.beside} at once; inverses: {inverses}\n{HEAD}", flush=True)
     rows: list[dict[str, Any]] = []
+    profiles: list[str] = []
     for case in chosen:
-        rows.append(_steady_row(case, wish, device))
+        row, profile = _steady_row(case, wish, device)
+        rows.append(row)
         print(_line(case, rows[-1], _float32_of(rows[-1], rows)), flush=True)
-        if wish.out is not None:
-            _write(wish, device, rows)
+        profiles.append(f"{case.key}, {wish.threads} threads: {row['seconds']:.4f} s without the profiler\n{profile}")
+        _write(wish, device, rows, profiles)
     unsteady = [row for row in rows if row["drift"] > DRIFT]
     if unsteady:
         print(f"lnf: bench: ~: the machine's own rates changed by up to {max(row['drift'] for row in unsteady):.0%}"
               f" beside {len(unsteady)} of {len(rows)} cases, {TRIES} times over: not a quiet machine")  # fmt: skip
+    for path in filter(None, (wish.out, wish.profiles)):
+        print(f"lnf: {path}")
+
+
+def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]], profiles: list[str]) -> None:
     if wish.out is not None:
-        print(f"lnf: {wish.out}")
-
-
-def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]]) -> None:
-    assert wish.out is not None
-    write_json(wish.out, {"rows": rows, "threads": wish.threads, "beside": wish.beside, "device": _name(device),
-                          "revision": provenance.revision(), "machine": provenance.machine(),
-                          "versions": provenance.versions(), "when": time.time()})  # fmt: skip
+        write_json(wish.out, {"rows": rows, "threads": wish.threads, "beside": wish.beside, "device": _name(device),
+                              "revision": provenance.revision(), "machine": provenance.machine(),
+                              "versions": provenance.versions(), "when": time.time()})  # fmt: skip
+    if wish.profiles is not None:
+        head = f"Revision {provenance.revision()}, PyTorch {torch.__version__}, {provenance.machine()}\n"
+        with replacing(wish.profiles) as scratch:
+            scratch.write_text("\n".join([head, *profiles]), encoding="utf-8")
 
 
 def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _steady_row(case: Case, wish: Wish, device: torch.device) -> dict[str, Any]:
-    """A row beside which the machine's rates stayed, or else the steadiest of several."""
-    found: list[dict[str, Any]] = []
-    while len(found) < TRIES and all(row["drift"] > DRIFT for row in found):
+def _steady_row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], str | None]:
+    """A row beside which the machine's rates stayed, or else the steadiest of several; and its profile."""
+    found: list[tuple[dict[str, Any], str | None]] = []
+    while len(found) < TRIES and all(row["drift"] > DRIFT for row, _ in found):
         found.append(_row(case, wish, device))
-    return min(found, key=lambda row: row["drift"])
+    return min(found, key=lambda one: float(one[0]["drift"]))
 
 
-def _row(case: Case, wish: Wish, device: torch.device) -> dict[str, Any]:
-    spec, told = case.spec, case.told(wish.threads, REPEATS)
+def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], str | None]:
+    spec, told = case.spec, case.told(wish.threads, REPEATS, wish.profiles is not None)
     parameters = _parameters(case, spec)
     before = _rates(case, device)
     ours = _measured(told, None, wish.beside)
@@ -104,14 +111,14 @@ def _row(case: Case, wish: Wish, device: torch.device) -> dict[str, Any]:
            "floor_seconds": floor, "over_floor": seconds / floor,
            "over_peak": seconds / (case.work(spec).total / found.large), "peak_mb": ours["peak_mb"],
            "drift": 1 - min(floors) / max(floors), "rates": asdict(found), "target": case.target,
-           "faster_target": case.faster_target}  # fmt: skip
+           "faster_target": case.faster_target, "peak_target": case.peak_target}  # fmt: skip
     if case.steps_an_epoch is not None:
         row["epoch_seconds"] = case.steps_an_epoch * seconds / wish.beside
         if device.type == "cuda" and case.setting.name == "ptb" and case.prior in EPOCH:
             row["epoch_target"] = EPOCH[case.prior]
     if wish.against is not None:
         row |= _against(told, wish.against, wish.beside)
-    return row
+    return row, ours["profile"]
 
 
 def _against(told: dict[str, Any], sources: Path, beside: int) -> dict[str, Any]:
@@ -147,6 +154,8 @@ def _verdicts(row: dict[str, Any], float32: dict[str, Any] | None) -> Iterator[s
     """What is said of a row: each target, and whether it is reached."""
     if row["target"] is not None:
         yield f"{row['target']:g} {'reached' if row['over_floor'] <= row['target'] else 'not reached'}"
+    if row["peak_target"] is not None:
+        yield f"{row['peak_target']:.0f} MiB {'reached' if row['peak_mb'] <= row['peak_target'] else 'not reached'}"
     if float32 is not None:
         times, aim = float32["seconds"] / row["seconds"], row["faster_target"]
         judged = "" if aim is None else f", {aim:g} {'reached' if times >= aim else 'not reached'}"

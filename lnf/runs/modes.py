@@ -22,6 +22,7 @@ from lnf.errors import UserError
 from lnf.models.latent import LatentModel
 from lnf.priors.autoregressive import AutoregressiveTime
 from lnf.runs import checkpoint
+from lnf.runs.machine import settle
 from lnf.runs.seeds import generator
 from lnf.system.files import write_json
 from lnf.system.npz import write_arrays
@@ -75,7 +76,7 @@ def run_modes(run: Path, data: Path, text: str | None, seed: int, out: Path) -> 
     letters whose next-letter entropy varies most. Raises UserError if the model is not an AF prior with H = 2, if no
     test sequence has the string, or if a density does not integrate to 1.
     """
-    torch.set_num_threads(1)
+    settle(1)
     model, spec, _ = checkpoint.load(run / "model.pt")
     if not isinstance(model, LatentModel) or not isinstance(model.prior, AutoregressiveTime) or model.latent != 2:
         raise UserError(f"modes: {run}: the picture needs a prior that is AF in time, with model.latent 2")

@@ -11,6 +11,7 @@ import torch
 
 from lnf.models.base import SequenceModel
 from lnf.runs import checkpoint
+from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.system import provenance
@@ -28,7 +29,7 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
     longest that the model knows, each half of the next), repeats. A sample is lengths to x: prior, decoder and the
     drawing of x. Models take turns, so that what the machine does meanwhile is shared out.
     """
-    torch.set_num_threads(threads)
+    settle(threads)
     device = torch.device("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
     models = {}
     for folder in runs:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lnf.errors import UserError
 from lnf.hidden.autoregressive import AutoregressiveHidden
 from lnf.hidden.base import HiddenFlow
+from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
 from lnf.spec import BUILTINS
 from lnf.system.dotted_paths import load_class
@@ -67,7 +68,7 @@ def run_toy(settings: Mapping[str, Any], out: Path) -> None:
 
     `settings`: steps, batch, train, test (points), layers, width, learning_rate, seeds.
     """
-    torch.set_num_threads(1)
+    settle(1)
     rows, densities = [], {}
     for name, transform, seed in _fits(settings):
         flow = fit(transform, TARGETS[name], settings, seed)

@@ -26,8 +26,9 @@ def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.e2e
 def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "bench.json"
-    assert main(["bench", "--only", "jsb", "lstm", "train", "float32", "--threads", "1", "--json", str(out)]) == 0
+    out, profile = tmp_path / "bench.json", tmp_path / "profile.txt"
+    words = ["jsb", "lstm", "train", "float32"]
+    assert main(["bench", "--only", *words, "--threads", "1", "--json", str(out), "--profile", str(profile)]) == 0
     table = read_json(out)
     (row,) = table["rows"]
     assert (row["what"], row["setting"], row["prior"], row["batch"], row["length"]) == ("train", "jsb", "lstm", 5, 60)
@@ -38,6 +39,8 @@ def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.Capt
     assert any(line.startswith("1 threads on cpu, 1 at once; inverses: ") for line in printed)
     (line,) = [line for line in printed if line.startswith("jsb lstm train float32 B=5 S=1 T=60")]
     assert line.endswith("1.4 reached" if row["over_floor"] <= 1.4 else "1.4 not reached")
+    assert f"{row['seconds']:.4f} s without the profiler" in profile.read_text(encoding="utf-8")
+    assert "aten::mm" in profile.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -57,10 +60,11 @@ def test_a_wrong_wish_is_one_line(words: list[str], line: str, capsys: pytest.Ca
 
 def test_every_row_is_trained_scored_and_drawn() -> None:
     keys = [case.key for case in cases(on_gpu=False)]
-    assert len(keys) == len(set(keys)) == 2 * (5 * 3 + 5) + 5 * 2 * 4
+    assert len(keys) == len(set(keys)) == 2 * (5 * 3 + 2 + 5) + 5 * 2 * 4
     aimed = [case for case in cases(on_gpu=False) if case.target is not None]
     assert len(aimed) == 4 * 3 + 5 + 4
     assert sum(case.faster_target is not None for case in cases(on_gpu=False)) == 2
+    assert [case.key for case in cases(on_gpu=False) if case.peak_target] == ["ptb af_af train float32 B=15 S=10 T=120"]
 
 
 def test_a_gpu_is_filled_by_larger_batches_too() -> None:
