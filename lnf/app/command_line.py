@@ -78,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         added = command(view, _view, about)
         added.set_defaults(view=view)
         added.add_argument("told", type=_told, metavar="SPEC", help="spec.json of gathered metrics")
-    added = command(
-        "measured", _measured, "Keep a finished configuration's tables with the sources, and in the README."
-    )
+    added = command("measured", _measured, "Keep what a configuration measured with the sources, and show it.")
     _add_config(added)
     added = command("spec", _spec_of_run, "Print a run's spec and where each value comes from.")
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
@@ -227,8 +225,8 @@ def _view(arguments: Arguments) -> None:
 
 
 def _measured(arguments: Arguments) -> None:
+    from lnf.app.measuring import keep_measured
     from lnf.plan.results import Plan
-    from lnf.report.measured import keep_measured
 
     keep_measured(Plan(_load(arguments)))
 

@@ -135,7 +135,7 @@ class Plan:
             "figures": views.figures(self.out, list(self.corpora), self.studies, metrics, published),
             "samples": views.samples(self.out, metrics, self.step_seconds),
         }
-        kept = [self.measured / "provenance.json"] if self.measured else []
+        kept = [path for folder in self.measured for path in sorted(folder.rglob("*.*")) if path.suffix != ".png"]
         words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")), *kept)]
         made = [view.made for view in below.values()]
         return {**below, "page": views.page(self.out, made, words, dict(self.config.values))}
@@ -146,10 +146,10 @@ class Plan:
         return self.config.root / "reports" / "templates" / "report.html.j2"
 
     @property
-    def measured(self) -> Path | None:
-        """The paper's results as they were measured at full size, beside another configuration's; None if not kept."""
-        folder = self.config.root / "reports" / "measured" / self.config.paper.name
-        return folder if self.name != folder.name and folder.exists() else None
+    def measured(self) -> list[Path]:
+        """What is kept of other configurations."""
+        kept = sorted(path.parent for path in (self.config.root / "reports" / "measured").glob("*/plan.json"))
+        return [folder for folder in kept if folder.name != self.name]
 
     @property
     def captions(self) -> Path:
@@ -195,7 +195,7 @@ class Plan:
         made = {name: view.made for name, view in self.views.items()} if finished else {}
         paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
                  "captions": self.captions}  # fmt: skip
-        how = {"config": dict(self.config.values), "measured": str(self.measured) if self.measured else None,
+        how = {"config": dict(self.config.values), "measured": [str(folder) for folder in self.measured],
                "name": self.name, "note": self.config["note"], "options": self.config["tables"],
                "step_seconds": self.step_seconds,
                "studies": [{"stage": study.stage, "corpus": study.corpus, "folder": str(study.folder)}

@@ -36,7 +36,7 @@ def gather(told: Mapping[str, Any], out: Path, existing: bool = False) -> None:
     """Write the metrics of every run of a plan to `out`. `told` is `lnf.plan.results.Plan.gathered`.
 
     Raises UserError for a run that is missing, and for a file that belongs to another run; if `existing`, such a run
-    gets a status (error, not_run) instead, and one line tells of a stranger.
+    gets a status (error, unfinished, not_run) instead, and one line tells of a stranger.
     """
     rows = [row for run in told["runs"] for row in _run_rows(run, existing)]
     rows += [row for corpus in told["corpora"] for row in _references(corpus)]
@@ -73,10 +73,13 @@ def _run_rows(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
 
 
 def _absence(folder: Path, evaluation: str) -> str:
-    """Why a run has no results: error or not_run; empty if it has."""
+    """Why a run has no results: error, unfinished or not_run; empty if it has."""
     if (folder / "run.json").exists() and (folder / f"evaluation-{evaluation}.parquet").exists():
         return ""
-    return "error" if (folder / "state" / "error.json").exists() else "not_run"
+    if (folder / "state" / "error.json").exists():
+        return "error"
+    begun = (folder / "state" / "history.jsonl").exists() or (folder / "run.json").exists()
+    return "unfinished" if begun else "not_run"
 
 
 def _results(folder: Path, run: Mapping[str, Any]) -> tuple[str, list[Row], str]:

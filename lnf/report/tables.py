@@ -30,22 +30,23 @@ def write_tables(told: Mapping[str, Any]) -> None:
     rows, known = read_metrics(Path(told["metrics"])), read_published(Path(told["published"]))
     with showing("tables", told) as out:
         for table in TABLES:
-            _write_table(out / "tables" / table, table, summarise(table, rows, known), known, told["options"])
+            write_table(out / "tables" / table, table, summarise(table, rows, known), known, told["options"])
         write_pdf([out / "tables" / f"{table}.tex" for table in TABLES], out / "tables" / "tables.pdf")
     print(f"lnf: tables in {out / 'tables'}", flush=True)
 
 
-def _write_table(
+def write_table(
     base: Path,
     table: str,
     cells: Sequence[Cell],
     known: Mapping[PublishedKey, Published],
     options: Mapping[str, Any],
+    forms: Sequence[str] = ("md", "tex"),
 ) -> None:
-    """Write BASE.{csv, md, tex}."""
+    """Write BASE.csv, and BASE in the forms for people. `options` are the configuration's of tables."""
     _write_csv(base.with_suffix(".csv"), cells)
     others = _others(table, cells, known) if options["others"] else []
-    for form in ("md", "tex"):
+    for form in forms:
         with replacing(base.with_suffix(f".{form}")) as scratch:
             scratch.write_text(table_formats.render(form, table, cells, others, options), encoding="utf-8")
 

@@ -118,7 +118,7 @@ def test_merging_is_deep_and_replaces_lists(tmp_path: Path) -> None:
     assert values["select"]["corpora"] == PAPER["select"]["corpora"]
 
 
-@pytest.mark.parametrize("overlay", ["demo", "jsb", "ptb_small"])
+@pytest.mark.parametrize("overlay", sorted(path.stem for path in (config.ROOT / "workflow" / "configs").glob("*.yaml")))
 def test_overlays_load_under_their_own_name(overlay: str) -> None:
     ours = config.load(config.read([config.ROOT / "workflow" / "configs" / f"{overlay}.yaml"]))
     assert ours.name == overlay

@@ -28,7 +28,7 @@ FACTS = {
     "device": "cpu",
     "threads": 1, "machine": {"system": "Linux", "processor": "a processor", "cores": 2}, "parameters": 1234,
     "versions": {"python": "3.11.7", "torch": "2.13.0"}, "wall_seconds": 90.0, "epochs": 3, "best_epoch": 2,
-    "differs_from_paper": {"train.epochs": [3, 100]},
+    "differs_from_paper": {"train.epochs": [3, 100]}, "best_valid_loss": 1.0,
 }  # fmt: skip
 
 
@@ -37,13 +37,13 @@ def plan_of(**changes: Any) -> Plan:
     return Plan(config.load(config.merge(config.read(), {"name": "small", "select": SELECT, **changes})))
 
 
-def finish(plan: Plan) -> None:
-    """Make up every corpus and every run of a plan."""
+def finish(plan: Plan, revision: str = FACTS["revision"]) -> None:
+    """Make up every corpus and every run of a plan, as if a revision had made them."""
     for name, corpus in plan.corpora.items():
         kind = next(run.spec.kind for run in plan.runs if run.spec.corpus == name)
         _prepare(corpus.folder, kind)
     for run in plan.runs:
-        finish_run(run)
+        finish_run(run, revision=revision)
 
 
 def sequences(kind: str, n: int, seed: int = 0) -> list[NDArray[np.uint8]]:
@@ -67,7 +67,8 @@ def finish_run(run: Run, **facts: Any) -> None:
     }
     write_table(run.evaluated[2], pyarrow.table(columns))
     place = {"name": run.context.name, "corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
-    write_json(run.folder / "run.json", {**FACTS, "digests": run.context.digests, **place, **facts})
+    people = {"label": run.spec.prior.label, "kind": run.spec.kind, "spec": run.spec.to_dict()}
+    write_json(run.folder / "run.json", {**FACTS, "digests": run.context.digests, **place, **people, **facts})
 
 
 def _prepare(folder: Path, kind: str) -> None:
@@ -81,6 +82,7 @@ def _prepare(folder: Path, kind: str) -> None:
         "unigram_nll_given_length": 2.0,
     }
     meta = {
+        "digest": folder.name, "raw": {},
         "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": {"lengths": {"headroom": 1.25}},
         "source": {"test": numbers} if kind == "text" else {}, "counts": {"test": {"sequences": TEST}},
     }  # fmt: skip

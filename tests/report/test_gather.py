@@ -122,7 +122,7 @@ def test_missing_runs_have_a_status(plan: Plan) -> None:
     with pytest.raises(UserError, match=rf"^{lost.folder}: error"):
         gather(plan.gathered, OUT)
     rows = gathered(plan, existing=True)
-    assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("not_run", "error")
+    assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("unfinished", "error")
 
 
 def test_a_subset_has_no_limit_of_the_whole(plan: Plan) -> None:

@@ -40,7 +40,7 @@ def setting(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     facts = [line["facts"] for line in lines if line["facts"]]
     return {
         "revisions": Counter(one["revision"] for one in facts),
-        "machines": Counter(_machine(one) for one in facts),
+        "machines": Counter(machine_of(one) for one in facts),
         "versions": sorted({f"{name} {version}" for one in facts for name, version in one["versions"].items()}),
         "hours": sum(one["wall_seconds"] for one in facts) / 3600,
         "statuses": Counter(line["status"] for line in lines),
@@ -53,7 +53,8 @@ def _facts(folder: Path, name: str) -> dict[str, Any] | None:
     return facts
 
 
-def _machine(facts: Mapping[str, Any]) -> str:
+def machine_of(facts: Mapping[str, Any]) -> str:
+    """Processor, cores, device and threads of a run, from its run.json."""
     machine = facts["machine"]
     cores = f"{machine['cores']} cores" if machine["cores"] != 1 else "1 core"
     where = f"{machine['gpu']}, " if machine.get("gpu") and facts["device"] != "cpu" else ""

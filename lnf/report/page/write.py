@@ -8,7 +8,8 @@ import jinja2
 
 from lnf.report.cells import NAMES, Cell
 from lnf.report.gather import Row, read_metrics
-from lnf.report.measured import HEADINGS, rows_of
+from lnf.report.measured.documents import HEADINGS, rows_of
+from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import answers
 from lnf.report.page.embedding import data_uri
@@ -54,7 +55,7 @@ def context(told: Mapping[str, Any], rows: Sequence[Row], out: Path) -> dict[str
         "figures": figures(Path(told["captions"]), out),
         "samples": _samples(out),
         "runs": lines,
-        "measured": _measured(told["measured"]),
+        "measured": _measured(map(Path, told["measured"]), Path(told["published"])),
         "setting": setting(lines),
         "data_uri": lambda name: data_uri(out / name),
     }
@@ -108,12 +109,14 @@ def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any
     return list(groups.items())
 
 
-def _measured(folder: str | None) -> dict[str, Any] | None:
-    """The paper's own results as they were measured, to stand beside those of a smaller configuration."""
-    if folder is None:
+def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None:
+    """What was measured at the paper's settings, to stand beside the results of a smaller configuration."""
+    of_paper = [folder for folder in folders if at_paper_settings(folder)]
+    if not of_paper:
         return None
-    place = Path(folder)
-    return {"headings": HEADINGS, "rows": list(rows_of(place)), "facts": read_json(place / "provenance.json")}
+    facts = [one for folder in of_paper for one in read_facts(folder)]
+    return {"headings": HEADINGS, "rows": [row for folder in of_paper for row in rows_of(folder, published)],
+            "hours": hours_of(facts)}  # fmt: skip
 
 
 def _samples(out: Path) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""The documents that show what is kept: the README's block, and docs/results.md."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lnf.report.cells import Cell
+from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
+from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts, read_plan, read_rows
+from lnf.report.measured.verdict import LEGEND, verdict
+from lnf.report.page.runs import machine_of
+from lnf.report.published import read_published
+from lnf.report.tables import TABLES, summarise
+from lnf.system.files import replacing
+
+BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
+HEADINGS = ("corpus", "model", "NLL, test", "unit", "sd", "seeds", "published", "verdict")
+OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid", "K")
+RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
+EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
+HEAD = f"""# Measured results
+
+`make measured CONFIG=...` keeps what a configuration measured in reports/measured/NAME and writes this page; a test
+makes it anew from the kept files. NLL counts the length and is divided by the sum of T + 1, as in the paper; NLL given
+T does not, and is divided by the sum of T. Nats a step for music, bits a character for text; K importance samples a
+sequence, none where the model is exact. {LEGEND} What was expected is held (not held) if the {SURE:.0%} interval of the
+difference over seeds, by Student's t, lies above (below) its margin, else undecided.
+"""
+
+
+def show(root: Path) -> None:
+    """Write docs/results.md and the README's block of a project anew."""
+    published = root / "reports" / "paper.csv"
+    folders = kept_folders(root)
+    readme = root / "README.md"
+    _write(root / "docs" / "results.md", results_page(folders, published))
+    _write(readme, with_block(readme.read_text(encoding="utf-8"), folders, published))
+
+
+def kept_folders(root: Path) -> list[Path]:
+    """What is kept in a project: what has the paper's settings first."""
+    found = sorted(path.parent for path in (root / "reports" / "measured").glob("*/plan.json"))
+    return sorted(found, key=lambda folder: not at_paper_settings(folder))
+
+
+def with_block(readme: str, folders: Sequence[Path], published: Path) -> str:
+    """The README with its block made anew: what was measured at the paper's settings or, without that, at others."""
+    shown = [folder for folder in folders if at_paper_settings(folder)] or folders
+    lines: list[str] = []
+    for folder in shown:
+        lines += [*_table(HEADINGS, rows_of(folder, published)), "", _picture(folder), "", _setting(folder), ""]
+    block = "\n".join([*lines, "All that was measured: [docs/results.md](docs/results.md).", ""]) if shown else ""
+    return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
+
+
+def results_page(folders: Sequence[Path], published: Path) -> str:
+    """docs/results.md: every kept configuration with its cells and its runs."""
+    lines = [HEAD]
+    for folder in folders:
+        plan = read_plan(folder)
+        lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
+        lines += [*_table((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
+        lines += [*_expected(folder, published.with_name("hypotheses.csv"))]
+        lines += [*_table(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
+    return "\n".join(lines)
+
+
+def rows_of(folder: Path, published: Path) -> list[list[str]]:
+    """The measured NLL on test of each corpus and model, under HEADINGS."""
+    return [row[: len(HEADINGS)] for row in _cells(folder, published)]
+
+
+def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
+    """Under HEADINGS and OTHERS, each corpus and model once."""
+    rows, known = read_rows(folder), read_published(published)
+    seen = set()
+    for table in TABLES:
+        cells = {(cell.corpus, cell.prior, cell.split, cell.metric): cell for cell in summarise(table, rows, known)}
+        for corpus, prior in dict.fromkeys(key[:2] for key in cells):
+            if (corpus, prior) not in seen:
+                seen.add((corpus, prior))
+                yield _cell_row({key[2:]: cell for key, cell in cells.items() if key[:2] == (corpus, prior)})
+
+
+def _cell_row(cells: dict[tuple[str, str], Cell]) -> list[str]:
+    nll = cells["test", "nll"]
+    value = _number(nll.mean) if nll.status == "ok" else f"{_number(nll.mean)} {nll.status}".strip()
+    published = f"{nll.published.value:.2f}{'†' if nll.published.mark == 'memory' else ''}" if nll.published else ""
+    others = [cells["test", "nll_given_length"], cells["valid", "nll"], cells["valid", "nll_given_length"]]
+    return [nll.corpus, nll.label, value, nll.unit, _number(nll.sd), str(nll.n), published, verdict(nll),
+            *(_number(cell.mean) for cell in others), "" if nll.k is None else str(nll.k)]  # fmt: skip
+
+
+def _runs(folder: Path) -> Iterator[list[str]]:
+    for facts in read_facts(folder):
+        yield [facts["corpus"], facts["label"], str(facts["seed"]), facts["status"],
+               f"{facts['epochs']} of {facts['spec']['train']['epochs']}", str(facts.get("best_epoch", "")),
+               _number(facts.get("best_valid_loss")), f"{hours_of([facts]):.2f}",
+               f"`{facts['revision'][:12]}`", machine_of(facts)]  # fmt: skip
+
+
+def _expected(folder: Path, path: Path) -> list[str]:
+    """What was expected of a configuration before its runs, and what came."""
+    rows = read_rows(folder)
+    labels = {row["prior"]: row["label"] for row in rows}
+    lines = []
+    for found in findings(read_hypotheses(path), folder.name, rows):
+        one = found.hypothesis
+        seeds = ", ".join(f"{difference:+.3f}" for difference in found.differences.values())
+        names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
+        lines.append([one.corpus, *names, f"{one.margin:g}", _number(found.mean), seeds, found.verdict])
+    return ["Expected beforehand (reports/hypotheses.csv):", "", *_table(EXPECTED, lines), ""] if lines else []
+
+
+def _setting(folder: Path) -> str:
+    plan, facts = read_plan(folder), read_facts(folder)
+    statuses = Counter(one["status"] for one in facts)
+    missing = len(plan["runs"]) - len(facts)
+    counts = [f"{count} {status}" for status, count in statuses.items()] + ([f"{missing} not run"] if missing else [])
+    how = "the paper's settings" if at_paper_settings(folder) else "settings that differ from the paper's"
+    place = f"reports/measured/{folder.name}"
+    runs = f"{len(plan['runs'])} runs ({', '.join(counts)}), {hours_of(facts):.2f} hours of training"
+    return f"Configuration `{plan['name']}`, {how}; {runs}. Files: {place}."
+
+
+def _differences(folder: Path) -> list[str]:
+    """Each setting that is not the paper's, with the values that runs have."""
+    found: dict[str, Counter[str]] = {}
+    for facts in read_facts(folder):
+        for key, (ours, paper) in facts["differs_from_paper"].items():
+            found.setdefault(f"`{key}` {ours} ({paper})", Counter())[facts["label"]] += 1
+    runs = Counter(facts["label"] for facts in read_facts(folder))
+    words = [text if set(labels) == set(runs) else f"{text} for {', '.join(labels)}" for text, labels in found.items()]
+    return [f"Settings, and the paper's in brackets: {'; '.join(words)}.", ""] if words else []
+
+
+def _data(plan: dict[str, Any]) -> list[str]:
+    raw = [f"{name} `{sha256}`" for corpus in plan["corpora"].values() for name, sha256 in corpus["raw"].items()]
+    return [f"Raw files by sha256: {', '.join(raw)}.", ""] if raw else []
+
+
+def _picture(folder: Path) -> str:
+    place = f"reports/measured/{folder.name}/figures/results.png"
+    return (
+        f"![Results of configuration {folder.name}: each variant's NLL, ELBO, reconstruction and KL on test]({place})"
+    )
+
+
+def _table(headings: Sequence[str], rows: Iterator[list[str]] | Sequence[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")

@@ -1,0 +1,78 @@
+"""What is kept of a measured configuration, and how it is read.
+
+plan.json                         name, note, options of the tables, the runs in their order, the corpora's data
+runs/CORPUS/PRIOR/SEED/run.json   what the run says of itself; of a run that was cut, its epochs and "unfinished"
+runs/CORPUS/PRIOR/SEED/history.csv, evaluation.csv
+references.csv                    what generated corpora say of themselves
+tables/*, figures/results.png     made of these files alone
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from lnf.report.gather import METRICS, Row
+from lnf.system.files import read_json, replacing
+
+Facts = dict[str, Any]
+SECONDS_AN_HOUR = 3600
+
+
+def place(folder: Path, run: Mapping[str, Any]) -> Path:
+    """The folder of a run's files; `run` has corpus, prior and seed."""
+    return folder / "runs" / str(run["corpus"]) / str(run["prior"]) / str(run["seed"])
+
+
+def read_plan(folder: Path) -> Facts:
+    """plan.json."""
+    plan: Facts = read_json(folder / "plan.json")
+    return plan
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """The rows of metrics, as they were gathered."""
+    files = [place(folder, run) / "evaluation.csv" for run in read_plan(folder)["runs"]]
+    return [row for file in [*files, folder / "references.csv"] for row in _metrics(file)]
+
+
+def read_facts(folder: Path) -> list[Facts]:
+    """run.json of each run that began, in the order of the plan."""
+    files = [place(folder, run) / "run.json" for run in read_plan(folder)["runs"]]
+    return [read_json(file) for file in files if file.exists()]
+
+
+def at_paper_settings(folder: Path) -> bool:
+    """Whether no setting of any run differs from the paper's."""
+    return not any(facts["differs_from_paper"] for facts in read_facts(folder))
+
+
+def hours_of(facts: Iterable[Facts]) -> float:
+    """Hours that runs took to be trained, those before a cut too."""
+    return sum(float(one["wall_seconds"]) for one in facts) / SECONDS_AN_HOUR
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows by column; what is None stays empty, and a float keeps every digit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(["" if row.get(column) is None else row[column] for column in columns] for row in rows)
+
+
+def _metrics(path: Path) -> list[Row]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [
+            {field.name: _value(field.type, row[field.name]) for field in METRICS} for row in csv.DictReader(stream)
+        ]
+
+
+def _value(kind: pyarrow.DataType, text: str) -> Any:
+    if not text:
+        return None
+    if pyarrow.types.is_integer(kind):
+        return int(text)
+    return float(text) if pyarrow.types.is_floating(kind) else text

@@ -1,0 +1,140 @@
+"""What a configuration measured is copied beside the sources, finished or not, and shown."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from lnf.app.measuring import keep_measured
+from lnf.errors import UserError
+from lnf.plan.config import ROOT, Config
+from lnf.plan.results import Plan
+from lnf.report.figures.write import write_figures
+from lnf.report.gather import gather, read_metrics
+from lnf.report.measured.documents import kept_folders, results_page, with_block
+from lnf.report.measured.kept import read_facts, read_rows
+from lnf.report.page.write import write_page
+from lnf.report.samples.write import write_samples
+from lnf.report.tables import write_tables
+from lnf.runs.resume_state import RunState
+from lnf.system.files import read_json, write_json
+from tests.report.fabricated import finish, plan_of
+
+FOLDER = Path("reports", "measured", "small")
+PUBLISHED = ROOT / "reports" / "paper.csv"
+
+
+def commit(folder: Path) -> str:
+    """The revision of a new commit of a folder."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "sources"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    asked = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(asked, cwd=folder, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan in a project of its own, whose runs are there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n", encoding="utf-8")
+    made = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]})
+    for name in ("reports/paper.csv", "reports/hypotheses.csv", "reports/captions", "reports/templates", "config.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / name)
+    plan = Plan(Config(made.config.values, made.config.priors, tmp_path))
+    finish(plan, commit(tmp_path))
+    return plan
+
+
+def shown(plan: Plan) -> None:
+    gather(plan.gathered, plan.metrics)
+    for write in (write_tables, write_figures, write_samples, write_page):
+        write(plan.told_to_views(plan.metrics, finished=True))
+
+
+def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
+    shown(plan)
+    keep_measured(plan)
+    for name in ("text.md", "text.csv"):
+        assert (FOLDER / "tables" / name).read_bytes() == (plan.out / "tables" / name).read_bytes()
+    assert read_rows(FOLDER) == read_metrics(plan.metrics)
+    assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
+    readme = Path("README.md").read_text(encoding="utf-8")
+    assert readme.startswith("before\n<!-- measured -->\n| corpus |") and readme.endswith("<!-- /measured -->\nafter\n")
+    assert "| markov | LSTM | 1.505 | bpc | 0.007 | 2 |  |  |" in readme and "old" not in readme
+    assert "4 runs (4 ok), 0.10 hours of training" in readme
+    assert with_block(readme, kept_folders(Path()), PUBLISHED) == readme
+
+
+def test_the_page_of_results_tells_of_every_run(plan: Plan) -> None:
+    keep_measured(plan)
+    page = Path("docs", "results.md").read_text(encoding="utf-8")
+    assert page == results_page(kept_folders(Path()), PUBLISHED)
+    runs = [line for line in page.splitlines() if "| ok | 3 of 100 | 2 |" in line]
+    assert len(runs) == 4 and all("a processor, 2 cores, cpu, 1 thread(s) a run" in line for line in runs)
+    assert "`train.epochs` 3 (100)." in page and "| 1.605 | bpc | 0.007 | 2 |  |  | 1.405 | 1.605 | 1.405 | 3 |" in page
+
+
+def test_each_run_keeps_its_epochs_and_what_it_says_of_itself(plan: Plan) -> None:
+    keep_measured(plan)
+    run = next(run for run in plan.runs if run.spec.prior.name == "lstm")
+    place = FOLDER / "runs" / "markov" / "lstm" / str(run.spec.seed)
+    assert read_json(place / "run.json") == read_json(run.folder / "run.json")
+    lines = (place / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("epoch,beta,learning_rate,train_loss") and len(lines) == 4
+    assert lines[3].split(",")[:4] == ["2", str(1 / 3), str(1 / 3), str(1 / 3)] and ",," in lines[3]
+
+
+def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:
+    cut, missing = plan.runs[0], plan.runs[-1]
+    facts = read_json(cut.folder / "run.json")
+    shutil.rmtree(cut.folder)
+    shutil.rmtree(missing.folder)
+    state = RunState(cut.folder / "state", facts["digests"])
+    state.folder.mkdir(parents=True)
+    write_json(state.folder / "run.json", {**facts, "status": "running"})
+    model = {"model": {"weight": torch.zeros(1)}}
+    state.save({**model, "epoch": 2, "seconds": 72.0, "history": [{"epoch": 0}, {"epoch": 1}]}, "epoch.pt")
+    keep_measured(plan)
+    found = {facts["status"]: facts for facts in read_facts(FOLDER)}
+    assert (found["unfinished"]["epochs"], found["unfinished"]["wall_seconds"]) == (2, 72.0)
+    page = Path("docs", "results.md").read_text(encoding="utf-8")
+    assert "| unfinished | 2 of 100 |" in page and "4 runs (1 unfinished, 2 ok, 1 not run)" in page
+    assert "| 1.510 partial 1/2 (unfinished 1) |" in page or "| 1.600 partial 1/2 (unfinished 1) |" in page
+
+
+def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:
+    keep_measured(plan)
+    before = Path("README.md").read_bytes()
+    for run in plan.runs:
+        shutil.rmtree(run.folder)
+    with pytest.raises(UserError, match=r"measured: small: no run has begun; run the workflow first"):
+        keep_measured(plan)
+    assert Path("README.md").read_bytes() == before and (FOLDER / "plan.json").exists()
+
+
+@pytest.mark.parametrize("revision", ["0123456789abcdef0123456789abcdef01234567", "unknown", "HEAD+"])
+def test_a_run_of_sources_that_git_does_not_have_is_refused(plan: Plan, revision: str) -> None:
+    run = plan.runs[1].folder / "run.json"
+    write_json(run, read_json(run) | {"revision": revision})
+    with pytest.raises(UserError, match=r"measured: markov/\w+/\d: made by .*; a run from a commit of this project"):
+        keep_measured(plan)
+    assert not FOLDER.exists()
+
+
+def test_a_smaller_configurations_page_shows_what_was_measured_at_the_papers_settings(plan: Plan) -> None:
+    shown(plan)
+    before = plan.views["page"].made
+    for run in plan.runs:
+        write_json(run.folder / "run.json", read_json(run.folder / "run.json") | {"differs_from_paper": {}})
+    keep_measured(plan)
+    FOLDER.rename(FOLDER.with_name("paper_markov"))
+    again = Plan(plan.config)
+    assert again.views["page"].made != before
+    shown(again)
+    page = (plan.out / "report.html").read_text(encoding="utf-8")
+    assert "The paper's settings at full size, measured (0.1 hours of training)" in page
+    assert "<td>markov</td><td>LSTM</td><td>1.505</td>" in page

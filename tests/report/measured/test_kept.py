@@ -1,0 +1,43 @@
+"""What is kept in this repository: documents and tables are made of it byte by byte, and its sources are known."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lnf.plan.config import ROOT
+from lnf.report.measured.documents import kept_folders, results_page, with_block
+from lnf.report.measured.kept import read_facts
+from lnf.report.measured.made import write_kept_tables
+from lnf.report.measured.revisions import require_known
+
+PUBLISHED = ROOT / "reports" / "paper.csv"
+KEPT = kept_folders(ROOT)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_tables_are_made_of_the_runs_kept(tmp_path: Path) -> None:
+    for folder in KEPT:
+        out = tmp_path / folder.name
+        write_kept_tables(folder, PUBLISHED, out)
+        assert names(out) == names(folder / "tables")
+        for name in names(out):
+            assert (out / name).read_bytes() == (folder / "tables" / name).read_bytes(), (folder.name, name)
+
+
+def test_the_readme_and_the_page_of_results_show_what_is_kept() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == with_block(readme, KEPT, PUBLISHED)
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(KEPT, PUBLISHED)
+
+
+def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:
+    asked = ["git", "rev-parse", "--is-shallow-repository"]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    if found.stdout.strip() != "false":
+        pytest.skip("needs a checkout with all of git's history")
+    for one in [facts for folder in KEPT for facts in read_facts(folder)]:
+        require_known(one, ROOT)
