@@ -1,7 +1,7 @@
-"""What is looked at beside the runs' results: the toy, sampling time, the modes of p(z_t | z_<t).
+"""What is looked at beside the runs' results: the toy, sampling time, the modes of p(z_t | z_<t), bounds by samples.
 
-Inputs: the first seed's model of each variant, for a study that is yet to be made; of the modes, the corpus too.
-Outputs: results/NAME/toy/DIGEST/*, results/NAME/speed/CORPUS/DIGEST/*, results/NAME/modes/CORPUS/DIGEST/*.
+Inputs: the first seed's model of each variant, for a study that is yet to be made; of modes and bounds, the corpus too.
+Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds}/CORPUS/DIGEST/*.
 """
 
 TOY = [
@@ -15,6 +15,7 @@ MODES = [
     f"results/{NAME}/modes/{{corpus}}/{{study}}/modes.{form}"
     for form in ("npz", "json")
 ]
+BOUNDS = [f"results/{NAME}/bounds/{{corpus}}/{{study}}/bounds.parquet"]
 EVERY_CORE = 4096  # more than there are: Snakemake gives a job what --cores has
 
 
@@ -67,3 +68,21 @@ rule modes:
         told=subpath(output[0], parent=True),
     shell:
         "{params.lnf} modes {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+
+
+rule bounds:
+    """The bound on the NLL by the number of importance samples."""
+    input:
+        models=until_made(BOUNDS, FLOW.models_of_study),
+        data=until_made(BOUNDS, FLOW.corpus_of_run),
+    output:
+        BOUNDS,
+    log:
+        f"logs/{NAME}/bounds/{{corpus}}/{{study}}.log",
+    benchmark:
+        f"benchmarks/{NAME}/bounds/{{corpus}}/{{study}}.tsv"
+    params:
+        lnf=LNF,
+        told=subpath(output[0], parent=True),
+    shell:
+        "{params.lnf} bounds {params.told:q}/spec.json 2>&1 | tee -i {log:q}"

@@ -68,7 +68,7 @@ def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
     """What lies where results lie, and the logs and benchmarks of runs that are gone."""
     root = Path("results", name)
     runs = {path for path in root.glob("*/*/*/*/") if path.parts[2] not in BESIDE_RUNS}
-    others = ("checks/*/*/", "metrics/*/", "toy/*/", "speed/*/*/", "modes/*/*/")
+    others = ("checks/*/*/", "metrics/*/", "toy/*/", "speed/*/*/", "modes/*/*/", "bounds/*/*/")
     folders = {*runs, *(path for pattern in others for path in root.glob(pattern))}
     scores = [path for run in runs & wanted for kind in EVALUATED for path in run.glob(f"{kind}-*")]
     yield from (path for path in {*folders, *scores} if path not in wanted)

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("toy", "Fit flows to two densities on a plane."),
         ("speed", "Time sampling, on Ray."),
         ("modes", "Look at p(z_t | z_<t) of a model with two latent dimensions."),
+        ("bounds", "Bound the NLL with ever more importance samples."),
     ):
         added = command(stage, _study, about)
         added.set_defaults(stage=stage)

@@ -12,7 +12,7 @@ from lnf.errors import UserError
 from lnf.plan.results import Plan
 from lnf.report.gather import METRICS, Row, gather, read_metrics
 from lnf.report.measured.documents import show
-from lnf.report.measured.kept import Facts, place, read_facts, write_csv
+from lnf.report.measured.kept import BOUNDS, Facts, place, read_facts, write_csv
 from lnf.report.measured.made import write_made
 from lnf.report.measured.revisions import require_known
 from lnf.runs.resume_state import RunState
@@ -51,6 +51,7 @@ def _copy(plan: Plan, folder: Path) -> None:
     for run in runs:
         _copy_run(run, rows, place(folder, run))
     write_csv(folder / "references.csv", METRICS.names, [row for row in rows if row["role"] == "reference"])
+    _copy_bounds(plan, folder / "bounds.csv")
     names = [{key: run[key] for key in ("corpus", "prior", "seed")} for run in runs]
     write_json(folder / "plan.json", {"name": plan.name, "note": plan.config["note"], "options": plan.config["tables"],
                                       "runs": names, "corpora": _corpora(plan)})  # fmt: skip
@@ -63,6 +64,14 @@ def _copy_run(run: Mapping[str, Any], rows: Sequence[Row], target: Path) -> None
     if facts is not None:
         write_json(target / "run.json", facts)
         write_csv(target / "history.csv", HISTORY.names, history)
+
+
+def _copy_bounds(plan: Plan, target: Path) -> None:
+    """The NLL by the number of samples, of those corpora where it was looked at."""
+    files = [(study.corpus, study.files[0]) for study in plan.studies if study.stage == "bounds"]
+    rows = [{"corpus": corpus, **row} for corpus, file in files if file.exists() for row in read_rows(file)]
+    if rows:
+        write_csv(target, BOUNDS, rows)
 
 
 def _same(row: Row, run: Mapping[str, Any]) -> bool:

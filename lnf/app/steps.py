@@ -84,6 +84,11 @@ def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
 
         require_same_code("modes", told["modules"], told["code"])
         run_modes(Path(told["runs"][0]), Path(told["data"]), told["word"], told["seed"], out)
+    elif stage == "bounds":
+        from lnf.runs.bounds import run_bounds
+
+        require_same_code("bounds", told["modules"], told["code"])
+        run_bounds(told["runs"], Path(told["data"]), told["settings"], told["threads"], out)
     else:
         from lnf.runs.toy import run_toy
 

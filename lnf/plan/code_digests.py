@@ -18,7 +18,8 @@ from lnf.errors import UserError
 from lnf.system.files import digest
 
 Stage = Literal[
-    "data", "check", "train", "evaluate", "toy", "speed", "modes", "gather", "tables", "figures", "samples", "page"
+    "data", "check", "train", "evaluate", "toy", "speed", "modes", "bounds", "gather", "tables", "figures", "samples",
+    "page",
 ]  # fmt: skip
 
 Kind = Literal["class", "function"]
@@ -31,6 +32,7 @@ ROOTS: dict[Stage, str] = {
     "toy": "lnf.runs.toy",
     "speed": "lnf.runs.speed",
     "modes": "lnf.runs.modes",
+    "bounds": "lnf.runs.bounds",
     "gather": "lnf.report.gather",
     "tables": "lnf.report.tables",
     "figures": "lnf.report.figures.write",

@@ -28,7 +28,7 @@ from lnf.spec import RunContext
 from lnf.system.files import digest, sha256_of
 
 TOLD = "spec.json"
-BESIDE_RUNS = ("checks", "metrics", "toy", "speed", "modes")
+BESIDE_RUNS = ("checks", "metrics", "toy", "speed", "modes", "bounds")
 """Folders below results/NAME that are no corpus'."""
 SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
 
@@ -97,6 +97,9 @@ class Plan:
         for corpus in self.corpora if self.config["speed"] else ():
             mine = [run for run in first if run.spec.corpus == corpus]
             found.append(studies.speed(self.name, corpus, mine, self.config["speed"]))
+        for corpus in self.corpora if self.config["bounds"] else ():
+            mine = [run for run in first if run.spec.corpus == corpus and run.spec.prior.time is not None]
+            found += [studies.bounds(self.name, corpus, mine, self.config["bounds"])] if mine else []
         pictures = [run for run in first if run.spec.prior.role == "picture"]
         words = {corpus: self.config["corpora"][corpus].get("word") for corpus in self.corpora}
         return [*found, *(studies.modes(self.name, run, words[run.spec.corpus]) for run in pictures)]

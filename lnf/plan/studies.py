@@ -3,6 +3,7 @@
     results/NAME/toy/DIGEST/{nll.parquet, densities.npz}
     results/NAME/speed/CORPUS/DIGEST/{speed.parquet, speed.json}
     results/NAME/modes/CORPUS/DIGEST/{modes.npz, modes.json}
+    results/NAME/bounds/CORPUS/DIGEST/bounds.parquet
 
 A study of trained models takes the first seed of each.
 """
@@ -21,6 +22,7 @@ NAMES: dict[Stage, tuple[str, ...]] = {
     "toy": ("densities.npz", "nll.parquet"),
     "speed": ("speed.parquet", "speed.json"),
     "modes": ("modes.npz", "modes.json"),
+    "bounds": ("bounds.parquet",),
 }
 
 
@@ -88,6 +90,12 @@ def modes(name: str, run: Run, word: str | None) -> Study:
     """p(z_t | z_<t) of a model with two latent dimensions."""
     told = {"data": str(run.data), "word": word, "seed": run.spec.sample.seed}
     return Study("modes", Path("results", name, "modes", run.spec.corpus), [run], told)
+
+
+def bounds(name: str, corpus: str, runs: Sequence[Run], settings: Mapping[str, Any]) -> Study:
+    """NLL by the number of importance samples, of every model of a corpus that needs them."""
+    told = {"data": str(runs[0].data), "settings": dict(settings), "threads": runs[0].spec.resources.cpus}
+    return Study("bounds", Path("results", name, "bounds", corpus), runs, told)
 
 
 def first_seeds(runs: Sequence[Run]) -> list[Run]:

@@ -52,6 +52,7 @@ def figures(out: Path, corpora: Sequence[str], studies: Sequence[Study], *made_f
     names = ["results", "nats", *(f"curves-{corpus}" for corpus in corpora)]
     names += [study.stage for study in studies if study.stage == "toy"]
     names += ["speed"] if any(study.stage == "speed" for study in studies) else []
+    names += ["bounds"] if any(study.stage == "bounds" for study in studies) else []
     names += [f"modes-{study.corpus}" for study in studies if study.stage == "modes"]
     made_from = (*made_from, [study.made_from for study in studies])
     return View("figures", out, tuple(f"figures/{name}.{form}" for name in names for form in FIGURE_FORMS), made_from)

@@ -4,12 +4,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow
 import pytest
 import torch
 
 from lnf.app.measuring import keep_measured
 from lnf.errors import UserError
-from lnf.plan.config import ROOT, Config
+from lnf.plan.config import ROOT, Config, merge
 from lnf.plan.results import Plan
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import gather, read_metrics
@@ -20,6 +21,7 @@ from lnf.report.samples.write import write_samples
 from lnf.report.tables import write_tables
 from lnf.runs.resume_state import RunState
 from lnf.system.files import read_json, write_json
+from lnf.system.parquet import write_table
 from tests.report.fabricated import finish, plan_of
 
 FOLDER = Path("reports", "measured", "small")
@@ -86,6 +88,17 @@ def test_each_run_keeps_its_epochs_and_what_it_says_of_itself(plan: Plan) -> Non
     lines = (place / "history.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("epoch,beta,learning_rate,train_loss") and len(lines) == 4
     assert lines[3].split(",")[:4] == ["2", str(1 / 3), str(1 / 3), str(1 / 3)] and ",," in lines[3]
+
+
+def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
+    settings = {"bounds": {"samples": [1, 30], "seed": 0}}
+    wider = Plan(Config(merge(plan.config.values, settings), plan.config.priors, plan.config.root))
+    (study,) = wider.studies
+    rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": 1.7 - k / 100, "nll_given_length": 1.0} for k in (1, 30)]
+    write_table(study.files[0], pyarrow.Table.from_pylist(rows))
+    keep_measured(wider)
+    page = Path("docs", "results.md").read_text(encoding="utf-8")
+    assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
 
 
 def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:

@@ -52,6 +52,7 @@ def moved(before: Places, after: Places) -> set[str]:
         ({"overrides": {"all": {"resources": {"memory_gb": 7.0}, "train": {"state_minutes": 7.0}}}}, {"page"}),
         ({"toy": {"steps": 7}}, {"studies", "figures", "page"}),
         ({"speed": None}, {"studies", "figures", "page"}),
+        ({"bounds": {"samples": [1, 2], "seed": 0}}, {"studies", "figures", "page"}),
         ({"tables": {"decimals": 7}}, {"tables", "page"}),
         ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"corpora": {"markov": {"prepare": {"expect": {"width": 12}}}}}, {"page"}),
@@ -86,6 +87,18 @@ def test_what_code_moves(module: str, families: set[str], package: Path) -> None
     path = package / f"{module}.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
     assert moved(before, places()) == families
+
+
+def test_bounds_are_of_each_corpus_models_that_are_not_exact() -> None:
+    select = {"corpora": ["markov", "ptb"], "priors": ["lstm", "af_af", "iaf_scf"], "seeds": [0, 1]}
+    plan = plan_of({"select": select, "bounds": {"samples": [1, 2], "seed": 0}, "toy": None, "speed": None})
+    assert [(study.stage, study.corpus) for study in plan.studies] == [("bounds", "markov"), ("bounds", "ptb")]
+    for study in plan.studies:
+        assert [(run.spec.prior.name, run.spec.seed) for run in study.runs] == [("af_af", 0), ("iaf_scf", 0)]
+    exact = plan_of(
+        {"select": {**select, "priors": ["lstm"]}, "bounds": {"samples": [1], "seed": 0}, "toy": None, "speed": None}
+    )
+    assert not exact.studies
 
 
 @pytest.fixture

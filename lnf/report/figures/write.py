@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lnf.report.figures import curves, modes, nats, results, speed, toy
+from lnf.report.figures import bounds, curves, modes, nats, results, speed, toy
 from lnf.report.gather import read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.published import read_published
 from lnf.report.showing import showing
 
-LAST = {"toy": "nll.parquet", "speed": "speed.json", "modes": "modes.json"}
+LAST = {"toy": "nll.parquet", "speed": "speed.json", "modes": "modes.json", "bounds": "bounds.parquet"}
 """Study -> the file that is written last: where it is, the rest is."""
 
 
@@ -37,9 +37,11 @@ def write_figures(told: Mapping[str, Any]) -> None:
 def _draw_studies(told: Mapping[str, Any], folder: Path) -> None:
     """The figures of those studies that are there."""
     there = [study for study in told["studies"] if (Path(study["folder"]) / LAST[study["stage"]]).exists()]
-    timed = {study["corpus"]: Path(study["folder"]) for study in there if study["stage"] == "speed"}
-    if timed:
-        speed.draw(timed, {run["prior"]: run["label"] for run in told["runs"]}, folder)
+    labels = {run["prior"]: run["label"] for run in told["runs"]}
+    for stage, draw in (("speed", speed.draw), ("bounds", bounds.draw)):
+        of_corpora = {study["corpus"]: Path(study["folder"]) for study in there if study["stage"] == stage}
+        if of_corpora:
+            draw(of_corpora, labels, folder)
     for study in there:
         if study["stage"] == "toy":
             toy.draw(Path(study["folder"]), folder)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lnf.report.cells import Cell
 from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
-from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts, read_plan, read_rows
+from lnf.report.measured.kept import at_paper_settings, hours_of, read_bounds, read_facts, read_plan, read_rows
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
 from lnf.report.published import read_published
@@ -62,7 +62,7 @@ def results_page(folders: Sequence[Path], published: Path) -> str:
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*_table((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
-        lines += [*_expected(folder, published.with_name("hypotheses.csv"))]
+        lines += [*_bounds(folder), *_expected(folder, published.with_name("hypotheses.csv"))]
         lines += [*_table(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
     return "\n".join(lines)
 
@@ -112,6 +112,18 @@ def _expected(folder: Path, path: Path) -> list[str]:
         names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
         lines.append([one.corpus, *names, f"{one.margin:g}", _number(found.mean), seeds, found.verdict])
     return ["Expected beforehand (reports/hypotheses.csv):", "", *_table(EXPECTED, lines), ""] if lines else []
+
+
+def _bounds(folder: Path) -> list[str]:
+    """The NLL on test of each model, a column for each number of importance samples."""
+    rows = read_bounds(folder)
+    labels = {row["prior"]: row["label"] for row in read_rows(folder)}
+    counts = list(dict.fromkeys(row["k"] for row in rows))
+    nll = {(row["corpus"], row["prior"], row["k"]): _number(float(row["nll"])) for row in rows}
+    models = dict.fromkeys((row["corpus"], row["prior"]) for row in rows)
+    lines = [[corpus, labels[prior], *(nll[corpus, prior, k] for k in counts)] for corpus, prior in models]
+    table = _table(["corpus", "model", *(f"K = {k}" for k in counts)], lines)
+    return ["NLL on test by importance samples, the first seed of each:", "", *table, ""] if lines else []
 
 
 def _setting(folder: Path) -> str:

@@ -4,6 +4,7 @@ plan.json                         name, note, options of the tables, the runs in
 runs/CORPUS/PRIOR/SEED/run.json   what the run says of itself; of a run that was cut, its epochs and "unfinished"
 runs/CORPUS/PRIOR/SEED/history.csv, evaluation.csv
 references.csv                    what generated corpora say of themselves
+bounds.csv                        NLL by the number of importance samples, if it was looked at
 tables/*, figures/results.png     made of these files alone
 """
 
@@ -19,6 +20,8 @@ from lnf.system.files import read_json, replacing
 
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
+BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length")
+"""Columns of bounds.csv."""
 
 
 def place(folder: Path, run: Mapping[str, Any]) -> Path:
@@ -47,6 +50,15 @@ def read_facts(folder: Path) -> list[Facts]:
 def at_paper_settings(folder: Path) -> bool:
     """Whether no setting of any run differs from the paper's."""
     return not any(facts["differs_from_paper"] for facts in read_facts(folder))
+
+
+def read_bounds(folder: Path) -> list[dict[str, str]]:
+    """The rows of bounds.csv; none without it."""
+    path = folder / "bounds.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def hours_of(facts: Iterable[Facts]) -> float:

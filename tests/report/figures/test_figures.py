@@ -114,3 +114,18 @@ def test_outcomes(plan: Plan) -> None:
     assert lstm.mean("nll") == pytest.approx(1.405) and lstm.spread("nll") == pytest.approx(0.01 / 2**0.5)
     assert lstm.mean("kl") is None and lstm.spread("kl") == 0 and af_af.mean("kl") == pytest.approx(1.005)
     assert [one.trained for one in found["markov"]] == [True, True, False]
+
+
+def test_bounds_are_drawn_for_each_corpus_that_was_looked_at(plan: Plan) -> None:
+    wider = Plan(config.load(config.merge(plan.config.values, {"bounds": {"samples": [1, 10], "seed": 0}})))
+    pictures = {path.name for path in wider.views["figures"].files if path.stem == "bounds"}
+    assert pictures == {"bounds.png", "bounds.pdf"}
+    assert not pictures & set(drawn(wider, rows_of(wider)))
+    for study, nll in zip(wider.studies, (1.5, 1.4), strict=True):
+        rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": nll - 0.01 * k} for k in (1, 10)]
+        write_table(study.files[0], pyarrow.Table.from_pylist(rows))
+    now = drawn(wider, rows_of(wider))
+    assert pictures <= set(now)
+    write_table(wider.studies[0].files[0], pyarrow.Table.from_pylist([rows[0], rows[1] | {"nll": 1.0}]))
+    again = drawn(wider, rows_of(wider))
+    assert {Path(name).stem for name in now if now[name] != again[name]} == {"bounds"}

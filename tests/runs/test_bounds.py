@@ -1,0 +1,60 @@
+"""Bounds by the number of samples: what each is made of, and that more samples never loosen one."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from lnf.corpora import loading
+from lnf.models.objectives import iwae_bound
+from lnf.runs.bounds import mean_bound, run_bounds
+from lnf.runs.training import train_run
+from lnf.system.parquet import read_rows
+from tests.specs import tiny_spec
+from tests.tiny_corpus import context, prepared
+
+SETTINGS = {"samples": [6, 1, 2], "seed": 0}
+
+
+def test_groups_of_samples_share_them_out() -> None:
+    weights_KB = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.allclose(mean_bound(weights_KB, 1), weights_KB.mean(0))
+    assert torch.allclose(mean_bound(weights_KB, 7), iwae_bound(weights_KB))
+    halves = (iwae_bound(weights_KB[:3]) + iwae_bound(weights_KB[3:6])) / 2
+    assert torch.allclose(mean_bound(weights_KB, 3), halves)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_more_samples_in_the_same_groups_tighten_every_sequences_bound(most: int) -> None:
+    weights_KB = torch.randn(12, 50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert (mean_bound(weights_KB, 2 * most) >= mean_bound(weights_KB, most)).all()
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(the corpus, a trained run)."""
+    folder = tmp_path_factory.mktemp("bounds")
+    corpus = prepared(folder)
+    train_run(tiny_spec("af_af"), corpus, folder / "af_af", context(tiny_spec("af_af")))
+    return corpus, folder / "af_af"
+
+
+def test_the_bound_of_a_run_by_samples(bounded: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, run = bounded
+    run_bounds([str(run)], corpus, SETTINGS, 1, tmp_path)
+    rows = read_rows(tmp_path / "bounds.parquet")
+    assert [(row["prior"], row["k"], row["unit"]) for row in rows] == [("af_af", k, "bpc") for k in (1, 2, 6)]
+    values = [row["nll"] for row in rows]
+    assert values == sorted(values, reverse=True) and all(map(math.isfinite, values)) and values[0] > values[-1]
+    assert not (tmp_path / "state").exists()
+
+
+def test_both_protocols_are_of_the_same_bound(bounded: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, run = bounded
+    run_bounds([str(run)], corpus, SETTINGS, 1, tmp_path)
+    test = loading.load(corpus, tiny_spec("af_af")).splits["test"]
+    steps, sequences = sum(map(len, test.sequences)), len(test)
+    lengths = [row["nll"] * (steps + sequences) - row["nll_given_length"] * steps
+               for row in read_rows(tmp_path / "bounds.parquet")]  # fmt: skip
+    assert lengths == pytest.approx([lengths[0]] * 3, abs=1e-6) and lengths[0] > 0
