@@ -67,7 +67,9 @@ class Section:
 
 @dataclass(frozen=True)
 class ModelSpec(Section):
-    """Sizes of the networks (units, layers), the dropout probability, and what matrix products are taken in."""
+    """Sizes of the networks (units, layers), probabilities of dropout (in the prior and the baseline; in the posterior;
+    in the decoder), and what matrix products are taken in.
+    """
 
     latent: int = bounded(50, minimum=1, maximum=4096)
     hidden: int = bounded(500, minimum=1, maximum=65536)
@@ -76,6 +78,8 @@ class ModelSpec(Section):
     flow_layers: int = bounded(5, minimum=1, maximum=256)
     flow_hidden: int = bounded(100, minimum=1, maximum=65536)
     dropout: float = bounded(0.2, minimum=0, exclusiveMaximum=1)
+    posterior_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
+    decoder_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
@@ -90,6 +94,9 @@ class TrainSpec(Section):
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = bounded(1e-3, exclusiveMinimum=0, maximum=1000)
     clip: float = bounded(0.25, exclusiveMinimum=0, maximum=MANY)
+    weight_decay: float = bounded(0.0, minimum=0, maximum=1000)
+    average: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
+    bound: Literal["elbo", "iwae"] = "elbo"
     kl_anneal: bool = True
     kl_floor: float = bounded(1e-5, minimum=0, maximum=1)
     kl_floor_epochs: int = bounded(4, minimum=0, maximum=MANY)

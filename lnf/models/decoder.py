@@ -18,14 +18,14 @@ class Decoder(nn.Module):
 
     The shift does not hide z_t: the second layer reads both directions of the first, so x_t depends on all of z.
 
-    Arguments: latent size H, max_length M, units, layers.
+    Arguments: latent size H, max_length M, units, layers, dropout (on the inputs of every layer of the LSTM).
     """
 
-    def __init__(self, latent: int, max_length: int, units: int, layers: int) -> None:
+    def __init__(self, latent: int, max_length: int, units: int, layers: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.max_length = max_length
         self.features = latent + 2 * units
-        self.lstm = BiLSTM(latent, units, layers, max_length)
+        self.lstm = BiLSTM(latent, units, layers, max_length, dropout)
 
     def forward(self, z_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """Features [B, T, H + 2 U]."""

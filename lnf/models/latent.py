@@ -48,9 +48,11 @@ class LatentModel(SequenceModel):
         super().__init__(shape)
         size = spec.model
         self.latent = size.latent
-        self.posterior = Posterior(size.embedding, size.latent, shape.max_length, size.hidden, size.layers)
+        self.posterior = Posterior(
+            size.embedding, size.latent, shape.max_length, size.hidden, size.layers, size.posterior_dropout
+        )
         self.prior = build_prior(spec, shape.max_length)
-        self.decoder = Decoder(size.latent, shape.max_length, size.hidden, size.layers)
+        self.decoder = Decoder(size.latent, shape.max_length, size.hidden, size.layers, size.decoder_dropout)
         self.emission = Emission(shape.kind, shape.width, size.embedding, self.decoder.features)
 
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:

@@ -5,6 +5,7 @@ Axes: S or K posterior samples, B batch.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from lnf.models.base import SequenceModel, Terms
 
 @dataclass(frozen=True)
 class Objective:
-    """Per sequence, means over posterior samples: loss = reconstruction + beta kl - log p(T).
+    """Per sequence, means over posterior samples: loss = reconstruction + beta kl - log p(T), or a tighter bound.
 
     `kl` is the sampled rate; None for a model with an exact likelihood, whose reconstruction is -log p(x|T).
     """
@@ -27,16 +28,27 @@ class Objective:
 
 
 def objective(
-    model: SequenceModel, batch: SequenceBatch, beta: float, samples: int, generator: torch.Generator | None = None
+    model: SequenceModel,
+    batch: SequenceBatch,
+    beta: float,
+    samples: int,
+    generator: torch.Generator | None = None,
+    bound: Literal["elbo", "iwae"] = "elbo",
 ) -> Objective:
-    """The loss whose mean over L_i / (T_i + 1) is minimised (docs/paper.md 3e "Objective")."""
+    """The loss whose mean over L_i / (T_i + 1) is minimised (docs/paper.md 3e "Objective").
+
+    `bound`: the mean over samples, or the importance-weighted bound of them, which is tighter (Burda et al. 2016).
+    """
     terms = model.terms(batch, samples, generator)
     reconstruction_B = terms.distortion_SB.mean(0)
     loss_B = reconstruction_B - terms.log_p_length_B
     kl_B = None
     if terms.rate_SB is not None:
         kl_B = terms.rate_SB.mean(0)
-        loss_B = loss_B + beta * kl_B
+        if bound == "iwae":
+            loss_B = -iwae_bound(-(terms.distortion_SB + beta * terms.rate_SB)) - terms.log_p_length_B
+        else:
+            loss_B = loss_B + beta * kl_B
     return Objective(loss_B, reconstruction_B, kl_B, -terms.log_p_length_B)
 
 

@@ -16,13 +16,15 @@ from lnf.nn.positions import position_codes
 class Posterior(nn.Module):
     """q(z|x) = prod_t N(z_t; mean_t, diag exp(logvar_t)) from a BiLSTM over the embedded x and its positions.
 
-    Arguments: embedding E, latent size H, max_length M, units, layers.
+    Arguments: embedding E, latent size H, max_length M, units, layers, dropout (on the inputs of every layer).
     """
 
-    def __init__(self, embedding: int, latent: int, max_length: int, units: int, layers: int) -> None:
+    def __init__(
+        self, embedding: int, latent: int, max_length: int, units: int, layers: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.max_length = max_length
-        self.lstm = BiLSTM(embedding, units, layers, max_length)
+        self.lstm = BiLSTM(embedding, units, layers, max_length, dropout)
         self.head = Linear(2 * units, 2 * latent)
         nn.init.uniform_(self.head.weight, -0.07, 0.07)
         nn.init.zeros_(self.head.bias)

@@ -103,15 +103,16 @@ class LSTM(nn.Module):
 class BiLSTM(nn.Module):
     """A two-directional stack from zero states; each layer reads both directions of the layer below.
 
-    Arguments: inputs I (without the position), units U, layers, max_length M.
+    Arguments: inputs I (without the position), units U, layers, max_length M, dropout (on every layer's inputs).
     """
 
-    def __init__(self, inputs: int, units: int, layers: int, max_length: int) -> None:
+    def __init__(self, inputs: int, units: int, layers: int, max_length: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.position = _position_table(max_length, units, directions=2)
         self.layers = nn.ModuleList(
             LSTMLayer(inputs if n == 0 else 2 * units, units, directions=2) for n in range(layers)
         )
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BTI: Tensor, codes_BT2: Tensor, mask_BT: Tensor) -> Tensor:
         """Top-layer outputs [B, T, 2 U], forward then backward direction. Padding comes after the real steps of either
@@ -127,7 +128,7 @@ class BiLSTM(nn.Module):
             assert isinstance(layer, LSTMLayer)
             base_DTLG = layer.base(len(h_TBU), position_TLX if n == 0 else None)
             zeros_DBU = h_TBU.new_zeros(2, h_TBU.shape[1], layer.units)
-            h_TBU = layer(h_TBU, base_DTLG, (zeros_DBU, zeros_DBU), layout)
+            h_TBU = layer(self.dropout(h_TBU), base_DTLG, (zeros_DBU, zeros_DBU), layout)
         return h_TBU.transpose(0, 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lnf.corpora import loading
 from lnf.corpora.batch_order import shuffled_batches, sorted_batches
@@ -54,6 +55,9 @@ class Trainer:
     store: RunState
     device: torch.device
     model: SequenceModel = field(init=False)
+    judged: SequenceModel = field(init=False)
+    """The model that is validated and kept: the one that is trained, or the average of its weights over the steps."""
+    average: AveragedModel | None = field(init=False, default=None)
     optimizer: torch.optim.Optimizer = field(init=False)
     plateau: Plateau = field(init=False)
     best_model: dict[str, Tensor] | None = None
@@ -66,6 +70,11 @@ class Trainer:
         with torch.random.fork_rng():
             torch.manual_seed(derive(self.spec.seed, "initialisation"))
             self.model = build_model(self.spec, self.corpus.shape).to(self.device)
+        self.judged = self.model
+        if self.train.average > 0:
+            self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.train.average))
+            assert isinstance(self.average.module, SequenceModel)
+            self.judged = self.average.module
         self.plateau = Plateau(self.train.learning_rate)
         self.optimizer = self._new_optimizer()
         self.noise = generator(self.device, self.spec.seed, "noise", 0)
@@ -107,6 +116,7 @@ class Trainer:
         return {
             "epoch": self.epoch,
             "model": self.model.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "plateau": self.plateau.to_dict(),
             "best_model": self.best_model,
@@ -123,6 +133,8 @@ class Trainer:
     def _load(self, state: State) -> None:
         self.epoch, self.rollbacks = state["epoch"], state["rollbacks"]
         self.model.load_state_dict(state["model"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.plateau = Plateau(**state["plateau"])
         self.optimizer = self._new_optimizer()
         self.optimizer.load_state_dict(state["optimizer"])
@@ -149,7 +161,7 @@ class Trainer:
         outcome = self.plateau.update(self.train, self.epoch, _finite(valid.per_token("loss")))
         self._record(valid)
         if outcome == "best":
-            self.best_model = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self.best_model = {name: value.detach().clone() for name, value in self.judged.state_dict().items()}
             if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
                 raise Diverged
         elif outcome == "decay":
@@ -161,7 +173,7 @@ class Trainer:
     def _step(self, index: int, batch: SequenceBatch, batches: int) -> None:
         beta = batch_kl_weight(self.train, self.epoch, index, batches)
         with products_in(self.spec.model.precision, self.device):
-            terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise)
+            terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise, self.train.bound)
         loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
         loss.backward()
         _add(self.totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
@@ -171,6 +183,8 @@ class Trainer:
             _finite(float(norm))
             self.optimizer.step()
             self.optimizer.zero_grad()
+            if self.average is not None:
+                self.average.update_parameters(self.model)
             self._stop_if_asked(index + 1)
             if time.monotonic() - self.saved > 60 * self.train.state_minutes:
                 self._save_inside_epoch(index + 1)
@@ -196,7 +210,7 @@ class Trainer:
         """The training objective on valid at this epoch's KL weight, with the same noise every epoch; `between` is
         called before each batch.
         """
-        self.model.eval()
+        self.judged.eval()
         noise = generator(self.device, self.spec.seed, "validation")
         totals, split = Totals(), self.corpus.splits["valid"]
         beta = kl_weight(self.train, self.epoch)
@@ -205,7 +219,7 @@ class Trainer:
                 between()
                 batch = split.batch(rows, self.spec.kind).to(self.device)
                 with products_in(self.spec.model.precision, self.device):
-                    terms = objective(self.model, batch, beta, self.train.elbo_samples, noise)
+                    terms = objective(self.judged, batch, beta, self.train.elbo_samples, noise, self.train.bound)
                 _add(totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
         return totals
 
@@ -243,9 +257,10 @@ class Trainer:
         self.store.save(self.state(), "epoch.pt")
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
+        rate, decay = self.plateau.learning_rate, self.train.weight_decay
         if self.train.optimizer == "sgd":
-            return torch.optim.SGD(self.model.parameters(), lr=self.plateau.learning_rate)
-        return torch.optim.Adam(self.model.parameters(), lr=self.plateau.learning_rate, fused=True)
+            return torch.optim.SGD(self.model.parameters(), lr=rate, weight_decay=decay)
+        return torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=decay, fused=True)
 
     def _report(self, batches_done: int, batches: int) -> None:
         fraction = (self.epoch + batches_done / batches) / self.train.epochs
