@@ -1,0 +1,98 @@
+"""Settings tried on one model, told apart on valid alone: python bench/tries.py TRIES.yaml OUT.csv [--beside 2].
+
+TRIES.yaml: corpus, prior, seed, base (settings that all tries share, as `overrides.all` of a configuration), tries
+(name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is not evaluated,
+so nothing here reads test. OUT.csv gets a line a try, the best validation loss first.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lnf.plan import config
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
+from lnf.system.files import read_json, replacing, write_json
+
+COLUMNS = ("name", "settings", "corpus", "prior", "seed", "status", "epochs", "best_epoch", "valid_loss", "hours",
+           "revision")  # fmt: skip
+
+
+def main() -> None:
+    """Train every try that is not trained, so many beside each other, and write the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tries", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--beside", type=int, default=1, help="runs at once")
+    arguments = parser.parse_args()
+    told = yaml.safe_load(arguments.tries.read_text(encoding="utf-8"))
+    plans = {name: plan_of(told, settings or {}) for name, settings in told["tries"].items()}
+    prepare(next(iter(plans.values())))
+    with ThreadPoolExecutor(arguments.beside) as pool:
+        for name, failed in pool.map(lambda item: (item[0], train(item[1].runs[0])), plans.items()):
+            print(f"tries: {name}: {failed or 'trained'}", flush=True)
+            write(arguments.out, told, plans)
+
+
+def plan_of(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
+    """The plan of one try."""
+    select = {"corpora": [told["corpus"]], "priors": [told["prior"]], "seeds": [told["seed"]]}
+    overrides = {"overrides": {"all": config.merge(told["base"], settings)}}
+    return Plan(config.load(config.merge(config.read(), {"name": "tries", "select": select, **overrides})))
+
+
+def prepare(plan: Plan) -> None:
+    """Prepare the corpus, if it is not there."""
+    (corpus,) = plan.corpora.values()
+    if not all(path.exists() for path in corpus.prepared):
+        write_json(corpus.folder / "spec.json", corpus.to_dict())
+        subprocess.run([sys.executable, "-m", "lnf", "prepare", str(corpus.folder / "spec.json")], check=True)
+
+
+def train(run: Run) -> str:
+    """Train a run in a process of its own; what went wrong, or nothing."""
+    if (run.folder / "run.json").exists():
+        return ""
+    write_json(run.folder / "spec.json", run.to_dict())
+    command = [sys.executable, "-m", "lnf", "train", str(run.folder / "spec.json")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    return (done.stderr.strip().splitlines() or ["no word"])[-1] if done.returncode else ""
+
+
+def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None:
+    """The table of those that are trained."""
+    rows = sorted(rows_of(told, plans), key=lambda row: float(row["valid_loss"] or "inf"))
+    with replacing(out) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def rows_of(told: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict[str, Any]]:
+    """A line of each try that is trained."""
+    for name, plan in plans.items():
+        run = plan.runs[0]
+        if (run.folder / "run.json").exists():
+            facts = read_json(run.folder / "run.json")
+            settings = config.flatten(config.merge(told["base"], told["tries"][name] or {}))
+            yield {
+                "name": name,
+                "settings": json.dumps(settings),
+                "valid_loss": facts["best_valid_loss"],
+                "hours": f"{facts['wall_seconds'] / 3600:.2f}",
+                **{
+                    key: facts[key] for key in ("corpus", "prior", "seed", "status", "epochs", "best_epoch", "revision")
+                },
+            }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Settings are tried on valid alone, each once, and all of them are listed."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lnf.plan.config import ROOT
+
+TRIES = """
+corpus: markov
+prior: af_af
+seed: 0
+base:
+  model: {latent: 2, hidden: 4, embedding: 4, layers: 1, flow_layers: 1, flow_hidden: 4}
+  train: {epochs: 3, batch: 10, valid_batch: 10, kl_floor_epochs: 0, kl_ramp_epochs: 1}
+  subset: {train: 20, valid: 10, test: 10}
+tries:
+  plain:
+  faster: {train: {learning_rate: 0.01}}
+"""
+
+
+def tried(folder: Path) -> str:
+    command = [sys.executable, str(ROOT / "bench" / "tries.py"), "tries.yaml", "tries.csv"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.e2e
+def test_every_try_is_trained_once_and_listed_by_its_validation_loss(tmp_path: Path) -> None:
+    (tmp_path / "tries.yaml").write_text(TRIES, encoding="utf-8")
+    assert "tries: plain: trained\ntries: faster: trained\n" in tried(tmp_path)
+    text = (tmp_path / "tries.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert {row["name"] for row in rows} == {"plain", "faster"} and {row["status"] for row in rows} == {"ok"}
+    assert float(rows[0]["valid_loss"]) <= float(rows[1]["valid_loss"])
+    assert all('"train.learning_rate": 0.01' in row["settings"] for row in rows if row["name"] == "faster")
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/tries/*/*/*/*/*")}
+    assert not [path for path in made if path.name.startswith("evaluation")]
+    tried(tmp_path)
+    assert (tmp_path / "tries.csv").read_text(encoding="utf-8") == text
+    assert all(path.stat().st_mtime_ns == before for path, before in made.items())
