@@ -101,6 +101,23 @@ def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
 
 
+def test_what_was_tried_is_listed(plan: Plan) -> None:
+    path = Path("reports", "tries", "one.csv")
+    path.parent.mkdir()
+    settings = '"{""train.average"": 0.99}"'
+    path.write_text(
+        "name,settings,corpus,prior,seed,status,epochs,best_epoch,valid_loss,hours,revision\n"
+        f"averaged,{settings},markov,af_af,0,ok,9,7,7.0123,0.25,0123456789abcdef\n",
+        encoding="utf-8",
+    )
+    keep_measured(plan)
+    page = Path("docs", "results.md").read_text(encoding="utf-8")
+    assert "## Tried: one" in page
+    assert (
+        "| averaged | `train.average` 0.99 | markov | af_af | 0 | ok | 7.012 | 7 | 9 | 0.25 | `0123456789ab` |" in page
+    )
+
+
 def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:
     cut, missing = plan.runs[0], plan.runs[-1]
     facts = read_json(cut.folder / "run.json")

@@ -1,5 +1,7 @@
 """The documents that show what is kept: the README's block, and docs/results.md."""
 
+import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid", "K")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
+TRIES = ("name", "settings", "corpus", "prior", "seed", "status", "valid loss", "best", "epochs", "hours", "revision")
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
@@ -64,7 +67,27 @@ def results_page(folders: Sequence[Path], published: Path) -> str:
         lines += [*_table((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
         lines += [*_bounds(folder), *_expected(folder, published.with_name("hypotheses.csv"))]
         lines += [*_table(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
+    for path in sorted((published.parent / "tries").glob("*.csv")):
+        lines += [*_tries(path), ""]
     return "\n".join(lines)
+
+
+def _tries(path: Path) -> Iterator[str]:
+    """Settings that were tried and told apart on valid."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    yield f"## Tried: {path.stem}"
+    yield ""
+    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py. None of them was evaluated: test was not read."
+    yield ""
+    yield from _table(TRIES, [_try_row(row) for row in rows])
+
+
+def _try_row(row: dict[str, str]) -> list[str]:
+    settings = ", ".join(f"`{key}` {value}" for key, value in json.loads(row["settings"]).items())
+    loss = _number(float(row["valid_loss"])) if row["valid_loss"] else ""
+    return [row["name"], settings, row["corpus"], row["prior"], row["seed"], row["status"], loss, row["best_epoch"],
+            row["epochs"], row["hours"], f"`{row['revision'][:12]}`"]  # fmt: skip
 
 
 def rows_of(folder: Path, published: Path) -> list[list[str]]:
