@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--threads", type=int, help="of PyTorch; else one a core")
     added.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
     added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
-    added.add_argument("--json", type=Path, help="file for the table")
+    added.add_argument("--json", type=Path, help="file for the table; rows of other cases that it has stay")
     added.add_argument("--profile", type=Path, help="file for where the time of each case goes, by operation")
     added = command("run", _run, "Run a configuration's workflow.")
     added.add_argument("--configfile", type=Path, action="append", default=[])

@@ -11,7 +11,7 @@ import torch
 from lnf.errors import UserError
 from lnf.plan.results import Plan
 from lnf.report.gather import METRICS, Row, gather, read_metrics
-from lnf.report.measured.documents import show
+from lnf.report.measured.documents import kept_folders, show
 from lnf.report.measured.kept import BOUNDS, Facts, place, read_facts, write_csv
 from lnf.report.measured.made import write_made
 from lnf.report.measured.revisions import require_known
@@ -37,7 +37,8 @@ def keep_measured(plan: Plan) -> None:
             require_known(one, root)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(scratch, folder)
-    write_made(folder, plan.published)
+    for kept in kept_folders(root):
+        write_made(kept, plan.published)
     show(root)
     print(f"lnf: {plan.name}: kept in {folder}, shown in README.md and docs/results.md", flush=True)
 

@@ -21,6 +21,8 @@ from lnf.spec import ModelSpec, Spec
 
 PROFILED = 24
 """Operations that a profile tells."""
+LEAST_S, MOST = 3.0, 50
+"""Seconds that repetitions take together, so that a hiccup of the machine is no median, and how many there may be."""
 
 
 def measure(told: dict[str, Any]) -> dict[str, Any]:
@@ -35,17 +37,21 @@ def measure(told: dict[str, Any]) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(spec, shape).to(device)
     call = {"train": _training, "nll": _scoring, "sample": _sampling}[told["what"]](model, spec, shape, told, device)
-    seconds = []
-    for repeat in range(told["repeats"] + 1):
-        start = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        if repeat:  # the first warms up
-            seconds.append(time.perf_counter() - start)
+    _seconds_of(call, device)  # warms up
+    seconds: list[float] = []
+    while len(seconds) < told["repeats"] or (sum(seconds) < LEAST_S and len(seconds) < MOST):
+        seconds.append(_seconds_of(call, device))
     peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else _peak_mb()
     profile = _profile(call, device) if told["profile"] else None
     return {"seconds": seconds, "peak_mb": peak, "device": str(device), "profile": profile}
+
+
+def _seconds_of(call: Callable[[], None], device: torch.device) -> float:
+    start = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def _profile(call: Callable[[], None], device: torch.device) -> str:

@@ -22,9 +22,11 @@ from lnf.kernels import compiler
 from lnf.models.build import build_model
 from lnf.spec import Spec
 from lnf.system import provenance
-from lnf.system.files import replacing, write_json
+from lnf.system.files import read_json, replacing, write_json
 
 REPEATS = 3
+CASE = ("what", "setting", "prior", "batch", "samples", "length", "dtype")
+"""What tells one row from another."""
 DRIFT = 0.05
 """That a floor may change while its case is measured."""
 TRIES = 3
@@ -55,6 +57,7 @@ def bench(wish: Wish) -> None:
     chosen = [case for case in cases(device.type == "cuda") if all(word in case.key.split() for word in wish.only)]
     if not chosen:
         raise UserError(f"bench: --only {' '.join(wish.only)}: no such case; words are, for instance, ptb af_af train")
+    _require_same_setting(wish, device)
     _tell_if_busy()
     torch.set_num_threads(wish.threads)
     inverses = "compiled" if compiler.available() else "plain: numba finds no compiler"
@@ -77,13 +80,32 @@ def bench(wish: Wish) -> None:
 
 def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]], profiles: list[str]) -> None:
     if wish.out is not None:
-        write_json(wish.out, {"rows": rows, "threads": wish.threads, "beside": wish.beside, "device": _name(device),
-                              "revision": provenance.revision(), "machine": provenance.machine(),
-                              "versions": provenance.versions(), "when": time.time()})  # fmt: skip
+        write_json(wish.out, {"rows": [*_others(wish.out, rows), *rows], **_setting(wish, device)})
     if wish.profiles is not None:
         head = f"Revision {provenance.revision()}, PyTorch {torch.__version__}, {provenance.machine()}\n"
         with replacing(wish.profiles) as scratch:
             scratch.write_text("\n".join([head, *profiles]), encoding="utf-8")
+
+
+def _setting(wish: Wish, device: torch.device) -> dict[str, Any]:
+    """What all rows of a table share."""
+    return {"threads": wish.threads, "beside": wish.beside, "device": _name(device), "machine": provenance.machine(),
+            "versions": provenance.versions()}  # fmt: skip
+
+
+def _others(out: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that a table has of other cases: each tells its own revision and time."""
+    measured = [{name: row[name] for name in CASE} for row in rows]
+    before = read_json(out)["rows"] if out.exists() else []
+    return [row for row in before if {name: row[name] for name in CASE} not in measured]
+
+
+def _require_same_setting(wish: Wish, device: torch.device) -> None:
+    """Raise UserError if a table is there whose rows were measured otherwise."""
+    before = read_json(wish.out) if wish.out is not None and wish.out.exists() else {}
+    differ = [name for name, value in _setting(wish, device).items() if before and before.get(name) != value]
+    if differ:
+        raise UserError(f"bench: --json {wish.out}: its rows have other {', '.join(differ)}; a new file would be right")
 
 
 def _name(device: torch.device) -> str:
@@ -111,7 +133,8 @@ def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], 
            "floor_seconds": floor, "over_floor": seconds / floor,
            "over_peak": seconds / (case.work(spec).total / found.large), "peak_mb": ours["peak_mb"],
            "drift": 1 - min(floors) / max(floors), "rates": asdict(found), "target": case.target,
-           "faster_target": case.faster_target, "peak_target": case.peak_target}  # fmt: skip
+           "faster_target": case.faster_target, "peak_target": case.peak_target,
+           "repeats": len(ours["seconds"]), "revision": provenance.revision(), "when": time.time()}  # fmt: skip
     if case.steps_an_epoch is not None:
         row["epoch_seconds"] = case.steps_an_epoch * seconds / wish.beside
         if device.type == "cuda" and case.setting.name == "ptb" and case.prior in EPOCH:
@@ -138,8 +161,7 @@ def _float32_of(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, An
     """The row of the same case whose products are not taken in bfloat16."""
     if row["dtype"] != "bfloat16":
         return None
-    names = ("what", "setting", "prior", "batch", "samples", "length")
-    same = [one for one in rows if one is not row and all(one[name] == row[name] for name in names)]
+    same = [one for one in rows if one is not row and all(one[name] == row[name] for name in CASE[:-1])]
     return same[-1] if same else None
 
 

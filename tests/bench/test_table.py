@@ -22,6 +22,12 @@ def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFi
     assert (plain["dtype"], coarse["dtype"]) == ("float32", "bfloat16")
     times = plain["seconds"] / coarse["seconds"]
     assert f"{times:.2f} x as fast as float32" in capsys.readouterr().out
+    assert all(len(row["revision"]) >= 7 and row["repeats"] >= 3 for row in (plain, coarse))
+    assert main(["bench", "--only", "jsb", "lstm", "train", "bfloat16", "--threads", "1", "--json", str(out)]) == 0
+    kept, again = read_json(out)["rows"]
+    assert kept == plain and again["dtype"] == "bfloat16" and again["when"] > coarse["when"]
+    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "2", "--json", str(out)]) == 1
+    assert "its rows have other threads; a new file would be right" in capsys.readouterr().err
 
 
 @pytest.mark.e2e

@@ -1,0 +1,76 @@
+"""bench/gpu_train.sh trains a run in pieces, and evaluates it when it is trained."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lnf.app.command_line import main
+from lnf.plan import config
+from lnf.plan.config import ROOT
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
+from lnf.system.files import write_json
+
+OVERLAY = """
+name: pieces
+select: {corpora: [markov], priors: [lstm], seeds: [0]}
+overrides:
+  all:
+    model: {hidden: 4, embedding: 4, layers: 1}
+    train: {epochs: EPOCHS, optimizer: adam, learning_rate: 0.01, min_learning_rate: 0.0}
+    subset: {train: 300, valid: 10, test: 10}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the script in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bench").mkdir()
+    shutil.copy(ROOT / "bench" / "gpu_train.sh", tmp_path / "bench")
+    return tmp_path
+
+
+def planned(project: Path, epochs: int) -> Run:
+    """A run of so many epochs, its corpus prepared."""
+    overlay = project / "overlay.yaml"
+    overlay.write_text(OVERLAY.replace("EPOCHS", str(epochs)), encoding="utf-8")
+    plan = Plan(config.load(config.read([overlay])))
+    corpus = plan.corpora["markov"]
+    write_json(corpus.folder / "spec.json", corpus.to_dict())
+    assert main(["prepare", str(corpus.folder / "spec.json")]) == 0
+    return plan.runs[0]
+
+
+def piece(project: Path, seconds: int) -> str:
+    command = ["bash", "bench/gpu_train.sh", "lstm", "markov", "overlay.yaml"]
+    variables = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "SECONDS_AT_ONCE": str(seconds)}
+    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode in (0, 124), done.stderr  # 124: a busy machine had not begun when its time was over
+    return done.stdout
+
+
+@pytest.mark.e2e
+def test_a_long_run_goes_on_from_piece_to_piece(project: Path) -> None:
+    run = planned(project, 100_000)
+    epochs: list[int] = []
+    seconds = 8
+    while len(epochs) < 2:
+        epochs += map(
+            int, re.findall(rf"{run.folder}: (\d+) epochs done; the same command goes on", piece(project, seconds))
+        )
+        seconds *= 1 if epochs else 2
+    assert epochs[1] > epochs[0] > 0 and not (run.folder / "run.json").exists()
+
+
+@pytest.mark.e2e
+def test_a_run_that_is_trained_is_evaluated(project: Path) -> None:
+    run = planned(project, 2)
+    assert f"{run.folder} is trained and evaluated" in piece(project, 500)
+    assert run.evaluated[0].exists()
+    assert "is trained and evaluated" in piece(project, 1)
