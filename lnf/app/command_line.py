@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("told", type=_told, metavar="SPEC", help="spec.json of gathered metrics")
     added = command("measured", _measured, "Keep what a configuration measured with the sources, and show it.")
     _add_config(added)
+    added.add_argument("--again", action="store_true", help="only write anew what is made of all that is kept")
     added = command("spec", _spec_of_run, "Print a run's spec and where each value comes from.")
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
         added.add_argument(name, type=kind)
@@ -226,10 +227,14 @@ def _view(arguments: Arguments) -> None:
 
 
 def _measured(arguments: Arguments) -> None:
-    from lnf.app.measuring import keep_measured
+    from lnf.app.measuring import keep_measured, make_again
+    from lnf.plan.config import ROOT
     from lnf.plan.results import Plan
 
-    keep_measured(Plan(_load(arguments)))
+    if arguments.again:
+        make_again(ROOT)
+    else:
+        keep_measured(Plan(_load(arguments)))
 
 
 def _spec_of_run(arguments: Arguments) -> None:

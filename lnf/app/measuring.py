@@ -37,10 +37,15 @@ def keep_measured(plan: Plan) -> None:
             require_known(one, root)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(scratch, folder)
-    for kept in kept_folders(root):
-        write_made(kept, plan.published)
-    show(root)
+    make_again(root)
     print(f"lnf: {plan.name}: kept in {folder}, shown in README.md and docs/results.md", flush=True)
+
+
+def make_again(root: Path) -> None:
+    """Write all that is made of kept results anew: tables, figures, docs/results.md, the README's block."""
+    for kept in kept_folders(root):
+        write_made(kept, root / "reports" / "paper.csv")
+    show(root)
 
 
 def _copy(plan: Plan, folder: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 import torch
 
-from lnf.app.measuring import keep_measured
+from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
 from lnf.plan.config import ROOT, Config, merge
 from lnf.plan.results import Plan
@@ -99,6 +99,16 @@ def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     keep_measured(wider)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
+
+
+def test_what_is_made_of_kept_results_is_made_again(plan: Plan) -> None:
+    keep_measured(plan)
+    made = [FOLDER / "tables" / "text.csv", FOLDER / "figures" / "results.png", Path("docs", "results.md")]
+    before = [path.read_bytes() for path in made]
+    for path in made:
+        path.unlink()
+    make_again(Path())
+    assert [path.read_bytes() for path in made] == before
 
 
 def test_what_was_tried_is_listed(plan: Plan) -> None:
