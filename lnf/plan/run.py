@@ -51,10 +51,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """As its run.json says if it is trained and evaluated (ok, diverged), else error or not_run."""
-        if self.evaluated[0].exists() and (facts := try_read_json(self.folder / "run.json")) is not None:
-            return str(facts["status"])
-        return "error" if (self.folder / "state" / "error.json").exists() else "not_run"
+        """As its run.json says if it is trained and evaluated (ok, diverged), else what `absence` says."""
+        facts = try_read_json(self.folder / "run.json")
+        return absence(self.folder, self.evaluation) or ("error" if facts is None else str(facts["status"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain JSON values."""
@@ -83,3 +82,13 @@ def _digest_of(folder: Path, corpus: str) -> str:
     if not meta.exists():
         raise UserError(f"{meta}: no such file; name with --data a folder that `lnf prepare` wrote for {corpus}")
     return str(read_json(meta)["digest"])
+
+
+def absence(folder: Path, evaluation: str) -> str:
+    """Why a run has no results: error, unfinished (it was cut, or not evaluated) or not_run; empty if it has."""
+    if (folder / "run.json").exists() and (folder / f"evaluation-{evaluation}.parquet").exists():
+        return ""
+    if (folder / "state" / "error.json").exists():
+        return "error"
+    begun = (folder / "state" / "history.jsonl").exists() or (folder / "run.json").exists()
+    return "unfinished" if begun else "not_run"

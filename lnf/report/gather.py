@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow
 
 from lnf.errors import UserError
+from lnf.plan.run import absence
 from lnf.system.files import digest, read_json
 from lnf.system.parquet import metadata_of, read_rows, read_table, write_table
 from lnf.units import UNITS
@@ -54,7 +55,7 @@ def _run_rows(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
     folder = Path(run["folder"])
     head = {key: run[key] for key in ("corpus", "kind", "prior", "label", "role", "seed")}
     head["digest"] = digest(run["digests"])
-    status = _absence(folder, run["evaluation"])
+    status = absence(folder, run["evaluation"])
     if status and not existing:
         raise UserError(f"{folder}: {status}; run snakemake, or `python -m lnf tables` for tables of what exists")
     if status:
@@ -70,16 +71,6 @@ def _run_rows(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
         return
     for row in metrics or [{}]:
         yield head | row | {"status": status, "code": code}
-
-
-def _absence(folder: Path, evaluation: str) -> str:
-    """Why a run has no results: error, unfinished or not_run; empty if it has."""
-    if (folder / "run.json").exists() and (folder / f"evaluation-{evaluation}.parquet").exists():
-        return ""
-    if (folder / "state" / "error.json").exists():
-        return "error"
-    begun = (folder / "state" / "history.jsonl").exists() or (folder / "run.json").exists()
-    return "unfinished" if begun else "not_run"
 
 
 def _results(folder: Path, run: Mapping[str, Any]) -> tuple[str, list[Row], str]:
