@@ -1,13 +1,13 @@
 """The cases of the benchmark and what each is aimed at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lnf.bench import work
 from lnf.bench.rates import Rates
 from lnf.bench.settings import DRAWN, LARGER, LONGEST, ROWS, SAMPLED, SCORED, SETTINGS, Setting
-from lnf.spec import Spec
+from lnf.spec import ModelSpec, Spec, TrainSpec
 
 BACKWARD = 2
 """Products of the way back for each of the way forward."""
@@ -113,7 +113,8 @@ class Case:
     def told(self, threads: int, repeats: int, profile: bool) -> dict[str, Any]:
         """What the process that measures it must be told."""
         size = {"width": self.setting.width, "max_length": self.setting.max_length}
-        return {"spec": self.spec.to_dict(), "shape": size, "what": self.what, "batch": self.batch,
+        usual = {"model": asdict(ModelSpec()), "train": asdict(TrainSpec())}
+        return {"spec": self.spec.to_dict(), "usual": usual, "shape": size, "what": self.what, "batch": self.batch,
                 "samples": self.samples, "length": self.length, "repeats": repeats, "threads": threads,
                 "tfloat32": self.precision == "tfloat32", "profile": profile}  # fmt: skip
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.build import build_model
 from lnf.models.objectives import objective
-from lnf.spec import ModelSpec, Spec
+from lnf.spec import ModelSpec, Spec, TrainSpec
 
 PROFILED = 24
 """Operations that a profile tells."""
@@ -26,13 +27,14 @@ LEAST_S, MOST = 3.0, 50
 
 
 def measure(told: dict[str, Any]) -> dict[str, Any]:
-    """{seconds: of each repetition, peak_mb, profile}. `told`: spec, shape, what, batch, samples, length, repeats,
-    threads, whether a GPU may take float32 as tfloat32, and whether one more repetition is profiled.
+    """{seconds: of each repetition, peak_mb, profile}. `told`: spec, usual (defaults of its sections), shape, what,
+    batch, samples, length, repeats (at least), threads, whether a GPU may take float32 as tfloat32, and whether one
+    more repetition is profiled.
     """
     _settle(told["threads"])
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high" if told["tfloat32"] else "highest")
-    spec, size = _spec(told["spec"]), told["shape"]
+    spec, size = _spec(told["spec"], told["usual"]), told["shape"]
     shape = CorpusShape(spec.kind, size["width"], size["max_length"], torch.full((size["max_length"] + 1,), -5.0))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(spec, shape).to(device)
@@ -62,12 +64,13 @@ def _profile(call: Callable[[], None], device: torch.device) -> str:
     return table
 
 
-def _spec(values: dict[str, Any]) -> Spec:
-    """The spec; another revision's may have no precision to choose, and takes products in float32."""
-    model = dict(values["model"])
-    if model["precision"] == "float32" and not hasattr(ModelSpec, "precision"):
-        del model["precision"]
-    return Spec.from_dict({**values, "model": model})
+def _spec(values: dict[str, Any], usual: dict[str, Any]) -> Spec:
+    """The spec. Another revision may lack a setting: where it has its `usual` value, that revision did no other."""
+    known = {"model": {one.name for one in fields(ModelSpec)}, "train": {one.name for one in fields(TrainSpec)}}
+    cut = {section: {key: value for key, value in values[section].items()
+                     if key in names or value != usual[section][key]}
+           for section, names in known.items()}  # fmt: skip
+    return Spec.from_dict({**values, **cut})
 
 
 def _settle(threads: int) -> None:

@@ -15,9 +15,11 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from lnf.system.files import digest, read_json, try_read_json, write_json
+from lnf.system.machine_faults import sentence
 from lnf.system.processes import alive, owner, owner_folder, process_identity
 
 LOG = Path(".lnf", "mirror.log")
@@ -29,7 +31,22 @@ NICE = 10
 
 
 def request(run_dir: Path) -> None:
-    """Ask for `run_dir`, or the folder of a report, to be mirrored soon. Costs milliseconds and waits for nothing."""
+    """Ask for `run_dir`, or the folder of a report, to be mirrored soon. Costs milliseconds and waits for nothing.
+
+    What the machine refuses here, on a full disk for instance, is told once and costs the run nothing.
+    """
+    try:
+        _request(run_dir)
+    except OSError as problem:
+        _tell(f"lnf: MLflow is told by `lnf sync NAME`: {sentence(problem) or problem}")
+
+
+@cache
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _request(run_dir: Path) -> None:
     identity = owner()
     folder = owner_folder("mirror", identity)
     write_json(folder / f"{digest(str(run_dir))}.note", {"run": str(run_dir)})
