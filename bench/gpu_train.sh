@@ -14,8 +14,10 @@ run=$("${spec[@]}" --folder)
 mkdir -p "$run"
 "${spec[@]}" --json >"$run/spec.json"
 if [ ! -e "$run/run.json" ]; then
-    timeout --signal INT "${SECONDS_AT_ONCE:-500}" "${lnf[@]}" train "$run/spec.json" ||
-        { status=$?; if [ ! -e "$run/state/epoch.pt" ]; then exit "$status"; fi; }
+    status=0
+    timeout --signal INT "${SECONDS_AT_ONCE:-500}" "${lnf[@]}" train "$run/spec.json" || status=$?
+    if [ "$status" -ne 0 ] && [ "$status" -ne 124 ]; then exit "$status"; fi # 124: its time was over
+    if [ ! -e "$run/run.json" ] && [ ! -e "$run/state/history.jsonl" ]; then exit 124; fi
 fi
 if [ ! -e "$run/run.json" ]; then
     echo "bench/gpu_train.sh: $run: $(wc -l <"$run/state/history.jsonl") epochs done; the same command goes on"

@@ -36,10 +36,14 @@ def main() -> None:
     told = yaml.safe_load(arguments.tries.read_text(encoding="utf-8"))
     plans = {name: plan_of(told, settings or {}) for name, settings in told["tries"].items()}
     prepare(next(iter(plans.values())))
+    failures = 0
     with ThreadPoolExecutor(arguments.beside) as pool:
         for name, failed in pool.map(lambda item: (item[0], train(item[1].runs[0])), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
+            failures += bool(failed)
             write(arguments.out, told, plans)
+    if failures:
+        sys.exit(f"tries: {failures} of {len(plans)} failed; the same command tries them again")
 
 
 def plan_of(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
