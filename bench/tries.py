@@ -1,8 +1,8 @@
 """Settings tried on one model, told apart on valid alone: python bench/tries.py TRIES.yaml OUT.csv [--beside 2].
 
 TRIES.yaml: corpus, prior, seed, base (settings that all tries share, as `overrides.all` of a configuration), tries
-(name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is not evaluated,
-so nothing here reads test. OUT.csv gets a line a try, the best validation loss first.
+(name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is scored on valid
+alone, as an evaluation would, so nothing here reads test. OUT.csv gets a line a try, the best NLL on valid first.
 """
 
 import argparse
@@ -15,15 +15,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
+from lnf.corpora import loading
 from lnf.plan import config
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
+from lnf.runs import checkpoint
+from lnf.runs.evaluation import score, summary
 from lnf.system.files import read_json, replacing, write_json
 
-COLUMNS = ("name", "settings", "corpus", "prior", "seed", "status", "epochs", "best_epoch", "valid_loss", "hours",
-           "revision")  # fmt: skip
+COLUMNS = ("name", "settings", "corpus", "prior", "seed", "status", "epochs", "best_epoch", "valid_loss",
+           "valid_nll", "hours", "revision")  # fmt: skip
+
+SCORE = "score.json"
 
 
 def main() -> None:
@@ -38,7 +44,7 @@ def main() -> None:
     prepare(next(iter(plans.values())))
     failures = 0
     with ThreadPoolExecutor(arguments.beside) as pool:
-        for name, failed in pool.map(lambda item: (item[0], train(item[1].runs[0])), plans.items()):
+        for name, failed in pool.map(lambda item: (item[0], settle(item[1])), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
             failures += bool(failed)
             write(arguments.out, told, plans)
@@ -61,6 +67,28 @@ def prepare(plan: Plan) -> None:
         subprocess.run([sys.executable, "-m", "lnf", "prepare", str(corpus.folder / "spec.json")], check=True)
 
 
+def settle(plan: Plan) -> str:
+    """Train and score a try, if that is not done; what went wrong, or nothing."""
+    (run,) = plan.runs
+    failed = train(run)
+    if not failed and not (run.folder / SCORE).exists():
+        ended = read_json(run.folder / "run.json")["status"] == "ok"
+        write_json(run.folder / SCORE, {"nll": valid_nll(plan) if ended else None})
+    return failed
+
+
+def valid_nll(plan: Plan) -> float:
+    """The NLL on valid of a trained try, by the paper's protocol, in units of its table."""
+    (run,), (corpus,) = plan.runs, plan.corpora.values()
+    torch.set_num_threads(run.spec.resources.cpus)
+    model, spec, _ = checkpoint.load(run.folder / "model.pt")
+    valid = loading.load(corpus.folder, spec).splits["valid"]
+    rows = summary(
+        score(model, valid, spec, torch.device("cpu")), "valid", spec.kind, model.exact, spec.evaluate.samples
+    )
+    return float(next(row["value"] for row in rows if row["metric"] == "nll"))
+
+
 def train(run: Run) -> str:
     """Train a run in a process of its own; what went wrong, or nothing."""
     if (run.folder / "run.json").exists():
@@ -72,8 +100,8 @@ def train(run: Run) -> str:
 
 
 def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None:
-    """The table of those that are trained."""
-    rows = sorted(rows_of(told, plans), key=lambda row: float(row["valid_loss"] or "inf"))
+    """The table of those that are trained and scored; those that diverged come last."""
+    rows = sorted(rows_of(told, plans), key=lambda row: float(row["valid_nll"] or "inf"))
     with replacing(out) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -81,16 +109,17 @@ def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None
 
 
 def rows_of(told: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict[str, Any]]:
-    """A line of each try that is trained."""
+    """A line of each try that is trained and scored."""
     for name, plan in plans.items():
         run = plan.runs[0]
-        if (run.folder / "run.json").exists():
+        if (run.folder / SCORE).exists():
             facts = read_json(run.folder / "run.json")
             settings = config.flatten(config.merge(told["base"], told["tries"][name] or {}))
             yield {
                 "name": name,
                 "settings": json.dumps(settings),
                 "valid_loss": facts["best_valid_loss"],
+                "valid_nll": read_json(run.folder / SCORE)["nll"],
                 "hours": f"{facts['wall_seconds'] / 3600:.2f}",
                 **{
                     key: facts[key] for key in ("corpus", "prior", "seed", "status", "epochs", "best_epoch", "revision")

@@ -14,7 +14,7 @@ from lnf.plan.config import ROOT, Config, merge
 from lnf.plan.results import Plan
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import gather, read_metrics
-from lnf.report.measured.documents import kept_folders, results_page, with_block
+from lnf.report.measured.documents import results_page, with_block
 from lnf.report.measured.kept import read_facts, read_rows
 from lnf.report.page.write import write_page
 from lnf.report.samples.write import write_samples
@@ -25,7 +25,6 @@ from lnf.system.parquet import write_table
 from tests.report.fabricated import finish, plan_of
 
 FOLDER = Path("reports", "measured", "small")
-PUBLISHED = ROOT / "reports" / "paper.csv"
 
 
 def commit(folder: Path) -> str:
@@ -68,13 +67,13 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
     assert readme.startswith("before\n<!-- measured -->\n| corpus |") and readme.endswith("<!-- /measured -->\nafter\n")
     assert "| markov | LSTM | 1.505 | bpc | 0.007 | 2 |  |  |" in readme and "old" not in readme
     assert "4 runs (4 ok), 0.10 hours of training" in readme
-    assert with_block(readme, kept_folders(Path()), PUBLISHED) == readme
+    assert with_block(readme, Path()) == readme
 
 
 def test_the_page_of_results_tells_of_every_run(plan: Plan) -> None:
     keep_measured(plan)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
-    assert page == results_page(kept_folders(Path()), PUBLISHED)
+    assert page == results_page(Path())
     runs = [line for line in page.splitlines() if "| ok | 3 of 100 | 2 |" in line]
     assert len(runs) == 4 and all("a processor, 2 cores, cpu, 1 thread(s) a run" in line for line in runs)
     assert "`train.epochs` 3 (100)." in page and "| 1.605 | bpc | 0.007 | 2 |  |  | 1.405 | 1.605 | 1.405 | 3 |" in page
@@ -116,15 +115,16 @@ def test_what_was_tried_is_listed(plan: Plan) -> None:
     path.parent.mkdir()
     settings = '"{""train.average"": 0.99}"'
     path.write_text(
-        "name,settings,corpus,prior,seed,status,epochs,best_epoch,valid_loss,hours,revision\n"
-        f"averaged,{settings},markov,af_af,0,ok,9,7,7.0123,0.25,0123456789abcdef\n",
+        "name,settings,corpus,prior,seed,status,epochs,best_epoch,valid_loss,valid_nll,hours,revision\n"
+        f"averaged,{settings},markov,af_af,0,ok,9,7,7.0123,6.5432,0.25,0123456789abcdef\n",
         encoding="utf-8",
     )
     keep_measured(plan)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "## Tried: one" in page
     assert (
-        "| averaged | `train.average` 0.99 | markov | af_af | 0 | ok | 7.012 | 7 | 9 | 0.25 | `0123456789ab` |" in page
+        "| averaged | `train.average` 0.99 | markov | af_af | 0 | ok | 6.543 | 7.012 | 7 | 9 | 0.25 | `0123456789ab` |"
+        in page
     )
 
 

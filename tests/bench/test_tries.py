@@ -37,7 +37,7 @@ def test_every_try_is_trained_once_and_listed_by_its_validation_loss(tmp_path: P
     text = (tmp_path / "tries.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     assert {row["name"] for row in rows} == {"plain", "faster"} and {row["status"] for row in rows} == {"ok"}
-    assert float(rows[0]["valid_loss"]) <= float(rows[1]["valid_loss"])
+    assert float(rows[0]["valid_nll"]) <= float(rows[1]["valid_nll"])
     assert all('"train.learning_rate": 0.01' in row["settings"] for row in rows if row["name"] == "faster")
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/tries/*/*/*/*/*")}
     assert not [path for path in made if path.name.startswith("evaluation")]

@@ -21,7 +21,8 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid", "K")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
-TRIES = ("name", "settings", "corpus", "prior", "seed", "status", "valid loss", "best", "epochs", "hours", "revision")
+TRIES = ("name", "settings", "corpus", "prior", "seed", "status", "NLL, valid", "valid loss", "best",
+         "epochs", "hours", "revision")  # fmt: skip
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
@@ -35,11 +36,9 @@ difference over seeds, by Student's t, lies above (below) its margin, else undec
 
 def show(root: Path) -> None:
     """Write docs/results.md and the README's block of a project anew."""
-    published = root / "reports" / "paper.csv"
-    folders = kept_folders(root)
     readme = root / "README.md"
-    _write(root / "docs" / "results.md", results_page(folders, published))
-    _write(readme, with_block(readme.read_text(encoding="utf-8"), folders, published))
+    _write(root / "docs" / "results.md", results_page(root))
+    _write(readme, with_block(readme.read_text(encoding="utf-8"), root))
 
 
 def kept_folders(root: Path) -> list[Path]:
@@ -48,8 +47,9 @@ def kept_folders(root: Path) -> list[Path]:
     return sorted(found, key=lambda folder: not at_paper_settings(folder))
 
 
-def with_block(readme: str, folders: Sequence[Path], published: Path) -> str:
-    """The README with its block made anew: what was measured at the paper's settings or, without that, at others."""
+def with_block(readme: str, root: Path) -> str:
+    """A README with its block made anew: what was measured at the paper's settings or, without that, at others."""
+    folders, published = kept_folders(root), root / "reports" / "paper.csv"
     shown = [folder for folder in folders if at_paper_settings(folder)] or folders
     lines: list[str] = []
     for folder in shown:
@@ -58,16 +58,16 @@ def with_block(readme: str, folders: Sequence[Path], published: Path) -> str:
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
 
 
-def results_page(folders: Sequence[Path], published: Path) -> str:
-    """docs/results.md: every kept configuration with its cells and its runs."""
-    lines = [HEAD]
-    for folder in folders:
+def results_page(root: Path) -> str:
+    """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
+    lines, published = [HEAD], root / "reports" / "paper.csv"
+    for folder in kept_folders(root):
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*_table((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
-        lines += [*_bounds(folder), *_expected(folder, published.with_name("hypotheses.csv"))]
+        lines += [*_bounds(folder), *_expected(folder, root / "reports" / "hypotheses.csv")]
         lines += [*_table(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
-    for path in sorted((published.parent / "tries").glob("*.csv")):
+    for path in sorted((root / "reports" / "tries").glob("*.csv")):
         lines += [*_tries(path), ""]
     return "\n".join(lines)
 
@@ -78,16 +78,16 @@ def _tries(path: Path) -> Iterator[str]:
         rows = list(csv.DictReader(stream))
     yield f"## Tried: {path.stem}"
     yield ""
-    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py. None of them was evaluated: test was not read."
+    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read."
     yield ""
     yield from _table(TRIES, [_try_row(row) for row in rows])
 
 
 def _try_row(row: dict[str, str]) -> list[str]:
     settings = ", ".join(f"`{key}` {value}" for key, value in json.loads(row["settings"]).items())
-    loss = _number(float(row["valid_loss"])) if row["valid_loss"] else ""
-    return [row["name"], settings, row["corpus"], row["prior"], row["seed"], row["status"], loss, row["best_epoch"],
-            row["epochs"], row["hours"], f"`{row['revision'][:12]}`"]  # fmt: skip
+    nll, loss = (_number(float(row[key])) if row[key] else "" for key in ("valid_nll", "valid_loss"))
+    return [row["name"], settings, row["corpus"], row["prior"], row["seed"], row["status"], nll, loss,
+            row["best_epoch"], row["epochs"], row["hours"], f"`{row['revision'][:12]}`"]  # fmt: skip
 
 
 def rows_of(folder: Path, published: Path) -> list[list[str]]:
