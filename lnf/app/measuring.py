@@ -10,8 +10,11 @@ import torch
 
 from lnf.errors import UserError
 from lnf.plan.results import Plan
+from lnf.plan.run import UNFINISHED, Run
+from lnf.plan.studies import first_seeds
 from lnf.report.gather import METRICS, Row, gather, read_metrics
 from lnf.report.measured.documents import kept_folders, show
+from lnf.report.measured.earlier import bounds_before, corpora_before, facts_before, references_before
 from lnf.report.measured.kept import BOUNDS, Facts, place, read_facts, write_csv
 from lnf.report.measured.made import write_made
 from lnf.report.measured.revisions import require_known
@@ -24,14 +27,15 @@ from lnf.system.parquet import read_rows
 def keep_measured(plan: Plan) -> None:
     """Copy the facts of a plan's runs to reports/measured/NAME, a finished plan or not, and show them.
 
-    Raises UserError if no run began, or if one was made by sources that the project's history does not have.
+    A run that is not trained here stays as it was kept before, if its settings and data are the same. Raises UserError
+    if no run began, or if one was made by sources that the project's history does not have.
     """
     root = plan.config.root
     folder = root / "reports" / "measured" / plan.name
     with tempfile.TemporaryDirectory() as scratch:
-        _copy(plan, Path(scratch))
+        _copy(plan, folder, Path(scratch))
         facts = read_facts(Path(scratch))
-        if not facts:
+        if not facts or all(run.status == "not_run" for run in plan.runs):
             raise UserError(f"measured: {plan.name}: no run has begun; run the workflow first")
         for one in facts:
             require_known(one, root)
@@ -48,40 +52,48 @@ def make_again(root: Path) -> None:
     show(root)
 
 
-def _copy(plan: Plan, folder: Path) -> None:
-    """Every file of `lnf.report.measured.kept` that is copied, not made."""
+def _copy(plan: Plan, before: Path, folder: Path) -> None:
+    """Every file of `lnf.report.measured.kept` that is copied, not made; `before` holds what was kept earlier."""
     gather(plan.gathered, folder / "metrics.parquet", existing=True)
     rows = read_metrics(folder / "metrics.parquet")
     (folder / "metrics.parquet").unlink()
-    runs = plan.gathered["runs"]
-    for run in runs:
-        _copy_run(run, rows, place(folder, run))
-    write_csv(folder / "references.csv", METRICS.names, [row for row in rows if row["role"] == "reference"])
-    _copy_bounds(plan, folder / "bounds.csv")
-    names = [{key: run[key] for key in ("corpus", "prior", "seed")} for run in runs]
+    names = [{"corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed} for run in plan.runs]
+    for run, name in zip(plan.runs, names, strict=True):
+        mine = [row for row in rows if all(row[key] == value for key, value in name.items())]
+        _copy_run(run, mine, place(before, name), facts_before(before, run), place(folder, name))
+    corpora = _corpora(plan, before)
+    references = [row for row in rows if row["role"] == "reference"]
+    there = {row["corpus"] for row in references}
+    references += references_before(before, {name for name in corpora if name not in there})
+    write_csv(folder / "references.csv", METRICS.names, references)
+    _copy_bounds(plan, before, folder / "bounds.csv")
     write_json(folder / "plan.json", {"name": plan.name, "note": plan.config["note"], "options": plan.config["tables"],
-                                      "runs": names, "corpora": _corpora(plan)})  # fmt: skip
+                                      "runs": names, "corpora": corpora})  # fmt: skip
 
 
-def _copy_run(run: Mapping[str, Any], rows: Sequence[Row], target: Path) -> None:
-    source = Path(run["folder"])
-    write_csv(target / "evaluation.csv", METRICS.names, [row for row in rows if _same(row, run)])
-    facts, history = _facts(source)
+def _copy_run(run: Run, rows: Sequence[Row], kept: Path, before: Facts | None, target: Path) -> None:
+    """A run's files: of the results, or as they were kept before if the results have no more."""
+    facts, history = _facts(run.folder)
+    if before is not None and (facts is None or (facts["status"] == UNFINISHED != before["status"])):
+        shutil.copytree(kept, target)
+        return
+    write_csv(target / "evaluation.csv", METRICS.names, rows)
     if facts is not None:
         write_json(target / "run.json", facts)
         write_csv(target / "history.csv", HISTORY.names, history)
 
 
-def _copy_bounds(plan: Plan, target: Path) -> None:
+def _copy_bounds(plan: Plan, before: Path, target: Path) -> None:
     """The NLL by the number of samples, of those corpora where it was looked at."""
-    files = [(study.corpus, study.files[0]) for study in plan.studies if study.stage == "bounds"]
-    rows = [{"corpus": corpus, **row} for corpus, file in files if file.exists() for row in read_rows(file)]
+    rows: list[Mapping[str, Any]] = []
+    for study in [study for study in plan.studies if study.stage == "bounds"]:
+        if study.files[0].exists():
+            rows += [{"corpus": study.corpus, **row} for row in read_rows(study.files[0])]
+        else:
+            first = [run for run in first_seeds(plan.runs) if run.spec.corpus == study.corpus]
+            rows += [row for run in first if facts_before(before, run) for row in bounds_before(before, run)]
     if rows:
         write_csv(target, BOUNDS, rows)
-
-
-def _same(row: Row, run: Mapping[str, Any]) -> bool:
-    return all(row[key] == run[key] for key in ("corpus", "prior", "seed"))
 
 
 def _facts(source: Path) -> tuple[Facts | None, list[dict[str, Any]]]:
@@ -92,14 +104,15 @@ def _facts(source: Path) -> tuple[Facts | None, list[dict[str, Any]]]:
         return None, []
     facts = read_json(source / "state" / "run.json")
     state = RunState(source / "state", facts["digests"]).good(torch.device("cpu"))
-    came = {"status": "unfinished", "epochs": state["epoch"], "wall_seconds": state["seconds"]}
+    came = {"status": UNFINISHED, "epochs": state["epoch"], "wall_seconds": state["seconds"]}
     return {**facts, **came}, state["history"]
 
 
-def _corpora(plan: Plan) -> dict[str, Any]:
-    """Corpus -> the digest of its data, and the sha256 of each raw file."""
-    found = {}
+def _corpora(plan: Plan, before: Path) -> dict[str, Any]:
+    """Corpus -> the digest of its data, and the sha256 of each raw file, of those that are prepared or were kept."""
+    found = corpora_before(before, {name: corpus.digest for name, corpus in plan.corpora.items()})
     for name, corpus in plan.corpora.items():
-        meta = read_json(corpus.folder / "meta.json")
-        found[name] = {"digest": meta["digest"], "raw": meta["raw"]}
-    return found
+        if (corpus.folder / "meta.json").exists():
+            meta = read_json(corpus.folder / "meta.json")
+            found[name] = {"digest": meta["digest"], "raw": meta["raw"]}
+    return {name: found[name] for name in plan.corpora if name in found}

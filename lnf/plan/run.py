@@ -13,6 +13,8 @@ from lnf.system.files import digest, read_json, try_read_json
 TRAINED = ("model.pt", "history.parquet", "run.json")
 EVALUATED = ("evaluation", "sequences", "samples")
 """What the files of an evaluation begin with: metrics, scores of each sequence, what the model draws."""
+UNFINISHED = "unfinished"
+"""Status of a run that began and has not ended."""
 
 
 @dataclass(frozen=True)
@@ -91,4 +93,4 @@ def absence(folder: Path, evaluation: str) -> str:
     if (folder / "state" / "error.json").exists():
         return "error"
     begun = (folder / "state" / "history.jsonl").exists() or (folder / "run.json").exists()
-    return "unfinished" if begun else "not_run"
+    return UNFINISHED if begun else "not_run"

@@ -12,6 +12,7 @@ from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
 from lnf.plan.config import ROOT, Config, merge
 from lnf.plan.results import Plan
+from lnf.plan.run import Run
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import gather, read_metrics
 from lnf.report.measured.documents import results_page, with_block
@@ -22,7 +23,7 @@ from lnf.report.tables import write_tables
 from lnf.runs.resume_state import RunState
 from lnf.system.files import read_json, write_json
 from lnf.system.parquet import write_table
-from tests.report.fabricated import finish, plan_of
+from tests.report.fabricated import finish, finish_run, plan_of
 
 FOLDER = Path("reports", "measured", "small")
 
@@ -48,6 +49,17 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     plan = Plan(Config(made.config.values, made.config.priors, tmp_path))
     finish(plan, commit(tmp_path))
     return plan
+
+
+def cut_short(run: Run, epochs: int) -> None:
+    """A finished run as if it had been killed."""
+    facts = read_json(run.folder / "run.json")
+    shutil.rmtree(run.folder)
+    state = RunState(run.folder / "state", facts["digests"])
+    state.folder.mkdir(parents=True)
+    write_json(state.folder / "run.json", {**facts, "status": "running"})
+    history = [{"epoch": epoch} for epoch in range(epochs)]
+    state.save({"model": {"weight": torch.zeros(1)}, "epoch": epochs, "seconds": 72.0, "history": history}, "epoch.pt")
 
 
 def shown(plan: Plan) -> None:
@@ -129,21 +141,58 @@ def test_what_was_tried_is_listed(plan: Plan) -> None:
 
 
 def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:
-    cut, missing = plan.runs[0], plan.runs[-1]
-    facts = read_json(cut.folder / "run.json")
-    shutil.rmtree(cut.folder)
-    shutil.rmtree(missing.folder)
-    state = RunState(cut.folder / "state", facts["digests"])
-    state.folder.mkdir(parents=True)
-    write_json(state.folder / "run.json", {**facts, "status": "running"})
-    model = {"model": {"weight": torch.zeros(1)}}
-    state.save({**model, "epoch": 2, "seconds": 72.0, "history": [{"epoch": 0}, {"epoch": 1}]}, "epoch.pt")
+    cut_short(plan.runs[0], epochs=2)
+    shutil.rmtree(plan.runs[-1].folder)
     keep_measured(plan)
     found = {facts["status"]: facts for facts in read_facts(FOLDER)}
     assert (found["unfinished"]["epochs"], found["unfinished"]["wall_seconds"]) == (2, 72.0)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| unfinished | 2 of 100 |" in page and "4 runs (1 unfinished, 2 ok, 1 not run)" in page
     assert "| 1.510 partial 1/2 (unfinished 1) |" in page or "| 1.600 partial 1/2 (unfinished 1) |" in page
+
+
+def remove(plan: Plan, seed: int) -> None:
+    """Runs of a seed, as on a machine that made the others."""
+    for run in plan.runs:
+        if run.spec.seed == seed:
+            shutil.rmtree(run.folder)
+
+
+def test_what_two_machines_measured_is_kept_together(plan: Plan) -> None:
+    keep_measured(plan)
+    together = {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
+    shutil.rmtree(FOLDER)
+    runs = {seed: [run for run in plan.runs if run.spec.seed == seed] for seed in (0, 1)}
+    revision = str(read_json(plan.runs[-1].folder / "run.json")["revision"])
+    remove(plan, seed=1)
+    keep_measured(plan)
+    remove(plan, seed=0)
+    shutil.rmtree(next(iter(plan.corpora.values())).folder)
+    for run in runs[1]:
+        finish_run(run, revision=revision)
+    keep_measured(plan)
+    assert {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == together
+
+
+def test_what_was_kept_of_other_settings_does_not_count(plan: Plan) -> None:
+    keep_measured(plan)
+    longer = merge(plan.config.values, {"overrides": {"priors": {"lstm": {"train": {"epochs": 50}}}}})
+    other = Plan(Config(longer, plan.config.priors, plan.config.root))
+    remove(plan, seed=0)
+    for run in other.runs:
+        if run.spec.seed == 1 and run.spec.prior.name == "lstm":
+            finish_run(run, revision=str(read_json(plan.runs[-1].folder / "run.json")["revision"]))
+    keep_measured(other)
+    kept = {(facts["prior"], facts["seed"]) for facts in read_facts(FOLDER)}
+    assert kept == {("lstm", 1), ("af_af", 0), ("af_af", 1)}
+
+
+def test_a_longer_run_of_before_stays(plan: Plan) -> None:
+    keep_measured(plan)
+    before = Path("docs", "results.md").read_bytes()
+    cut_short(plan.runs[0], epochs=2)
+    keep_measured(plan)
+    assert Path("docs", "results.md").read_bytes() == before
 
 
 def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """What is kept in this repository: documents and tables are made of it byte by byte, and its sources are known."""
 
+import csv
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,11 @@ KEPT = kept_folders(ROOT)
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_tables_are_made_of_the_runs_kept(tmp_path: Path) -> None:
@@ -39,5 +45,6 @@ def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:
     found = subprocess.run(asked, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     if found.stdout.strip() != "false":
         pytest.skip("needs a checkout with all of git's history")
-    for one in [facts for folder in KEPT for facts in read_facts(folder)]:
+    tried = [row for path in (ROOT / "reports" / "tries").glob("*.csv") for row in rows_of(path)]
+    for one in [*(facts for folder in KEPT for facts in read_facts(folder)), *tried]:
         require_known(one, ROOT)
