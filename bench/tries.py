@@ -2,7 +2,8 @@
 
 TRIES.yaml: corpus, prior, seed, base (settings that all tries share, as `overrides.all` of a configuration), tries
 (name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is scored on valid
-alone, as an evaluation would, so nothing here reads test. OUT.csv gets a line a try, the best NLL on valid first.
+alone, as an evaluation would, so nothing here reads test. OUT.csv gets a line a try, the best NLL on valid first, those
+that diverged or failed last.
 """
 
 import argparse
@@ -100,8 +101,8 @@ def train(run: Run) -> str:
 
 
 def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None:
-    """The table of those that are trained and scored; those that diverged come last."""
-    rows = sorted(rows_of(told, plans), key=lambda row: float(row["valid_nll"] or "inf"))
+    """The table of those that have ended."""
+    rows = sorted(rows_of(told, plans), key=lambda row: float(row.get("valid_nll") or "inf"))
     with replacing(out) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -109,22 +110,21 @@ def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None
 
 
 def rows_of(told: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict[str, Any]]:
-    """A line of each try that is trained and scored."""
+    """A line of each try that is scored, diverged or failed."""
     for name, plan in plans.items():
         run = plan.runs[0]
+        settings = json.dumps(config.flatten(config.merge(told["base"], told["tries"][name] or {})))
+        row = {"name": name, "settings": settings, **{key: told[key] for key in ("corpus", "prior", "seed")}}
         if (run.folder / SCORE).exists():
             facts = read_json(run.folder / "run.json")
-            settings = config.flatten(config.merge(told["base"], told["tries"][name] or {}))
-            yield {
-                "name": name,
-                "settings": json.dumps(settings),
+            yield row | {
                 "valid_loss": facts["best_valid_loss"],
                 "valid_nll": read_json(run.folder / SCORE)["nll"],
                 "hours": f"{facts['wall_seconds'] / 3600:.2f}",
-                **{
-                    key: facts[key] for key in ("corpus", "prior", "seed", "status", "epochs", "best_epoch", "revision")
-                },
+                **{key: facts[key] for key in ("status", "epochs", "best_epoch", "revision")},
             }
+        elif run.status == "error":
+            yield row | {"status": "error"}
 
 
 if __name__ == "__main__":

@@ -47,10 +47,14 @@ def planned(project: Path, epochs: int) -> Run:
     return plan.runs[0]
 
 
-def piece(project: Path, seconds: int) -> str:
+def script(project: Path, seconds: int) -> "subprocess.CompletedProcess[str]":
     command = ["bash", "bench/gpu_train.sh", "lstm", "markov", "overlay.yaml"]
     variables = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "SECONDS_AT_ONCE": str(seconds)}
-    done = subprocess.run(command, cwd=project, env=variables, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(command, cwd=project, env=variables, capture_output=True, encoding="utf-8", check=False)
+
+
+def piece(project: Path, seconds: int) -> str:
+    done = script(project, seconds)
     assert done.returncode in (0, 124), done.stderr  # 124: a busy machine had not begun when its time was over
     return done.stdout
 
@@ -74,3 +78,12 @@ def test_a_run_that_is_trained_is_evaluated(project: Path) -> None:
     assert f"{run.folder} is trained and evaluated" in piece(project, 500)
     assert run.evaluated[0].exists()
     assert "is trained and evaluated" in piece(project, 1)
+
+
+@pytest.mark.e2e
+def test_a_run_that_fails_is_not_told_as_one_that_goes_on(project: Path) -> None:
+    run = planned(project, 2)
+    (run.data / "train.arrow").write_bytes(b"")
+    done = script(project, 500)
+    assert done.returncode not in (0, 124) and "train.arrow" in done.stderr
+    assert "goes on" not in done.stdout and "is trained" not in done.stdout

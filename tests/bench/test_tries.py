@@ -23,11 +23,15 @@ tries:
 """
 
 
-def tried(folder: Path) -> str:
+def tried(folder: Path, code: int = 0) -> str:
     command = [sys.executable, str(ROOT / "bench" / "tries.py"), "tries.yaml", "tries.csv"]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def rows_in(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "tries.csv").read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.e2e
@@ -35,7 +39,7 @@ def test_every_try_is_trained_once_and_listed_by_its_validation_loss(tmp_path: P
     (tmp_path / "tries.yaml").write_text(TRIES, encoding="utf-8")
     assert "tries: plain: trained\ntries: faster: trained\n" in tried(tmp_path)
     text = (tmp_path / "tries.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
+    rows = rows_in(tmp_path)
     assert {row["name"] for row in rows} == {"plain", "faster"} and {row["status"] for row in rows} == {"ok"}
     assert float(rows[0]["valid_nll"]) <= float(rows[1]["valid_nll"])
     assert all('"train.learning_rate": 0.01' in row["settings"] for row in rows if row["name"] == "faster")
@@ -44,3 +48,19 @@ def test_every_try_is_trained_once_and_listed_by_its_validation_loss(tmp_path: P
     tried(tmp_path)
     assert (tmp_path / "tries.csv").read_text(encoding="utf-8") == text
     assert all(path.stat().st_mtime_ns == before for path, before in made.items())
+
+
+@pytest.mark.e2e
+def test_a_try_that_fails_is_told_and_listed_last(tmp_path: Path) -> None:
+    (tmp_path / "tries.yaml").write_text(TRIES, encoding="utf-8")
+    tried(tmp_path)
+    (prepared,) = tmp_path.glob("data/markov/*/train.arrow")
+    whole = prepared.read_bytes()
+    prepared.write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "tries.yaml").write_text(TRIES + "  slower: {train: {learning_rate: 0.0001}}\n", encoding="utf-8")
+    said = tried(tmp_path, code=1)
+    assert "tries: slower: " in said and "1 of 3 failed; the same command tries them again" in said
+    assert [row["status"] for row in rows_in(tmp_path)] == ["ok", "ok", "error"]
+    prepared.write_bytes(whole)
+    assert "tries: slower: trained" in tried(tmp_path)
+    assert [row["status"] for row in rows_in(tmp_path)] == ["ok"] * 3

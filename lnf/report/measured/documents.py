@@ -86,8 +86,9 @@ def _tries(path: Path) -> Iterator[str]:
 def _try_row(row: dict[str, str]) -> list[str]:
     settings = ", ".join(f"`{key}` {value}" for key, value in json.loads(row["settings"]).items())
     nll, loss = (_number(float(row[key])) if row[key] else "" for key in ("valid_nll", "valid_loss"))
+    revision = f"`{row['revision'][:12]}`" if row["revision"] else ""
     return [row["name"], settings, row["corpus"], row["prior"], row["seed"], row["status"], nll, loss,
-            row["best_epoch"], row["epochs"], row["hours"], f"`{row['revision'][:12]}`"]  # fmt: skip
+            row["best_epoch"], row["epochs"], row["hours"], revision]  # fmt: skip
 
 
 def rows_of(folder: Path, published: Path) -> list[list[str]]:
