@@ -59,7 +59,7 @@ def moved(before: Places, after: Places) -> set[str]:
         ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"select": {"seeds": [0, 7]}}, {"runs", "metrics", *VIEWS}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> None:
     assert moved(places(), places(change)) == families
