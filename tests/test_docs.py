@@ -71,6 +71,14 @@ def _paths(document: Path) -> Iterator[str]:
             yield path
 
 
+@EACH
+def test_no_heading_stands_twice(document: Path) -> None:
+    """Two heads of one name are two answers to one question, one of them stale."""
+    prose = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ .*$", prose, re.MULTILINE)
+    assert len(headings) == len(set(headings))
+
+
 def test_the_rulegraph_is_snakemakes(tmp_path: Path) -> None:
     block = re.search(r"<!-- rulegraph -->\n(.*?)<!-- /rulegraph -->", (ROOT / "README.md").read_text(), re.DOTALL)
     assert block is not None

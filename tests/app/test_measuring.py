@@ -125,19 +125,24 @@ def test_what_is_made_of_kept_results_is_made_again(plan: Plan) -> None:
 def test_what_was_tried_is_listed(plan: Plan) -> None:
     path = Path("reports", "tries", "one.csv")
     path.parent.mkdir()
-    settings = '"{""train.average"": 0.99}"'
+    averaged, plain, failed = (
+        '"{""train.epochs"": 9, ""train.average"": 0.99}"',
+        '"{""train.epochs"": 9}"',
+        '"{""train.epochs"": 9, ""model.layers"": 3}"',
+    )
     path.write_text(
         "name,settings,corpus,prior,seed,status,epochs,best_epoch,valid_loss,valid_nll,hours,revision\n"
-        f"averaged,{settings},markov,af_af,0,ok,9,7,7.0123,6.5432,0.25,0123456789abcdef\n",
+        f"averaged,{averaged},markov,af_af,0,ok,9,7,7.0123,6.5432,0.25,0123456789abcdef\n"
+        f"plain,{plain},markov,af_af,0,ok,9,5,7.1,6.6,0.2,0123456789abcdef\n"
+        f"deep,{failed},markov,af_af,0,error,,,,,,\n",
         encoding="utf-8",
     )
     keep_measured(plan)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
-    assert "## Tried: one" in page
-    assert (
-        "| averaged | `train.average` 0.99 | markov | af_af | 0 | ok | 6.543 | 7.012 | 7 | 9 | 0.25 | `0123456789ab` |"
-        in page
-    )
+    assert "## Tried: one" in page and "All: markov af_af 0,\n`train.epochs` 9.\n" in page
+    assert "| averaged | `train.average` 0.99 | ok | 6.543 | 7.012 | 7 | 9 | 0.25 | `0123456789ab` |" in page
+    assert "| plain |  | ok | 6.600 | 7.100 | 5 | 9 | 0.2 | `0123456789ab` |" in page
+    assert "| deep | `model.layers` 3 | error |  |  |  |  |  |  |" in page
 
 
 def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid", "K")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
-TRIES = ("name", "settings", "corpus", "prior", "seed", "status", "NLL, valid", "valid loss", "best",
-         "epochs", "hours", "revision")  # fmt: skip
+TRIES = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
@@ -76,19 +75,28 @@ def _tries(path: Path) -> Iterator[str]:
     """Settings that were tried and told apart on valid."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
+    settings = [json.loads(row["settings"]) for row in rows]
+    shared = dict.fromkeys(
+        key for key, value in settings[0].items() if all(other.get(key, ...) == value for other in settings)
+    )
+    model = " ".join(rows[0][key] for key in ("corpus", "prior", "seed"))
     yield f"## Tried: {path.stem}"
     yield ""
-    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read."
+    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read. All: {model},"
+    yield f"{_settings(settings[0], shared) or 'the settings of the corpus'}."
     yield ""
-    yield from _table(TRIES, [_try_row(row) for row in rows])
+    own = [[key for key in one if key not in shared] for one in settings]
+    yield from _table(TRIES, [_try_row(row, _settings(*each)) for row, *each in zip(rows, settings, own, strict=True)])
 
 
-def _try_row(row: dict[str, str]) -> list[str]:
-    settings = ", ".join(f"`{key}` {value}" for key, value in json.loads(row["settings"]).items())
+def _settings(values: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return ", ".join(f"`{key}` {values[key]}" for key in keys)
+
+
+def _try_row(row: Mapping[str, str], settings: str) -> list[str]:
     nll, loss = (_number(float(row[key])) if row[key] else "" for key in ("valid_nll", "valid_loss"))
     revision = f"`{row['revision'][:12]}`" if row["revision"] else ""
-    return [row["name"], settings, row["corpus"], row["prior"], row["seed"], row["status"], nll, loss,
-            row["best_epoch"], row["epochs"], row["hours"], revision]  # fmt: skip
+    return [row["name"], settings, row["status"], nll, loss, row["best_epoch"], row["epochs"], row["hours"], revision]
 
 
 def rows_of(folder: Path, published: Path) -> list[list[str]]:
