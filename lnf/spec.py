@@ -85,7 +85,8 @@ class ModelSpec(Section):
 
 @dataclass(frozen=True)
 class TrainSpec(Section):
-    """How a run is trained. Batches in sequences, patience in epochs, `state_minutes` in minutes."""
+    """How a run is trained. Batches in sequences, patience in epochs, `transpose` in semitones, `state_minutes` in
+    minutes."""
 
     epochs: int = bounded(100, minimum=1, maximum=MANY)
     batch: int = bounded(15, minimum=1, maximum=MANY)
@@ -97,6 +98,7 @@ class TrainSpec(Section):
     weight_decay: float = bounded(0.0, minimum=0, maximum=1000)
     average: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
     bound: Literal["elbo", "iwae"] = "elbo"
+    transpose: int = bounded(0, minimum=0, maximum=87)
     kl_anneal: bool = True
     kl_floor: float = bounded(1e-5, minimum=0, maximum=1)
     kl_floor_epochs: int = bounded(4, minimum=0, maximum=MANY)
@@ -268,6 +270,10 @@ def _misfits(spec: Spec) -> Iterator[Misfit]:
         yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
     if hidden == BUILTINS["hidden"]["none"] and model.flow_layers != 1:
         yield Misfit("model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once")
+    if spec.kind != "music" and train.transpose:
+        yield Misfit(
+            "train.transpose", train.transpose, f"must be 0 for {spec.kind}, which has no keys to be moved along"
+        )
     if train.epochs <= train.first_choosing_epoch:
         yield Misfit("train.epochs", train.epochs, _more_epochs(train))
     drawn = (spec.subset.train, spec.subset.valid, spec.subset.test, spec.subset.max_length)

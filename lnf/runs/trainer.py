@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lnf.corpora import loading
 from lnf.corpora.batch_order import shuffled_batches, sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.transposition import transposed
 from lnf.errors import Stopped
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
@@ -147,7 +148,7 @@ class Trainer:
 
     def _epoch(self) -> None:
         order = generator(torch.device("cpu"), self.spec.seed, "order", self.epoch)
-        split = self.corpus.splits["train"]
+        split = self._training_split()
         batches = shuffled_batches(split, self.train.batch, self.train.pool_batches, order)
         if self.first_batch == 0:
             self.noise.manual_seed(derive(self.spec.seed, "noise", self.epoch, self.rollbacks))
@@ -169,6 +170,14 @@ class Trainer:
         self.epoch += 1
         self.totals, self.first_batch = Totals(), 0
         self.store.save(self.state(), "epoch.pt")
+
+    def _training_split(self) -> loading.Split:
+        """What this epoch trains on: with transposition, each sequence in a key of the epoch's."""
+        split, semitones = self.corpus.splits["train"], self.train.transpose
+        if semitones == 0:
+            return split
+        keys = generator(torch.device("cpu"), self.spec.seed, "transpose", self.epoch)
+        return transposed(split, semitones, keys)
 
     def _step(self, index: int, batch: SequenceBatch, batches: int) -> None:
         beta = batch_kl_weight(self.train, self.epoch, index, batches)

@@ -195,6 +195,10 @@ def few_epochs(floor: int, ramp: int, least: int) -> str:
             {"overrides": {"corpora": {"ptb": {"subset": {"train": 9}}}}},
             "ptb/lstm and 8 more: lengths.smoothing: none: must be add_one when subset draws from a corpus",
         ),
+        (
+            {"overrides": {"corpora": {"ptb": {"train": {"transpose": 5}}}}},
+            "ptb/lstm and 8 more: train.transpose: 5: must be 0 for text, which has no keys to be moved along",
+        ),
     ],
 )
 def test_mistakes_get_one_line(changes: dict[str, Any], line: str) -> None:

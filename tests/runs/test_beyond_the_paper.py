@@ -1,13 +1,16 @@
-"""Settings that the paper does not have: averaged weights, weight decay, a tighter bound, dropout in every network."""
+"""Settings that the paper does not have: averaged weights, weight decay, a tighter bound, more dropout, other keys."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from lnf.corpora import loading
+from lnf.corpora.batches import CorpusShape
+from lnf.corpora.length_prior import length_log_probs
 from lnf.models.objectives import objective
 from lnf.models.posterior import Posterior
 from lnf.runs import checkpoint
@@ -72,12 +75,9 @@ def trainer_valid(trainer: Trainer) -> float | None:
     return trainer.validate().per_token("loss")
 
 
-@pytest.mark.parametrize("steps", [3, 25])
-def test_a_cut_run_goes_on_with_its_average(steps: int, corpus: Path, tmp_path: Path) -> None:
-    spec = tiny_spec(average=0.9, state_minutes=0.0)
-    whole, cut = trainer_of(spec, corpus, tmp_path / "whole"), trainer_of(spec, corpus, tmp_path / "cut")
-    whole.fit()
-    taken, original = 0, cut._step
+def fit_in_two(trainer: Trainer, steps: int) -> Trainer:
+    """Train to the end, cut after so many steps by what cannot be caught up with."""
+    taken, original = 0, trainer._step
 
     def step(*arguments: Any) -> None:
         nonlocal taken
@@ -86,13 +86,56 @@ def test_a_cut_run_goes_on_with_its_average(steps: int, corpus: Path, tmp_path: 
         taken += 1
         original(*arguments)
 
-    cut._step = step  # type: ignore[method-assign]
+    trainer._step = step  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        cut.fit()
-    again = Trainer(spec, cut.corpus, cut.store, cut.device)
+        trainer.fit()
+    again = Trainer(trainer.spec, trainer.corpus, trainer.store, trainer.device)
     again.fit()
+    return again
+
+
+@pytest.mark.parametrize("steps", [3, 25])
+def test_a_cut_run_goes_on_with_its_average(steps: int, corpus: Path, tmp_path: Path) -> None:
+    spec = tiny_spec(average=0.9, state_minutes=0.0)
+    whole = trainer_of(spec, corpus, tmp_path / "whole")
+    whole.fit()
+    again = fit_in_two(trainer_of(spec, corpus, tmp_path / "cut"), steps)
     assert again.history == whole.history
     assert all(map(torch.equal, weights(again.judged), weights(whole.judged)))
+
+
+def musical(spec: Spec, folder: Path) -> Trainer:
+    """A trainer on short music in the middle of the keyboard."""
+    rng = np.random.default_rng(0)
+    rolls = np.zeros((12, 6, 88), dtype=np.uint8)
+    rolls[:, :, 40:50] = rng.random((12, 6, 10)) < 0.3
+    split = loading.Split(list(rolls), {})
+    shape = CorpusShape("music", 88, 7, length_log_probs([6] * 24, spec.lengths))
+    corpus = loading.Corpus(shape, {}, {"train": split, "valid": split, "test": split})
+    (folder / "state").mkdir(parents=True)
+    trainer = Trainer(spec, corpus, RunState(folder / "state", {}), torch.device("cpu"))
+    trainer.totals, trainer.first_batch = Totals(), 0
+    return trainer
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_cut_run_goes_on_in_the_keys_of_its_epoch(steps: int, tmp_path: Path) -> None:
+    spec = tiny_spec(kind="music", transpose=4, state_minutes=0.0)
+    whole, plain = musical(spec, tmp_path / "whole"), musical(tiny_spec(kind="music"), tmp_path / "plain")
+    whole.fit()
+    plain.fit()
+    again = fit_in_two(musical(spec, tmp_path / "cut"), steps)
+    assert again.history == whole.history != plain.history
+
+
+def test_every_epoch_has_keys_of_its_own_and_validation_none(tmp_path: Path) -> None:
+    trainer = musical(tiny_spec(kind="music", transpose=4), tmp_path)
+    original = np.stack(trainer.corpus.splits["train"].sequences)
+    first = np.stack(trainer._training_split().sequences)
+    trainer.epoch = 1
+    second = np.stack(trainer._training_split().sequences)
+    assert not np.array_equal(first, second) and not np.array_equal(first, original)
+    assert np.array_equal(original, np.stack(trainer.corpus.splits["valid"].sequences))
 
 
 def test_weight_decay_shrinks_weights_beside_the_step(corpus: Path, tmp_path: Path) -> None:
