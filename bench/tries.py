@@ -3,7 +3,7 @@
 TRIES.yaml: corpus, prior, seed, base (settings that all tries share, as `overrides.all` of a configuration), tries
 (name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is scored on valid
 alone, as an evaluation would, so nothing here reads test. OUT.csv gets a line a try, the best NLL on valid first, those
-that diverged or failed last.
+that diverged or failed last; a try that it has already, other than a failed one, is not made again.
 """
 
 import argparse
@@ -41,16 +41,18 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=1, help="runs at once")
     arguments = parser.parse_args()
     told = yaml.safe_load(arguments.tries.read_text(encoding="utf-8"))
-    plans = {name: plan_of(told, settings or {}) for name, settings in told["tries"].items()}
-    prepare(next(iter(plans.values())))
+    before = rows_before(arguments.out, told)
+    plans = {name: plan_of(told, told["tries"][name] or {}) for name in told["tries"] if name not in before}
+    for plan in list(plans.values())[:1]:
+        prepare(plan)
     failures = 0
     with ThreadPoolExecutor(arguments.beside) as pool:
         for name, failed in pool.map(lambda item: (item[0], settle(item[1])), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
             failures += bool(failed)
-            write(arguments.out, told, plans)
+            write(arguments.out, [*before.values(), *rows_of(told, plans)])
     if failures:
-        sys.exit(f"tries: {failures} of {len(plans)} failed; the same command tries them again")
+        sys.exit(f"tries: {failures} of {len(told['tries'])} failed; the same command tries them again")
 
 
 def plan_of(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
@@ -100,9 +102,25 @@ def train(run: Run) -> str:
     return (done.stderr.strip().splitlines() or ["no word"])[-1] if done.returncode else ""
 
 
-def write(out: Path, told: Mapping[str, Any], plans: Mapping[str, Plan]) -> None:
-    """The table of those that have ended."""
-    rows = sorted(rows_of(told, plans), key=lambda row: float(row.get("valid_nll") or "inf"))
+def head_of(told: Mapping[str, Any], name: str) -> dict[str, str]:
+    """What a try is: the columns that are known before it is made, as the table has them."""
+    settings = json.dumps(config.flatten(config.merge(told["base"], told["tries"][name] or {})))
+    return {"name": name, "settings": settings, **{key: str(told[key]) for key in ("corpus", "prior", "seed")}}
+
+
+def rows_before(out: Path, told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> the line that the table has of a try, of those that are still asked for as they were."""
+    if not out.exists():
+        return {}
+    with out.open(newline="", encoding="utf-8") as stream:
+        rows = {row["name"]: row for row in csv.DictReader(stream) if row["status"] != "error"}
+    heads = {name: head_of(told, name) for name in told["tries"] if name in rows}
+    return {name: rows[name] for name, head in heads.items() if head.items() <= rows[name].items()}
+
+
+def write(out: Path, rows: list[dict[str, Any]]) -> None:
+    """The table of tries that have ended."""
+    rows = sorted(rows, key=lambda row: float(row.get("valid_nll") or "inf"))
     with replacing(out) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -113,8 +131,7 @@ def rows_of(told: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict
     """A line of each try that is scored, diverged or failed."""
     for name, plan in plans.items():
         run = plan.runs[0]
-        settings = json.dumps(config.flatten(config.merge(told["base"], told["tries"][name] or {})))
-        row = {"name": name, "settings": settings, **{key: told[key] for key in ("corpus", "prior", "seed")}}
+        row = head_of(told, name)
         if (run.folder / SCORE).exists():
             facts = read_json(run.folder / "run.json")
             yield row | {

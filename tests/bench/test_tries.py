@@ -1,6 +1,7 @@
 """Settings are tried on valid alone, each once, and all of them are listed."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,9 +46,21 @@ def test_every_try_is_trained_once_and_listed_by_its_validation_loss(tmp_path: P
     assert all('"train.learning_rate": 0.01' in row["settings"] for row in rows if row["name"] == "faster")
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/tries/*/*/*/*/*")}
     assert not [path for path in made if path.name.startswith("evaluation")]
-    tried(tmp_path)
+    assert "trained" not in tried(tmp_path)
     assert (tmp_path / "tries.csv").read_text(encoding="utf-8") == text
     assert all(path.stat().st_mtime_ns == before for path, before in made.items())
+
+
+@pytest.mark.e2e
+def test_a_try_is_made_again_only_where_its_settings_changed(tmp_path: Path) -> None:
+    (tmp_path / "tries.yaml").write_text(TRIES, encoding="utf-8")
+    tried(tmp_path)
+    before = {row["name"]: row for row in rows_in(tmp_path)}
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "tries.yaml").write_text(TRIES.replace("learning_rate: 0.01", "learning_rate: 0.02"), encoding="utf-8")
+    assert tried(tmp_path).count("trained") == 1
+    after = {row["name"]: row for row in rows_in(tmp_path)}
+    assert after["plain"] == before["plain"] and after["faster"] != before["faster"]
 
 
 @pytest.mark.e2e
