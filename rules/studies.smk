@@ -71,9 +71,9 @@ rule modes:
 
 
 rule bounds:
-    """The bound on the NLL by the number of importance samples."""
+    """The bound on the NLL of a model by the number of importance samples."""
     input:
-        models=until_made(BOUNDS, FLOW.models_of_study),
+        model=until_made(BOUNDS, FLOW.models_of_study),
         data=until_made(BOUNDS, FLOW.corpus_of_run),
     output:
         BOUNDS,

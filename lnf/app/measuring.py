@@ -11,7 +11,6 @@ import torch
 from lnf.errors import UserError
 from lnf.plan.results import Plan
 from lnf.plan.run import UNFINISHED, Run
-from lnf.plan.studies import first_seeds
 from lnf.report.gather import METRICS, Row, gather, read_metrics
 from lnf.report.measured.documents import kept_folders, show
 from lnf.report.measured.earlier import bounds_before, corpora_before, facts_before, references_before
@@ -84,14 +83,13 @@ def _copy_run(run: Run, rows: Sequence[Row], kept: Path, before: Facts | None, t
 
 
 def _copy_bounds(plan: Plan, before: Path, target: Path) -> None:
-    """The NLL by the number of samples, of those corpora where it was looked at."""
+    """The NLL by the number of samples, of those models where it was looked at."""
     rows: list[Mapping[str, Any]] = []
     for study in [study for study in plan.studies if study.stage == "bounds"]:
         if study.files[0].exists():
             rows += [{"corpus": study.corpus, **row} for row in read_rows(study.files[0])]
         else:
-            first = [run for run in first_seeds(plan.runs) if run.spec.corpus == study.corpus]
-            rows += [row for run in first if facts_before(before, run) for row in bounds_before(before, run)]
+            rows += [row for run in study.runs if facts_before(before, run) for row in bounds_before(before, run)]
     if rows:
         write_csv(target, BOUNDS, rows)
 

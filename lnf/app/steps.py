@@ -88,7 +88,7 @@ def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
         from lnf.runs.bounds import run_bounds
 
         require_same_code("bounds", told["modules"], told["code"])
-        run_bounds(told["runs"], Path(told["data"]), told["settings"], told["threads"], out)
+        run_bounds(Path(told["runs"][0]), Path(told["data"]), told["settings"], told["threads"], out)
     else:
         from lnf.runs.toy import run_toy
 

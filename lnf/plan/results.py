@@ -97,9 +97,8 @@ class Plan:
         for corpus in self.corpora if self.config["speed"] else ():
             mine = [run for run in first if run.spec.corpus == corpus]
             found.append(studies.speed(self.name, corpus, mine, self.config["speed"]))
-        for corpus in self.corpora if self.config["bounds"] else ():
-            mine = [run for run in first if run.spec.corpus == corpus and run.spec.prior.time is not None]
-            found += [studies.bounds(self.name, corpus, mine, self.config["bounds"])] if mine else []
+        inexact = [run for run in first if run.spec.prior.time is not None]
+        found += [studies.bounds(self.name, run, self.config["bounds"]) for run in inexact if self.config["bounds"]]
         pictures = [run for run in first if run.spec.prior.role == "picture"]
         words = {corpus: self.config["corpora"][corpus].get("word") for corpus in self.corpora}
         return [*found, *(studies.modes(self.name, run, words[run.spec.corpus]) for run in pictures)]

@@ -92,10 +92,10 @@ def modes(name: str, run: Run, word: str | None) -> Study:
     return Study("modes", Path("results", name, "modes", run.spec.corpus), [run], told)
 
 
-def bounds(name: str, corpus: str, runs: Sequence[Run], settings: Mapping[str, Any]) -> Study:
-    """NLL by the number of importance samples, of every model of a corpus that needs them."""
-    told = {"data": str(runs[0].data), "settings": dict(settings), "threads": runs[0].spec.resources.cpus}
-    return Study("bounds", Path("results", name, "bounds", corpus), runs, told)
+def bounds(name: str, run: Run, settings: Mapping[str, Any]) -> Study:
+    """NLL of a model by the number of importance samples."""
+    told = {"data": str(run.data), "settings": dict(settings), "threads": run.spec.resources.cpus}
+    return Study("bounds", Path("results", name, "bounds", run.spec.corpus), [run], told)
 
 
 def first_seeds(runs: Sequence[Run]) -> list[Run]:

@@ -28,24 +28,21 @@ from lnf.units import UNITS
 
 
 @torch.no_grad()
-def run_bounds(runs: Sequence[str], data: Path, settings: Mapping[str, Any], threads: int, out: Path) -> None:
+def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int, out: Path) -> None:
     """Write OUT/bounds.parquet (prior, k, unit, nll, nll_given_length) of the test set.
 
-    `runs` are folders of trained models of one corpus; `settings`: samples (every K, of which the largest is drawn) and
-    seed. A smaller K takes the same samples in groups, and the mean of the groups' bounds.
+    `run` is the folder of a trained model; `settings`: samples (every K, of which the largest is drawn) and seed. A
+    smaller K takes the same samples in groups, and the mean of the groups' bounds.
     """
     settle(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     watcher = RunState(out / "state", {})
-    rows: list[dict[str, Any]] = []
-    for done, folder in enumerate(runs):
-        model, spec, _ = checkpoint.load(Path(folder) / "model.pt")
-        test = loading.load(data, spec).splits["test"]
-        for fraction in _summing(sums := _Sums(settings["samples"]), model.to(device), test, spec, settings["seed"]):
-            values = {"fraction": (done + fraction) / len(runs), "message": f"bounds of {spec.prior.label}"}
-            watcher.progress(values, at_once=fraction == 1.0)
-        rows += sums.rows(spec)
-    write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(rows))
+    model, spec, _ = checkpoint.load(run / "model.pt")
+    test = loading.load(data, spec).splits["test"]
+    for fraction in _summing(sums := _Sums(settings["samples"]), model.to(device), test, spec, settings["seed"]):
+        values = {"fraction": fraction, "message": f"bounds of {spec.prior.label}"}
+        watcher.progress(values, at_once=fraction == 1.0)
+    write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(sums.rows(spec)))
     watcher.remove()
 
 

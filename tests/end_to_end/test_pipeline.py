@@ -63,18 +63,18 @@ def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
 
 
 def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
-    """A picture's model more, the toy and the timing: only they are made, and the page shows them all."""
+    """A picture's model more, the toy, the timing, the bounds: only they are made, and the page shows them all."""
     toy = {"steps": 5, "batch": 64, "train": 100, "test": 50, "layers": 2, "width": 8, "seeds": [0]}
     changes = {
         "select__priors": ["lstm", "af_scf", "af_af_2d"], "overrides__priors__af_af_2d": {"model": {"latent": 2}},
-        "toy": toy, "speed": {"batches": [1, 2], "lengths": 2, "repeats": 1},
+        "toy": toy, "speed": {"batches": [1, 2], "lengths": 2, "repeats": 1}, "bounds": {"samples": [1, 3], "seed": 0},
     }  # fmt: skip
     out = finish(copied.workflow(**changes))
     assert "lnf: tiny: 1 runs to train, 1 to evaluate" in out and "lnf: tiny: 3 runs: 3 ok" in out
     report = copied.folder / "reports" / "out" / "tiny" / "report.html"
     assert f"lnf: report: {report}" in out
     text = report.read_text(encoding="utf-8")
-    for figure in ("results", "nats", "curves-markov", "speed", "modes-markov", "toy"):
+    for figure in ("results", "nats", "curves-markov", "speed", "bounds", "modes-markov", "toy"):
         assert f'<figure id="figure-{figure}">' in text and (report.parent / "figures" / f"{figure}.pdf").exists()
     assert "AF / AF, H = 2" in text and "3 runs ok" in text
     for run in (copied.run_folder(prior) for prior in PRIORS):

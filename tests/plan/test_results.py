@@ -92,9 +92,11 @@ def test_what_code_moves(module: str, families: set[str], package: Path) -> None
 def test_bounds_are_of_each_corpus_models_that_are_not_exact() -> None:
     select = {"corpora": ["markov", "ptb"], "priors": ["lstm", "af_af", "iaf_scf"], "seeds": [0, 1]}
     plan = plan_of({"select": select, "bounds": {"samples": [1, 2], "seed": 0}, "toy": None, "speed": None})
-    assert [(study.stage, study.corpus) for study in plan.studies] == [("bounds", "markov"), ("bounds", "ptb")]
-    for study in plan.studies:
-        assert [(run.spec.prior.name, run.spec.seed) for run in study.runs] == [("af_af", 0), ("iaf_scf", 0)]
+    expected = [(corpus, prior) for corpus in ("markov", "ptb") for prior in ("af_af", "iaf_scf")]
+    assert {study.stage for study in plan.studies} == {"bounds"}
+    assert [(study.corpus, *(run.spec.prior.name for run in study.runs)) for study in plan.studies] == expected
+    assert {run.spec.seed for study in plan.studies for run in study.runs} == {0}
+    assert len({study.folder for study in plan.studies}) == len(expected)
     exact = plan_of(
         {"select": {**select, "priors": ["lstm"]}, "bounds": {"samples": [1], "seed": 0}, "toy": None, "speed": None}
     )

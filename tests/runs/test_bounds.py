@@ -42,7 +42,7 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_bound_of_a_run_by_samples(bounded: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, run = bounded
-    run_bounds([str(run)], corpus, SETTINGS, 1, tmp_path)
+    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
     rows = read_rows(tmp_path / "bounds.parquet")
     assert [(row["prior"], row["k"], row["unit"]) for row in rows] == [("af_af", k, "bpc") for k in (1, 2, 6)]
     values = [row["nll"] for row in rows]
@@ -52,7 +52,7 @@ def test_the_bound_of_a_run_by_samples(bounded: tuple[Path, Path], tmp_path: Pat
 
 def test_both_protocols_are_of_the_same_bound(bounded: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, run = bounded
-    run_bounds([str(run)], corpus, SETTINGS, 1, tmp_path)
+    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
     test = loading.load(corpus, tiny_spec("af_af")).splits["test"]
     steps, sequences = sum(map(len, test.sequences)), len(test)
     lengths = [row["nll"] * (steps + sequences) - row["nll_given_length"] * steps

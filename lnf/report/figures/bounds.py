@@ -1,6 +1,6 @@
 """The bound on the NLL against the number of importance samples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.ticker import ScalarFormatter
@@ -9,16 +9,16 @@ from lnf.report.figures.style import INCH_PAGE, figure, looks
 from lnf.system.parquet import read_rows
 
 
-def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -> None:
-    """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus: a panel a corpus, a line a model."""
+def draw(studies: Mapping[str, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
+    """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
     style = looks(list(labels))
     with figure(folder, "bounds", INCH_PAGE, 2.4 * len(studies) + 0.6) as drawn:
         grid = drawn.subplots(len(studies), 1, squeeze=False)
-        for (corpus, study), (axes,) in zip(studies.items(), grid, strict=True):
-            rows = read_rows(study / "bounds.parquet")
-            for prior in dict.fromkeys(row["prior"] for row in rows):
-                mine = [row for row in rows if row["prior"] == prior]
-                axes.plot([row["k"] for row in mine], [row["nll"] for row in mine], label=labels[prior], **style[prior])
+        for (corpus, models), (axes,) in zip(studies.items(), grid, strict=True):
+            for study in models:
+                rows = read_rows(study / "bounds.parquet")
+                prior = rows[0]["prior"]
+                axes.plot([row["k"] for row in rows], [row["nll"] for row in rows], label=labels[prior], **style[prior])
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.set_xlabel("importance samples K")

@@ -38,10 +38,14 @@ def _draw_studies(told: Mapping[str, Any], folder: Path) -> None:
     """The figures of those studies that are there."""
     there = [study for study in told["studies"] if (Path(study["folder"]) / LAST[study["stage"]]).exists()]
     labels = {run["prior"]: run["label"] for run in told["runs"]}
-    for stage, draw in (("speed", speed.draw), ("bounds", bounds.draw)):
-        of_corpora = {study["corpus"]: Path(study["folder"]) for study in there if study["stage"] == stage}
-        if of_corpora:
-            draw(of_corpora, labels, folder)
+    places: dict[str, dict[str, list[Path]]] = {"speed": {}, "bounds": {}}
+    for study in there:
+        if study["stage"] in places:
+            places[study["stage"]].setdefault(study["corpus"], []).append(Path(study["folder"]))
+    if places["speed"]:
+        speed.draw({corpus: folders[0] for corpus, folders in places["speed"].items()}, labels, folder)
+    if places["bounds"]:
+        bounds.draw(places["bounds"], labels, folder)
     for study in there:
         if study["stage"] == "toy":
             toy.draw(Path(study["folder"]), folder)

@@ -153,7 +153,7 @@ def _bounds(folder: Path) -> list[str]:
     counts = list(dict.fromkeys(row["k"] for row in rows))
     nll = {(row["corpus"], row["prior"], row["k"]): _number(float(row["nll"])) for row in rows}
     models = dict.fromkeys((row["corpus"], row["prior"]) for row in rows)
-    lines = [[corpus, labels[prior], *(nll[corpus, prior, k] for k in counts)] for corpus, prior in models]
+    lines = [[corpus, labels[prior], *(nll.get((corpus, prior, k), "") for k in counts)] for corpus, prior in models]
     table = _table(["corpus", "model", *(f"K = {k}" for k in counts)], lines)
     return ["NLL on test by importance samples, the first seed of each:", "", *table, ""] if lines else []
 
