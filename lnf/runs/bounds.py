@@ -75,7 +75,7 @@ def mean_bound(log_weights_KB: Tensor, k: int) -> Tensor:
 
 
 def _summing(sums: _Sums, model: SequenceModel, test: loading.Split, spec: Spec, seed: int) -> Iterator[float]:
-    """Add every batch of a split, and tell the share that is done."""
+    """Add every batch of a split, and tell the share that is done after each pass over some samples."""
     device = next(model.parameters()).device
     batches = sorted_batches(test, spec.train.valid_batch)
     for index, rows in enumerate(batches):
@@ -89,5 +89,5 @@ def _summing(sums: _Sums, model: SequenceModel, test: loading.Split, spec: Spec,
                 terms = model.terms(batch, count, noise)
             weights.append(log_weights(terms).double())
             log_p_length_B, left = terms.log_p_length_B, left - count
+            yield (index + 1 - left / max(sums.bound)) / len(batches)
         sums.add(torch.cat(weights), log_p_length_B, batch)
-        yield (index + 1) / len(batches)

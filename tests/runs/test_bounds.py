@@ -2,13 +2,16 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lnf.corpora import loading
+from lnf.corpora.batch_order import sorted_batches
 from lnf.models.objectives import iwae_bound
 from lnf.runs.bounds import mean_bound, run_bounds
+from lnf.runs.resume_state import RunState
 from lnf.runs.training import train_run
 from lnf.system.parquet import read_rows
 from tests.specs import tiny_spec
@@ -58,3 +61,21 @@ def test_both_protocols_are_of_the_same_bound(bounded: tuple[Path, Path], tmp_pa
     lengths = [row["nll"] * (steps + sequences) - row["nll_given_length"] * steps
                for row in read_rows(tmp_path / "bounds.parquet")]  # fmt: skip
     assert lengths == pytest.approx([lengths[0]] * 3, abs=1e-6) and lengths[0] > 0
+
+
+def test_progress_is_told_within_a_batch(
+    bounded: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, run = bounded
+    told: list[float] = []
+    progress = RunState.progress
+
+    def listen(state: RunState, values: dict[str, Any], at_once: bool = False) -> None:
+        told.append(values["fraction"])
+        progress(state, values, at_once)
+
+    monkeypatch.setattr(RunState, "progress", listen)
+    monkeypatch.setattr("lnf.runs.bounds.samples_at_once", lambda *arguments: 2)
+    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
+    batches = len(sorted_batches(loading.load(corpus, tiny_spec("af_af")).splits["test"], 4))
+    assert told == pytest.approx([part / 3 / batches for part in range(1, 3 * batches + 1)])
