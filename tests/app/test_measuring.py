@@ -200,6 +200,15 @@ def test_a_longer_run_of_before_stays(plan: Plan) -> None:
     assert Path("docs", "results.md").read_bytes() == before
 
 
+def test_an_evaluation_of_before_stays_where_there_is_none(plan: Plan) -> None:
+    keep_measured(plan)
+    before = Path("docs", "results.md").read_bytes()
+    for path in plan.runs[0].evaluated:
+        path.unlink()
+    keep_measured(plan)
+    assert Path("docs", "results.md").read_bytes() == before
+
+
 def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:
     keep_measured(plan)
     before = Path("README.md").read_bytes()
