@@ -25,6 +25,7 @@ from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.runs import checkpoint
 from lnf.runs.evaluation import score, summary
+from lnf.runs.machine import settle
 from lnf.system.files import read_json, replacing, write_json
 
 COLUMNS = ("name", "settings", "corpus", "prior", "seed", "status", "epochs", "best_epoch", "valid_loss",
@@ -47,7 +48,7 @@ def main() -> None:
         prepare(plan)
     failures = 0
     with ThreadPoolExecutor(arguments.beside) as pool:
-        for name, failed in pool.map(lambda item: (item[0], settle(item[1])), plans.items()):
+        for name, failed in pool.map(lambda item: (item[0], make(item[1])), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
             failures += bool(failed)
             write(arguments.out, [*before.values(), *rows_of(told, plans)])
@@ -70,7 +71,7 @@ def prepare(plan: Plan) -> None:
         subprocess.run([sys.executable, "-m", "lnf", "prepare", str(corpus.folder / "spec.json")], check=True)
 
 
-def settle(plan: Plan) -> str:
+def make(plan: Plan) -> str:
     """Train and score a try, if that is not done; what went wrong, or nothing."""
     (run,) = plan.runs
     failed = train(run)
@@ -83,7 +84,7 @@ def settle(plan: Plan) -> str:
 def valid_nll(plan: Plan) -> float:
     """The NLL on valid of a trained try, by the paper's protocol, in units of its table."""
     (run,), (corpus,) = plan.runs, plan.corpora.values()
-    torch.set_num_threads(run.spec.resources.cpus)
+    settle(run.spec.resources.cpus)
     model, spec, _ = checkpoint.load(run.folder / "model.pt")
     valid = loading.load(corpus.folder, spec).splits["valid"]
     rows = summary(

@@ -73,8 +73,8 @@ def _copy(plan: Plan, before: Path, folder: Path) -> None:
 def _copy_run(run: Run, rows: Sequence[Row], kept: Path, before: Facts | None, target: Path) -> None:
     """A run's files: of the results, or as they were kept before if the results have no more."""
     facts, history = _facts(run.folder)
-    here = {row["status"] for row in rows}
-    if before is not None and (facts is None or (UNFINISHED in here and before["status"] != UNFINISHED)):
+    ended = any(row["status"] in ("ok", "diverged") for row in rows)
+    if before is not None and (facts is None or (not ended and before["status"] != UNFINISHED)):
         shutil.copytree(kept, target)
         return
     write_csv(target / "evaluation.csv", METRICS.names, rows)

@@ -192,10 +192,13 @@ def test_what_was_kept_of_other_settings_does_not_count(plan: Plan) -> None:
     assert kept == {("lstm", 1), ("af_af", 0), ("af_af", 1)}
 
 
-def test_a_longer_run_of_before_stays(plan: Plan) -> None:
+@pytest.mark.parametrize("failed", [False, True], ids=["cut", "failed"])
+def test_a_longer_run_of_before_stays(failed: bool, plan: Plan) -> None:
     keep_measured(plan)
     before = Path("docs", "results.md").read_bytes()
     cut_short(plan.runs[0], epochs=2)
+    if failed:
+        write_json(plan.runs[0].folder / "state" / "error.json", {})
     keep_measured(plan)
     assert Path("docs", "results.md").read_bytes() == before
 
