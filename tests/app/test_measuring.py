@@ -76,10 +76,27 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
     assert read_rows(FOLDER) == read_metrics(plan.metrics)
     assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
     readme = Path("README.md").read_text(encoding="utf-8")
-    assert readme.startswith("before\n<!-- measured -->\n| corpus |") and readme.endswith("<!-- /measured -->\nafter\n")
-    assert "| markov | LSTM | 1.505 | bpc | 0.007 | 2 |  |  |" in readme and "old" not in readme
+    assert readme.startswith("before\n<!-- measured -->\nConfiguration `small`, settings") and readme.endswith(
+        "<!-- /measured -->\nafter\n"
+    )
+    assert "| markov | LSTM | 1.505 | bpc |  | 0.007 | 2 |  |  |" in readme and "old" not in readme
     assert "4 runs (4 ok), 0.10 hours of training" in readme
     assert with_block(readme, Path()) == readme
+
+
+def test_the_readme_leaves_out_models_of_another_size_where_the_papers_are_there(plan: Plan) -> None:
+    keep_measured(plan)
+    settings = {"small": "model.hidden", "subset": "subset.train", "other_training": "train.epochs", "at_paper": None}
+    for name, key in settings.items():
+        folder = FOLDER.with_name(name)
+        if folder != FOLDER:
+            shutil.copytree(FOLDER, folder)
+        for path in folder.glob("runs/*/*/*/run.json"):
+            write_json(path, read_json(path) | {"differs_from_paper": {key: [3, 100]} if key else {}})
+    readme = with_block(Path("README.md").read_text(encoding="utf-8"), Path())
+    place = {name: readme.find(f"reports/measured/{name}.") for name in settings}
+    assert 0 < place["at_paper"] < place["other_training"] and place["small"] == place["subset"] == -1
+    assert readme.count("/figures/results.png") == 1
 
 
 def test_the_page_of_results_tells_of_every_run(plan: Plan) -> None:
@@ -88,7 +105,7 @@ def test_the_page_of_results_tells_of_every_run(plan: Plan) -> None:
     assert page == results_page(Path())
     runs = [line for line in page.splitlines() if "| ok | 3 of 100 | 2 |" in line]
     assert len(runs) == 4 and all("a processor, 2 cores, cpu, 1 thread(s) a run" in line for line in runs)
-    assert "`train.epochs` 3 (100)." in page and "| 1.605 | bpc | 0.007 | 2 |  |  | 1.405 | 1.605 | 1.405 | 3 |" in page
+    assert "`train.epochs` 3 (100)." in page and "| 1.605 | bpc | 3 | 0.007 | 2 |  |  | 1.405 | 1.605 | 1.405 |" in page
 
 
 def test_each_run_keeps_its_epochs_and_what_it_says_of_itself(plan: Plan) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 
 from lnf.report.cells import Cell
 from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
-from lnf.report.measured.kept import at_paper_settings, hours_of, read_bounds, read_facts, read_plan, read_rows
+from lnf.report.measured.kept import (
+    at_paper_settings,
+    hours_of,
+    of_paper_models,
+    read_bounds,
+    read_facts,
+    read_plan,
+    read_rows,
+)
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
 from lnf.report.published import read_published
@@ -18,8 +26,8 @@ from lnf.report.tables import TABLES, summarise
 from lnf.system.files import replacing
 
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
-HEADINGS = ("corpus", "model", "NLL, test", "unit", "sd", "seeds", "published", "verdict")
-OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid", "K")
+HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
+OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
 TRIES = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
@@ -47,12 +55,13 @@ def kept_folders(root: Path) -> list[Path]:
 
 
 def with_block(readme: str, root: Path) -> str:
-    """A README with its block made anew: what was measured at the paper's settings or, without that, at others."""
+    """A README with its block made anew: what was measured of the paper's models, or, without that, of others."""
     folders, published = kept_folders(root), root / "reports" / "paper.csv"
-    shown = [folder for folder in folders if at_paper_settings(folder)] or folders
+    shown = [folder for folder in folders if of_paper_models(folder)] or folders
     lines: list[str] = []
     for folder in shown:
-        lines += [*_table(HEADINGS, rows_of(folder, published)), "", _picture(folder), "", _setting(folder), ""]
+        lines += [_setting(folder), "", *_table(HEADINGS, rows_of(folder, published)), ""]
+        lines += [_picture(folder), ""] if at_paper_settings(folder) else []
     block = "\n".join([*lines, "All that was measured: [docs/results.md](docs/results.md).", ""]) if shown else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
 
@@ -121,8 +130,9 @@ def _cell_row(cells: dict[tuple[str, str], Cell]) -> list[str]:
     value = _number(nll.mean) if nll.status == "ok" else f"{_number(nll.mean)} {nll.status}".strip()
     published = f"{nll.published.value:.2f}{'†' if nll.published.mark == 'memory' else ''}" if nll.published else ""
     others = [cells["test", "nll_given_length"], cells["valid", "nll"], cells["valid", "nll_given_length"]]
-    return [nll.corpus, nll.label, value, nll.unit, _number(nll.sd), str(nll.n), published, verdict(nll),
-            *(_number(cell.mean) for cell in others), "" if nll.k is None else str(nll.k)]  # fmt: skip
+    samples = "" if nll.k is None else str(nll.k)
+    return [nll.corpus, nll.label, value, nll.unit, samples, _number(nll.sd), str(nll.n), published, verdict(nll),
+            *(_number(cell.mean) for cell in others)]  # fmt: skip
 
 
 def _runs(folder: Path) -> Iterator[list[str]]:

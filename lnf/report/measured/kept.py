@@ -22,6 +22,8 @@ Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
 BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length")
 """Columns of bounds.csv."""
+SIZES = frozenset(f"model.{size}" for size in ("latent", "hidden", "embedding", "layers", "flow_layers", "flow_hidden"))
+"""The settings that make a model larger or smaller."""
 
 
 def place(folder: Path, run: Mapping[str, Any]) -> Path:
@@ -50,6 +52,12 @@ def read_facts(folder: Path) -> list[Facts]:
 def at_paper_settings(folder: Path) -> bool:
     """Whether no setting of any run differs from the paper's."""
     return not any(facts["differs_from_paper"] for facts in read_facts(folder))
+
+
+def of_paper_models(folder: Path) -> bool:
+    """Whether every run trains a model of the paper's size on all of its corpus, in whatever way."""
+    changed = {key for facts in read_facts(folder) for key in facts["differs_from_paper"]}
+    return not any(key in SIZES or key.startswith("subset.") for key in changed)
 
 
 def read_bounds(folder: Path) -> list[dict[str, str]]:
