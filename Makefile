@@ -8,6 +8,8 @@ TORCH_INDEX ?=
 CONFIG ?= config.yaml
 CORES ?= all
 NAME ?= paper
+# Tests are shared out, file by file, to a process a core; four are enough, and some memory.
+SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --durations=10
 
 .PHONY: demo run tables measured test unit e2e bench lint format ui clean clean-results clean-old
 
@@ -26,10 +28,10 @@ measured: $(READY)
 test: unit e2e
 
 unit: $(READY)
-	$(BIN)/python -m pytest -m "not (e2e or ray or browser)" --durations=10
+	$(BIN)/python -m pytest -m "not (e2e or ray or browser)" $(SHARED)
 
 e2e: $(READY)
-	$(BIN)/python -m pytest -m "e2e or ray or browser" --durations=10
+	$(BIN)/python -m pytest -m "e2e or ray or browser" $(SHARED)
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .

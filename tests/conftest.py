@@ -13,7 +13,10 @@ __all__ = ["copied", "finished", "undisturbed"]
 
 
 def pytest_configure() -> None:
-    """What tests start must hear Ctrl-C, even if the tests themselves were started by nohup or a shell's &."""
+    """What tests start must hear Ctrl-C, even if the tests themselves were started by nohup or a shell's &; processes
+    that share out the tests take a thread each, before PyTorch is imported."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
