@@ -8,8 +8,8 @@ TORCH_INDEX ?=
 CONFIG ?= config.yaml
 CORES ?= all
 NAME ?= paper
-# Tests are shared out, file by file, to a process a core; four are enough, and some memory.
-SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --durations=10
+# Tests are shared out, file by file, to a process a core; four are enough, and some memory. In their order: by count, long ones come last.
+SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
 .PHONY: demo run tables measured test unit e2e bench lint format ui clean clean-results clean-old
 
