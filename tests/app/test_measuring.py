@@ -76,9 +76,8 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
     assert read_rows(FOLDER) == read_metrics(plan.metrics)
     assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
     readme = Path("README.md").read_text(encoding="utf-8")
-    assert readme.startswith("before\n<!-- measured -->\nConfiguration `small`, settings") and readme.endswith(
-        "<!-- /measured -->\nafter\n"
-    )
+    assert readme.startswith("before\n<!-- measured -->\nConfiguration `small`, settings")
+    assert readme.endswith("<!-- /measured -->\nafter\n")
     assert "| markov | LSTM | 1.505 | bpc |  | 0.007 | 2 |  |  |" in readme and "old" not in readme
     assert "4 runs (4 ok), 0.10 hours of training" in readme
     assert with_block(readme, Path()) == readme

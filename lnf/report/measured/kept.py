@@ -10,20 +10,22 @@ tables/*, figures/results.png     made of these files alone
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
 from lnf.report.gather import METRICS, Row
+from lnf.spec import ModelSpec
 from lnf.system.files import read_json, replacing
 
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
 BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length")
 """Columns of bounds.csv."""
-SIZES = frozenset(f"model.{size}" for size in ("latent", "hidden", "embedding", "layers", "flow_layers", "flow_hidden"))
-"""The settings that make a model larger or smaller."""
+SIZES = frozenset(f"model.{setting.name}" for setting in fields(ModelSpec) if setting.type is int)
+"""The settings that make a model larger or smaller: its whole numbers, of units and of layers."""
 
 
 def place(folder: Path, run: Mapping[str, Any]) -> Path:
