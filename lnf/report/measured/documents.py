@@ -1,10 +1,8 @@
 """The documents that show what is kept: the README's block, and docs/results.md."""
 
-import csv
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,8 @@ from lnf.report.measured.kept import (
     read_plan,
     read_rows,
 )
+from lnf.report.measured.markdown import number, table_lines
+from lnf.report.measured.tries import tries_section
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
 from lnf.report.published import read_published
@@ -29,7 +29,6 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
-TRIES = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
@@ -60,7 +59,7 @@ def with_block(readme: str, root: Path) -> str:
     shown = [folder for folder in folders if of_paper_models(folder)] or folders
     lines: list[str] = []
     for folder in shown:
-        lines += [_setting(folder), "", *_table(HEADINGS, rows_of(folder, published)), ""]
+        lines += [_setting(folder), "", *table_lines(HEADINGS, rows_of(folder, published)), ""]
         lines += [_picture(folder), ""] if at_paper_settings(folder) else []
     block = "\n".join([*lines, "All that was measured: [docs/results.md](docs/results.md).", ""]) if shown else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
@@ -72,40 +71,12 @@ def results_page(root: Path) -> str:
     for folder in kept_folders(root):
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
-        lines += [*_table((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
+        lines += [*table_lines((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
         lines += [*_bounds(folder), *_expected(folder, root / "reports" / "hypotheses.csv")]
-        lines += [*_table(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
+        lines += [*table_lines(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
     for path in sorted((root / "reports" / "tries").glob("*.csv")):
-        lines += [*_tries(path), ""]
+        lines += [*tries_section(path), ""]
     return "\n".join(lines)
-
-
-def _tries(path: Path) -> Iterator[str]:
-    """Settings that were tried and told apart on valid."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    settings = [json.loads(row["settings"]) for row in rows]
-    shared = dict.fromkeys(
-        key for key, value in settings[0].items() if all(other.get(key, ...) == value for other in settings)
-    )
-    model = " ".join(rows[0][key] for key in ("corpus", "prior", "seed"))
-    yield f"## Tried: {path.stem}"
-    yield ""
-    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read. All: {model},"
-    yield f"{_settings(settings[0], shared) or 'the settings of the corpus'}."
-    yield ""
-    own = [[key for key in one if key not in shared] for one in settings]
-    yield from _table(TRIES, [_try_row(row, _settings(*each)) for row, *each in zip(rows, settings, own, strict=True)])
-
-
-def _settings(values: Mapping[str, Any], keys: Iterable[str]) -> str:
-    return ", ".join(f"`{key}` {values[key]}" for key in keys)
-
-
-def _try_row(row: Mapping[str, str], settings: str) -> list[str]:
-    nll, loss = (_number(float(row[key])) if row[key] else "" for key in ("valid_nll", "valid_loss"))
-    revision = f"`{row['revision'][:12]}`" if row["revision"] else ""
-    return [row["name"], settings, row["status"], nll, loss, row["best_epoch"], row["epochs"], row["hours"], revision]
 
 
 def rows_of(folder: Path, published: Path) -> list[list[str]]:
@@ -127,19 +98,19 @@ def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
 
 def _cell_row(cells: dict[tuple[str, str], Cell]) -> list[str]:
     nll = cells["test", "nll"]
-    value = _number(nll.mean) if nll.status == "ok" else f"{_number(nll.mean)} {nll.status}".strip()
+    value = number(nll.mean) if nll.status == "ok" else f"{number(nll.mean)} {nll.status}".strip()
     published = f"{nll.published.value:.2f}{'†' if nll.published.mark == 'memory' else ''}" if nll.published else ""
     others = [cells["test", "nll_given_length"], cells["valid", "nll"], cells["valid", "nll_given_length"]]
     samples = "" if nll.k is None else str(nll.k)
-    return [nll.corpus, nll.label, value, nll.unit, samples, _number(nll.sd), str(nll.n), published, verdict(nll),
-            *(_number(cell.mean) for cell in others)]  # fmt: skip
+    return [nll.corpus, nll.label, value, nll.unit, samples, number(nll.sd), str(nll.n), published, verdict(nll),
+            *(number(cell.mean) for cell in others)]  # fmt: skip
 
 
 def _runs(folder: Path) -> Iterator[list[str]]:
     for facts in read_facts(folder):
         yield [facts["corpus"], facts["label"], str(facts["seed"]), facts["status"],
                f"{facts['epochs']} of {facts['spec']['train']['epochs']}", str(facts.get("best_epoch", "")),
-               _number(facts.get("best_valid_loss")), f"{hours_of([facts]):.2f}",
+               number(facts.get("best_valid_loss")), f"{hours_of([facts]):.2f}",
                f"`{facts['revision'][:12]}`", machine_of(facts)]  # fmt: skip
 
 
@@ -152,8 +123,8 @@ def _expected(folder: Path, path: Path) -> list[str]:
         one = found.hypothesis
         seeds = ", ".join(f"{difference:+.3f}" for difference in found.differences.values())
         names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
-        lines.append([one.corpus, *names, f"{one.margin:g}", _number(found.mean), seeds, found.verdict])
-    return ["Expected beforehand (reports/hypotheses.csv):", "", *_table(EXPECTED, lines), ""] if lines else []
+        lines.append([one.corpus, *names, f"{one.margin:g}", number(found.mean), seeds, found.verdict])
+    return ["Expected beforehand (reports/hypotheses.csv):", "", *table_lines(EXPECTED, lines), ""] if lines else []
 
 
 def _bounds(folder: Path) -> list[str]:
@@ -161,10 +132,10 @@ def _bounds(folder: Path) -> list[str]:
     rows = read_bounds(folder)
     labels = {row["prior"]: row["label"] for row in read_rows(folder)}
     counts = list(dict.fromkeys(row["k"] for row in rows))
-    nll = {(row["corpus"], row["prior"], row["k"]): _number(float(row["nll"])) for row in rows}
+    nll = {(row["corpus"], row["prior"], row["k"]): number(float(row["nll"])) for row in rows}
     models = dict.fromkeys((row["corpus"], row["prior"]) for row in rows)
     lines = [[corpus, labels[prior], *(nll.get((corpus, prior, k), "") for k in counts)] for corpus, prior in models]
-    table = _table(["corpus", "model", *(f"K = {k}" for k in counts)], lines)
+    table = table_lines(["corpus", "model", *(f"K = {k}" for k in counts)], lines)
     return ["NLL on test by importance samples, the first seed of each:", "", *table, ""] if lines else []
 
 
@@ -200,14 +171,6 @@ def _picture(folder: Path) -> str:
     return (
         f"![Results of configuration {folder.name}: each variant's NLL, ELBO, reconstruction and KL on test]({place})"
     )
-
-
-def _table(headings: Sequence[str], rows: Iterator[list[str]] | Sequence[list[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _write(path: Path, text: str) -> None:

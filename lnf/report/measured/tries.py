@@ -1,0 +1,41 @@
+"""Settings that were tried, as bench/tries.py told them apart on valid: a section of docs/results.md."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lnf.report.measured.markdown import number, table_lines
+
+HEADINGS = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
+
+
+def tries_section(path: Path) -> Iterator[str]:
+    """The section of one table of tries, reports/tries/NAME.csv."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    settings = [json.loads(row["settings"]) for row in rows]
+    shared = dict.fromkeys(
+        key for key, value in settings[0].items() if all(other.get(key, ...) == value for other in settings)
+    )
+    model = " ".join(rows[0][key] for key in ("corpus", "prior", "seed"))
+    yield f"## Tried: {path.stem}"
+    yield ""
+    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read. All: {model},"
+    yield f"{_settings(settings[0], shared) or 'the settings of the corpus'}."
+    yield ""
+    own = [[key for key in one if key not in shared] for one in settings]
+    yield from table_lines(
+        HEADINGS, [_try_row(row, _settings(*each)) for row, *each in zip(rows, settings, own, strict=True)]
+    )
+
+
+def _settings(values: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return ", ".join(f"`{key}` {values[key]}" for key in keys)
+
+
+def _try_row(row: Mapping[str, str], settings: str) -> list[str]:
+    nll, loss = (number(float(row[key])) if row[key] else "" for key in ("valid_nll", "valid_loss"))
+    revision = f"`{row['revision'][:12]}`" if row["revision"] else ""
+    return [row["name"], settings, row["status"], nll, loss, row["best_epoch"], row["epochs"], row["hours"], revision]
