@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lnf.report.cells import BASE, NAMES, Cell
+from lnf.report.markdown import table_lines
 
 TITLES = {
     "text": "Text",
@@ -91,12 +92,8 @@ Block = tuple[str, list[list[str]]]
 def _markdown(title: str, headings: list[str], blocks: Sequence[Block]) -> str:
     lines = [f"# {title}", "", LEGEND if blocks else "No run of this table is planned.", ""]
     for name, rows in blocks:
-        lines += [f"## {name}", "", _bar(headings), _bar(["---"] * len(headings)), *map(_bar, rows), ""]
+        lines += [f"## {name}", "", *table_lines(headings, rows), ""]
     return "\n".join(lines)
-
-
-def _bar(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |"
 
 
 def _latex(title: str, headings: list[str], blocks: Sequence[Block]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lnf.report.cells import Cell
+from lnf.report.markdown import number, table_lines
 from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
 from lnf.report.measured.kept import (
     at_paper_settings,
@@ -17,7 +18,6 @@ from lnf.report.measured.kept import (
     read_plan,
     read_rows,
 )
-from lnf.report.measured.markdown import number, table_lines
 from lnf.report.measured.tries import tries_section
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lnf.report.measured.markdown import number, table_lines
+from lnf.report.markdown import number, table_lines
 
 HEADINGS = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
 
