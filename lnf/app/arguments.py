@@ -1,0 +1,153 @@
+"""What may be typed after `lnf`: the commands and their arguments."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lnf.app import commands
+from lnf.errors import UserError
+
+Command = Callable[[argparse.Namespace], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are UserErrors."""
+
+    def error(self, message: str) -> Any:
+        """Raise UserError."""
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class Commands:
+    """The commands of a parser. The help of each is what its function says of itself, unless it is told."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(self, name: str, run: Command, about: str | None = None, **defaults: str) -> argparse.ArgumentParser:
+        """A command; `defaults` are attributes that its function finds."""
+        about = about or run.__doc__
+        added = self._added.add_parser(name, help=about, description=about)
+        added.set_defaults(command=run, **defaults)
+        return added
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line. Its result has `command`, a function of the result."""
+    whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
+    added = Commands(whole)
+    for add in (_add_steps, _add_studies, _add_views, _add_questions, _add_sample, _add_upkeep, _add_bench, _add_run):
+        add(added)
+    return whole
+
+
+def _add_steps(to: Commands) -> None:
+    """The jobs that prepare, train and evaluate."""
+    _tell(to.add("prepare", commands.prepare))
+    _tell(to.add("check", commands.check))
+    for step, about in (("train", "Train one run."), ("evaluate", "Evaluate a trained run.")):
+        added = to.add(step, commands.step, about, step=step)
+        _tell(added)
+        added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
+        added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
+
+
+def _add_studies(to: Commands) -> None:
+    for stage, about in (
+        ("toy", "Fit flows to two densities on a plane."),
+        ("speed", "Time sampling, on Ray."),
+        ("modes", "Look at p(z_t | z_<t) of a model with two latent dimensions."),
+        ("bounds", "Bound the NLL with ever more importance samples."),
+    ):
+        _tell(to.add(stage, commands.study, about, stage=stage))
+
+
+def _add_views(to: Commands) -> None:
+    """What is made of the metrics of all runs."""
+    metrics = "spec.json of gathered metrics"
+    _tell(to.add("gather", commands.gather))
+    added = to.add("tables", commands.tables)
+    added.add_argument("told", type=commands.read_told, nargs="?", metavar="SPEC", help=metrics)
+    _configure(added)
+    for view, about in (
+        ("figures", "Draw the figures."),
+        ("samples", "Write what the models draw as files."),
+        ("page", "Write the report, one page."),
+    ):
+        added = to.add(view, commands.view, about, view=view)
+        added.add_argument("told", type=commands.read_told, metavar="SPEC", help=metrics)
+    added = to.add("measured", commands.measured)
+    _configure(added)
+    added.add_argument("--again", action="store_true", help="only write anew what is made of all that is kept")
+
+
+def _add_questions(to: Commands) -> None:
+    """What is said of a run, and of results in MLflow."""
+    added = to.add("spec", commands.spec)
+    for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
+        added.add_argument(name, type=kind)
+    _configure(added)
+    added.add_argument("--json", action="store_true", help="all that `train` must be told")
+    added.add_argument("--folder", action="store_true", help="the folder of its results alone")
+    to.add("sync", commands.sync).add_argument("name")
+    to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
+
+
+def _add_sample(to: Commands) -> None:
+    added = to.add("sample", commands.sample)
+    added.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a trained run, with model.pt")
+    added.add_argument("--n", type=int, default=20, help="how many (20)")
+    lengths = added.add_mutually_exclusive_group()
+    lengths.add_argument("--length", type=int, help="steps of each")
+    lengths.add_argument("--lengths", choices=["prior"], default="prior", help="lengths from p(T), the default")
+    added.add_argument("--temperature", type=float, default=1.0, help="1 draws from the model, the default")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
+    added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of RUN_DIR/spec.json")
+    added.add_argument("--out", type=Path, required=True, help="folder for the files")
+
+
+def _add_upkeep(to: Commands) -> None:
+    """What removes results, or keeps them."""
+    added = to.add("clean-results", commands.clean_results)
+    added.add_argument("name")
+    added.add_argument("--yes", action="store_true", help="do not ask")
+    added = to.add("clean-old", commands.clean_old)
+    added.add_argument("name")
+    _configure(added)
+    added.add_argument("--yes", action="store_true", help="do not ask")
+    _configure(to.add("keep", commands.keep))
+
+
+def _add_bench(to: Commands) -> None:
+    added = to.add("bench", commands.bench)
+    added.add_argument("--only", nargs="+", default=[], help="words of a case, e.g. ptb af_af train; else all of them")
+    added.add_argument("--threads", type=int, help="of PyTorch; else one a core")
+    added.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
+    added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
+    added.add_argument("--json", type=Path, help="file for the table; rows of other cases that it has stay")
+    added.add_argument("--profile", type=Path, help="file for where the time of each case goes, by operation")
+
+
+def _add_run(to: Commands) -> None:
+    added = to.add("run", commands.run)
+    _configure(added)
+    added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
+
+
+def _tell(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "told", type=commands.read_told, metavar="SPEC", help="spec.json, which says what is to be done, or -"
+    )
+    parser.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configfile", type=Path, action="append", default=[], help="overlay over config.yaml")
+
+
+def _cores(text: str) -> str:
+    if text != "all" and not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise UserError(f"--cores {text}: a number above 0, or all, would be right")
+    return text

@@ -1,0 +1,204 @@
+"""What each command does: a function of its arguments a command.
+
+A module is imported by the command that needs it, so that a command starts fast and needs no more than it says.
+"""
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lnf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a file, or standard input, says is to be done, and the folder that it lies in."""
+
+    values: dict[str, Any]
+    folder: Path | None
+
+
+def read_told(text: str) -> Told:
+    """What the file of that name tells, or standard input for "-". Raises UserError if it is no JSON mapping."""
+    path = None if text == "-" else Path(text)
+    if path is not None and not path.is_file():
+        raise UserError(f"{text}: no such file; give a spec.json, or -")
+    try:
+        values = json.loads(sys.stdin.read() if path is None else path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise UserError(f"{text}: not JSON ({problem})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{text}: must hold a mapping")
+    return Told(values, None if path is None else path.parent)
+
+
+def prepare(arguments: Namespace) -> None:
+    """Prepare a corpus: raw files to Arrow files."""
+    from lnf.app import steps
+
+    steps.prepare(arguments.told.values, _out(arguments))
+
+
+def check(arguments: Namespace) -> None:
+    """Hold a variant against the laws."""
+    from lnf.laws import check
+    from lnf.plan.run import Run
+
+    check.check(Run.from_dict(arguments.told.values).spec, _out(arguments) / "check.json")
+
+
+def step(arguments: Namespace) -> None:
+    """Train or evaluate one run."""
+    from lnf.app import steps
+    from lnf.plan.run import Run
+
+    run = Run.from_dict(arguments.told.values, arguments.data)
+    steps.run_step(arguments.step, run, _out(arguments), arguments.ray)
+
+
+def study(arguments: Namespace) -> None:
+    """Make one of the studies beside the paper's tables."""
+    from lnf.app import steps
+
+    steps.study(arguments.stage, arguments.told.values, _out(arguments))
+
+
+def gather(arguments: Namespace) -> None:
+    """Put the metrics of all runs into one file."""
+    from lnf.report import gather
+
+    gather.gather(arguments.told.values, _out(arguments) / "metrics.parquet")
+
+
+def tables(arguments: Namespace) -> None:
+    """Write the paper's tables; without SPEC, every view of whatever exists."""
+    if arguments.told:
+        from lnf.report.tables import write_tables
+
+        write_tables(arguments.told.values)
+    else:
+        from lnf.plan.results import Plan
+        from lnf.report.existing import write_existing
+
+        write_existing(Plan(_configuration(arguments)))
+
+
+def view(arguments: Namespace) -> None:
+    """Write one of the views of gathered metrics."""
+    from lnf.app import steps
+
+    steps.view(arguments.view, arguments.told.values)
+
+
+def measured(arguments: Namespace) -> None:
+    """Keep what a configuration measured with the sources, and show it."""
+    from lnf.app.measuring import keep_measured, make_again
+    from lnf.plan.config import ROOT
+    from lnf.plan.results import Plan
+
+    if arguments.again:
+        make_again(ROOT)
+    else:
+        keep_measured(Plan(_configuration(arguments)))
+
+
+def spec(arguments: Namespace) -> None:
+    """Print a run's spec and where each value comes from."""
+    from lnf.plan import config, results
+
+    values = _configuration(arguments)
+    key = (arguments.corpus, arguments.prior, arguments.seed)
+    run = results.run_of(values, *key)
+    if arguments.json:
+        print(json.dumps(run.to_dict()))
+    elif arguments.folder:
+        print(run.folder)
+    else:
+        for name, (value, origin) in config.explain(values, *key).items():
+            print(f"{name:24} {value!s:48} {origin}")
+
+
+def sample(arguments: Namespace) -> None:
+    """Draw sequences from a trained run: text, or MIDI, pictures and audio."""
+    from lnf.app import sampling
+    from lnf.models.base import Sampling
+
+    how = Sampling(arguments.temperature, arguments.greedy)
+    wish = sampling.Wish(arguments.n, arguments.length, arguments.seed, how)
+    sampling.sample(arguments.run, wish, arguments.data, arguments.out)
+
+
+def sync(arguments: Namespace) -> None:
+    """Mirror a configuration's results to MLflow."""
+    from lnf.tracking.sync import sync_all
+
+    print(f"lnf: {sync_all(arguments.name)} runs of {arguments.name} mirrored to MLflow")
+
+
+def ui(arguments: Namespace) -> None:
+    """Open MLflow's page on this project."""
+    from lnf.app.ui import serve
+
+    serve(arguments.port)
+
+
+def clean_results(arguments: Namespace) -> None:
+    """Remove a configuration's results, asking first."""
+    from lnf.app import cleaning
+
+    cleaning.clean_results(arguments.name, arguments.yes)
+
+
+def clean_old(arguments: Namespace) -> None:
+    """Remove results that a configuration no longer asks for, asking first."""
+    from lnf.app import cleaning
+    from lnf.plan import config
+    from lnf.plan.results import Plan
+
+    named = config.named(arguments.name, arguments.configfile)
+    cleaning.clean_old([Plan(values) for values in named], arguments.yes)
+
+
+def keep(arguments: Namespace) -> None:
+    """Keep results of other code that gives the same bits, as a run made again shows."""
+    from lnf.app import keeping
+    from lnf.plan.results import Plan
+
+    keeping.keep(Plan(_configuration(arguments)))
+
+
+def bench(arguments: Namespace) -> None:
+    """Measure how fast it is, beside what this machine can do."""
+    from lnf.app.benchmark import bench_against
+
+    bench_against(
+        arguments.only,
+        arguments.threads,
+        arguments.beside,
+        arguments.against,
+        arguments.json,
+        arguments.profile,
+    )
+
+
+def run(arguments: Namespace) -> None:
+    """Run a configuration's workflow."""
+    from lnf.app import launcher
+
+    launcher.run(arguments.configfile, arguments.cores)
+
+
+def _out(arguments: Namespace) -> Path:
+    out: Path | None = arguments.out or arguments.told.folder
+    if out is None:
+        raise UserError("--out: missing; with - there is no folder that the result could go to")
+    return out
+
+
+def _configuration(arguments: Namespace) -> Any:
+    from lnf.plan import config
+
+    return config.load(config.read(arguments.configfile))
