@@ -1,6 +1,5 @@
 """The training loop of one run, and the state that it resumes from (docs/paper.md 3b, 3e)."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,27 +23,8 @@ from lnf.runs.resume_state import RunState, State
 from lnf.runs.schedule import Plateau, batch_kl_weight, kl_weight
 from lnf.runs.seeds import derive, generator
 from lnf.runs.stop_request import asked_to_stop, take_back
+from lnf.runs.totals import Diverged, Totals, finite
 from lnf.spec import Spec, TrainSpec
-
-
-class Diverged(Exception):
-    """A loss, a gradient or a weight is not finite."""
-
-
-@dataclass
-class Totals:
-    """Token-weighted sums over an epoch, in nats; `tokens` is sum(T + 1)."""
-
-    loss: float = 0.0
-    reconstruction: float = 0.0
-    kl: float | None = None
-    length: float = 0.0
-    tokens: int = 0
-
-    def per_token(self, name: str) -> float | None:
-        """A sum divided by sum(T + 1)."""
-        value = getattr(self, name)
-        return None if value is None else value / self.tokens
 
 
 @dataclass
@@ -159,7 +139,7 @@ class Trainer:
             self._step(index, split.batch(batches[index], self.spec.kind).to(self.device), len(batches))
         self.optimizer.zero_grad()  # the rest of an accumulation group is dropped, as in the authors' code
         valid = self.validate(lambda: self._stop_if_asked(len(batches)))
-        outcome = self.plateau.update(self.train, self.epoch, _finite(valid.per_token("loss")))
+        outcome = self.plateau.update(self.train, self.epoch, finite(valid.per_token("loss")))
         self._record(valid)
         if outcome == "best":
             self.best_model = {name: value.detach().clone() for name, value in self.judged.state_dict().items()}
@@ -185,11 +165,11 @@ class Trainer:
             terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise, self.train.bound)
         loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
         loss.backward()
-        _add(self.totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
-        _finite(self.totals.loss)
+        self.totals.add(terms, batch)
+        finite(self.totals.loss)
         if (index + 1) % self.train.accumulate == 0:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)
-            _finite(float(norm))
+            finite(float(norm))
             self.optimizer.step()
             self.optimizer.zero_grad()
             if self.average is not None:
@@ -229,7 +209,7 @@ class Trainer:
                 batch = split.batch(rows, self.spec.kind).to(self.device)
                 with products_in(self.spec.model.precision, self.device):
                     terms = objective(self.judged, batch, beta, self.train.elbo_samples, noise, self.train.bound)
-                _add(totals, terms.loss_B, terms.reconstruction_B, terms.kl_B, terms.length_B, batch)
+                totals.add(terms, batch)
         return totals
 
     def _record(self, valid: Totals) -> None:
@@ -273,7 +253,7 @@ class Trainer:
 
     def _report(self, batches_done: int, batches: int) -> None:
         fraction = (self.epoch + batches_done / batches) / self.train.epochs
-        nll = self.history[-1]["valid_loss"] if self.history else _finite(self.totals.per_token("loss"))
+        nll = self.history[-1]["valid_loss"] if self.history else finite(self.totals.per_token("loss"))
         values = {
             "epoch": self.epoch + 1,
             "epochs": self.train.epochs,
@@ -284,25 +264,3 @@ class Trainer:
             "message": f"epoch {self.epoch + 1}/{self.train.epochs} loss {nll:.3f} nats",
         }
         self.store.progress(values)
-
-
-def _add(
-    totals: Totals,
-    loss_B: Tensor,
-    reconstruction_B: Tensor,
-    kl_B: Tensor | None,
-    length_B: Tensor,
-    batch: SequenceBatch,
-) -> None:
-    totals.loss += loss_B.detach().double().sum().item()
-    totals.reconstruction += reconstruction_B.detach().double().sum().item()
-    totals.length += length_B.double().sum().item()
-    totals.tokens += int((batch.lengths_B + 1).sum())
-    if kl_B is not None:
-        totals.kl = (totals.kl or 0.0) + kl_B.detach().double().sum().item()
-
-
-def _finite(value: float | None) -> float:
-    if value is None or not math.isfinite(value):
-        raise Diverged
-    return value

@@ -12,7 +12,8 @@ from lnf.errors import UserError
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
-from lnf.runs.trainer import Diverged, Trainer
+from lnf.runs.totals import Diverged
+from lnf.runs.trainer import Trainer
 from lnf.spec import RunContext, Spec, require_fitting
 from lnf.system import provenance
 from lnf.system.files import try_read_json, write_json

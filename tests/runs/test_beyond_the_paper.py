@@ -15,7 +15,8 @@ from lnf.models.objectives import objective
 from lnf.models.posterior import Posterior
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
-from lnf.runs.trainer import Totals, Trainer
+from lnf.runs.totals import Totals
+from lnf.runs.trainer import Trainer
 from lnf.runs.training import train_run
 from lnf.spec import Spec
 from tests.specs import tiny_spec

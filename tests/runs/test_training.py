@@ -16,7 +16,8 @@ from lnf.models.objectives import objective
 from lnf.plan.digests import spec_digest
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
-from lnf.runs.trainer import Totals, Trainer
+from lnf.runs.totals import Totals
+from lnf.runs.trainer import Trainer
 from lnf.runs.training import train_run
 from lnf.spec import ModelSpec, Spec
 from lnf.system.documents import read_document, write_document
