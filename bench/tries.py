@@ -48,7 +48,7 @@ def main() -> None:
         prepare(plan)
     failures = 0
     with ThreadPoolExecutor(arguments.beside) as pool:
-        for name, failed in pool.map(lambda item: (item[0], make(item[1])), plans.items()):
+        for name, failed in pool.map(lambda item: (item[0], make(*item)), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
             failures += bool(failed)
             write(arguments.out, [*before.values(), *rows_of(told, plans)])
@@ -71,10 +71,10 @@ def prepare(plan: Plan) -> None:
         subprocess.run([sys.executable, "-m", "lnf", "prepare", str(corpus.folder / "spec.json")], check=True)
 
 
-def make(plan: Plan) -> str:
+def make(name: str, plan: Plan) -> str:
     """Train and score a try, if that is not done; what went wrong, or nothing."""
     (run,) = plan.runs
-    failed = train(run)
+    failed = train(name, run)
     if not failed and not (run.folder / SCORE).exists():
         ended = read_json(run.folder / "run.json")["status"] == "ok"
         write_json(run.folder / SCORE, {"nll": valid_nll(plan) if ended else None})
@@ -93,14 +93,19 @@ def valid_nll(plan: Plan) -> float:
     return float(next(row["value"] for row in rows if row["metric"] == "nll"))
 
 
-def train(run: Run) -> str:
-    """Train a run in a process of its own; what went wrong, or nothing."""
+def train(name: str, run: Run) -> str:
+    """Train a run in a process of its own, whose words are passed on; what went wrong, or nothing."""
     if (run.folder / "run.json").exists():
         return ""
     write_json(run.folder / "spec.json", run.to_dict())
     command = [sys.executable, "-m", "lnf", "train", str(run.folder / "spec.json")]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    return (done.stderr.strip().splitlines() or ["no word"])[-1] if done.returncode else ""
+    lines = ["no word"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") as training:
+        assert training.stdout is not None
+        for line in map(str.rstrip, training.stdout):
+            lines.append(line)
+            print(f"{name}: {line}", flush=True)
+    return lines[-1] if training.returncode else ""
 
 
 def head_of(told: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -6,11 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from lnf.app.last_line import last_line
 from lnf.errors import Stopped, UserError
 from lnf.plan.code_digests import require_same_code
 from lnf.plan.digests import evaluation_digest
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
+from lnf.runs.progress import shown
 from lnf.runs.stop_request import ask_to_stop, take_back
 from lnf.spec import Resources
 from lnf.system.files import write_json
@@ -37,11 +39,19 @@ def run_step(step: Step, run: Run, out: Path, on_ray: bool) -> None:
     with _noting_failure(out):
         if on_ray:
             _on_ray(step, run, out)
-        elif step == "train":
+        else:
+            _here(step, run, out)
+
+
+def _here(step: Step, run: Run, out: Path) -> None:
+    """In this process, whose user sees how far it is."""
+    with shown(out, run.spec.key):
+        if step == "train":
             with stopping(lambda: ask_to_stop(out)):
                 train_here(run.to_dict(), str(out))
         else:
             evaluate_here(run.to_dict(), str(out))
+    print(last_line(step, run, out), flush=True)
 
 
 def train_here(told: dict[str, Any], out: str) -> None:
@@ -88,7 +98,8 @@ def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
         from lnf.runs.bounds import run_bounds
 
         require_same_code("bounds", told["modules"], told["code"])
-        run_bounds(Path(told["runs"][0]), Path(told["data"]), told["settings"], told["threads"], out)
+        with shown(out, "/".join(Path(told["runs"][0]).parts[2:5])):  # CORPUS/PRIOR/SEED
+            run_bounds(Path(told["runs"][0]), Path(told["data"]), told["settings"], told["threads"], out)
     else:
         from lnf.runs.toy import run_toy
 

@@ -40,8 +40,7 @@ def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int,
     model, spec, _ = checkpoint.load(run / "model.pt")
     test = loading.load(data, spec).splits["test"]
     for fraction in _summing(sums := _Sums(settings["samples"]), model.to(device), test, spec, settings["seed"]):
-        values = {"fraction": fraction, "message": f"bounds of {spec.prior.label}"}
-        watcher.progress(values, at_once=fraction == 1.0)
+        watcher.progress(f"bounds up to K = {max(settings['samples'])}", fraction, at_once=fraction == 1.0)
     write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(sums.rows(spec)))
     watcher.remove()
 

@@ -4,8 +4,9 @@ Everything is computed in nats per sequence and leaves this module in named unit
 Axes: S samples in one pass, K importance samples, B batch.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,15 +91,17 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
     model.to(device)
     watcher = RunState(run / "state", {})
+    batches = sum(len(sorted_batches(corpus.splits[name], spec.train.valid_batch)) for name in SPLITS)
+    done = itertools.count(1)
     rows, of_sequences = [], []
     for name in SPLITS:
-        scores = score(model, corpus.splits[name], spec, device, watcher)
+        scores = score(model, corpus.splits[name], spec, device, lambda: _report(watcher, next(done), batches))
         rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
         _require_finite(spec.key, rows)
         of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
-    watcher.progress({"fraction": 1.0, "message": "drawing samples"}, at_once=True)
+    watcher.progress("drawing samples", None, at_once=True)
     write_samples(samples, model, corpus.splits["test"], spec, device, metadata)
     _write(sequences, of_sequences, None, metadata)
     _write(metrics, rows, EVALUATION, metadata)
@@ -120,9 +123,13 @@ def _require_finite(key: str, rows: list[dict[str, Any]]) -> None:
 
 @torch.no_grad()
 def score(
-    model: SequenceModel, split: loading.Split, spec: Spec, device: torch.device, watcher: RunState | None = None
+    model: SequenceModel,
+    split: loading.Split,
+    spec: Spec,
+    device: torch.device,
+    after_batch: Callable[[], None] = lambda: None,
 ) -> SequenceScores:
-    """Scores of every sequence with K importance samples, within the byte budget.
+    """Scores of every sequence with K importance samples, within the byte budget; `after_batch` is called after each.
 
     Noise depends on the evaluation seed and on the batch alone, so all models of one corpus meet the same.
     """
@@ -136,8 +143,7 @@ def score(
             totals = _streamed(model, batch, samples, spec, noise)
         for name, values in totals.items():
             columns[name][rows] = values.double().cpu().numpy()
-        if watcher is not None:
-            _report(watcher, index + 1, len(batches))
+        after_batch()
     return SequenceScores(
         length=np.array([len(x) for x in split.sequences]),
         log_prob_given_length=columns["log_prob"],
@@ -240,4 +246,4 @@ def _chunks(total: int, size: int) -> Iterator[int]:
 
 
 def _report(watcher: RunState, done: int, batches: int) -> None:
-    watcher.progress({"fraction": done / batches, "message": f"evaluating, batch {done}/{batches}"})
+    watcher.progress(f"evaluating, batch {done}/{batches}", done / batches)

@@ -1,17 +1,20 @@
 """Progress lines of one run: at most one every ten seconds, from RUN/state/progress.json."""
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 EVERY_S = 10.0
+TICK_S = 0.5
 
 
 class Progress:
     """Prints `LABEL MESSAGE left TIME` and calls `on_epoch` when the file tells of another epoch."""
 
-    def __init__(self, run_dir: Path, label: str, on_epoch: Callable[[], None] | None) -> None:
+    def __init__(self, run_dir: Path, label: str, on_epoch: Callable[[], None] | None = None) -> None:
         self._path = run_dir / "state" / "progress.json"
         self._label = label
         self._on_epoch = on_epoch
@@ -42,6 +45,24 @@ class Progress:
             return self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+
+
+@contextmanager
+def shown(run_dir: Path, label: str) -> Iterator[None]:
+    """Print the progress that this process itself tells of in RUN_DIR, from a thread."""
+    progress, ended = Progress(run_dir, label), threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(TICK_S):
+            progress.poll()
+
+    follower = threading.Thread(target=follow, name="progress", daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        follower.join()
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class RunState:
 
     folder: Path
     digests: dict[str, str]
+    began: float = field(default_factory=time.monotonic)
     last_progress: float = 0.0
 
     def resume(self, device: torch.device) -> State | None:
@@ -73,12 +74,23 @@ class RunState:
         with replacing(self.folder / "history.jsonl") as scratch:
             scratch.write_text("".join(json.dumps(row) + "\n" for row in state["history"]), encoding="utf-8")
 
-    def progress(self, values: dict[str, Any], at_once: bool = False) -> None:
-        """Write progress.json, at most once a second."""
+    def progress(
+        self, message: str, fraction: float | None, seconds: float | None = None, at_once: bool = False, **more: Any
+    ) -> None:
+        """Write progress.json, at most once a second.
+
+        `fraction` of the work took `seconds`, or all the time since this object was made, and the rest is thought to
+        take as long; None: nobody knows how much is done. `more` goes into the file.
+        """
         now = time.monotonic()
-        if at_once or now - self.last_progress >= PROGRESS_SECONDS:
-            self.last_progress = now
-            write_json(self.folder / "progress.json", values, durable=False)
+        if not at_once and now - self.last_progress < PROGRESS_SECONDS:
+            return
+        self.last_progress = now
+        values = {"message": message, **more}
+        if fraction:
+            used = now - self.began if seconds is None else seconds
+            values |= {"fraction": fraction, "seconds_left": used * (1 - fraction) / fraction}
+        write_json(self.folder / "progress.json", values, durable=False)
 
     def clear(self) -> None:
         """Remove the resume state; the lock and what a watcher reads stay."""

@@ -47,7 +47,7 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
                         {"prior": prior, "batch": batch, "length": length, "repeat": repeat, "seconds": seconds}
                     )
         message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
-        watcher.progress({"fraction": (done + 1) / len(grid), "message": message})
+        watcher.progress(message, (done + 1) / len(grid))
     write_table(out / "speed.parquet", pyarrow.Table.from_pylist(rows))
     watcher.remove()
     write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})

@@ -254,13 +254,5 @@ class Trainer:
     def _report(self, batches_done: int, batches: int) -> None:
         fraction = (self.epoch + batches_done / batches) / self.train.epochs
         nll = self.history[-1]["valid_loss"] if self.history else finite(self.totals.per_token("loss"))
-        values = {
-            "epoch": self.epoch + 1,
-            "epochs": self.train.epochs,
-            "fraction": fraction,
-            "nll": nll,
-            "unit": "nats",
-            "seconds_left": self.seconds * (1 - fraction) / fraction,
-            "message": f"epoch {self.epoch + 1}/{self.train.epochs} loss {nll:.3f} nats",
-        }
-        self.store.progress(values)
+        message = f"epoch {self.epoch + 1}/{self.train.epochs} loss {nll:.3f} nats"
+        self.store.progress(message, fraction, self.seconds, epoch=self.epoch + 1)

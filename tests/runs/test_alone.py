@@ -38,6 +38,10 @@ def test_a_single_run_needs_no_more_than_it_says(tmp_path: Path) -> None:
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
         assert done.returncode == 0, done.stderr
+        said = done.stdout.splitlines()[-1]
+        assert said.startswith(f"lnf: {spec.key}: ")
+        assert ("nats" if step == "train" else "bpc on test, K = ") in said
+        assert any(Path(part).is_file() for part in said.split("; "))
     assert {path.name.partition("-")[0] for path in out.iterdir()} == {
         "model.pt", "history.parquet", "run.json", "evaluation", "sequences", "samples",
     }  # fmt: skip

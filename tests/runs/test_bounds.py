@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -70,9 +69,9 @@ def test_progress_is_told_within_a_batch(
     told: list[float] = []
     progress = RunState.progress
 
-    def listen(state: RunState, values: dict[str, Any], at_once: bool = False) -> None:
-        told.append(values["fraction"])
-        progress(state, values, at_once)
+    def listen(state: RunState, message: str, fraction: float, at_once: bool = False) -> None:
+        told.append(fraction)
+        progress(state, message, fraction, at_once=at_once)
 
     monkeypatch.setattr(RunState, "progress", listen)
     monkeypatch.setattr("lnf.runs.bounds.samples_at_once", lambda *arguments: 2)

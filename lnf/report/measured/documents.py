@@ -11,6 +11,7 @@ from lnf.report.markdown import number, table_lines
 from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
 from lnf.report.measured.kept import (
     at_paper_settings,
+    beside_published,
     hours_of,
     of_paper_models,
     read_bounds,
@@ -86,23 +87,22 @@ def rows_of(folder: Path, published: Path) -> list[list[str]]:
 
 def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
     """Under HEADINGS and OTHERS, each corpus and model once."""
-    rows, known = read_rows(folder), read_published(published)
-    seen = set()
+    rows, known, judged = read_rows(folder), read_published(published), beside_published(folder)
+    cells: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
     for table in TABLES:
-        cells = {(cell.corpus, cell.prior, cell.split, cell.metric): cell for cell in summarise(table, rows, known)}
-        for corpus, prior in dict.fromkeys(key[:2] for key in cells):
-            if (corpus, prior) not in seen:
-                seen.add((corpus, prior))
-                yield _cell_row({key[2:]: cell for key, cell in cells.items() if key[:2] == (corpus, prior)})
+        for cell in summarise(table, rows, known):  # a cell that two tables have is the same in both
+            cells.setdefault((cell.corpus, cell.prior), {})[cell.split, cell.metric] = cell
+    for here in cells.values():
+        yield _cell_row(here, verdict(here["test", "nll"]) if judged else "")
 
 
-def _cell_row(cells: dict[tuple[str, str], Cell]) -> list[str]:
+def _cell_row(cells: dict[tuple[str, str], Cell], found: str) -> list[str]:
     nll = cells["test", "nll"]
     value = number(nll.mean) if nll.status == "ok" else f"{number(nll.mean)} {nll.status}".strip()
     published = f"{nll.published.value:.2f}{'†' if nll.published.mark == 'memory' else ''}" if nll.published else ""
     others = [cells["test", "nll_given_length"], cells["valid", "nll"], cells["valid", "nll_given_length"]]
     samples = "" if nll.k is None else str(nll.k)
-    return [nll.corpus, nll.label, value, nll.unit, samples, number(nll.sd), str(nll.n), published, verdict(nll),
+    return [nll.corpus, nll.label, value, nll.unit, samples, number(nll.sd), str(nll.n), published, found,
             *(number(cell.mean) for cell in others)]  # fmt: skip
 
 

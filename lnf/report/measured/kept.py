@@ -53,13 +53,22 @@ def read_facts(folder: Path) -> list[Facts]:
 
 def at_paper_settings(folder: Path) -> bool:
     """Whether no setting of any run differs from the paper's."""
-    return not any(facts["differs_from_paper"] for facts in read_facts(folder))
+    return not _changed(folder)
 
 
 def of_paper_models(folder: Path) -> bool:
     """Whether every run trains a model of the paper's size on all of its corpus, in whatever way."""
-    changed = {key for facts in read_facts(folder) for key in facts["differs_from_paper"]}
-    return not any(key in SIZES or key.startswith("subset.") for key in changed)
+    return not any(key in SIZES or key.startswith("subset.") for key in _changed(folder))
+
+
+def beside_published(folder: Path) -> bool:
+    """Whether its numbers can be held against the published ones: of the paper's models, by as many samples."""
+    return of_paper_models(folder) and "evaluate.samples" not in _changed(folder)
+
+
+def _changed(folder: Path) -> set[str]:
+    """The settings in which a run differs from the paper's."""
+    return {key for facts in read_facts(folder) for key in facts["differs_from_paper"]}
 
 
 def read_bounds(folder: Path) -> list[dict[str, str]]:

@@ -6,7 +6,8 @@ WITHIN = 0.02
 """Share of the published number that a reproduced one may miss it by."""
 LEGEND = (
     f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
-    " recalled and was not read again (†) it agrees or disagrees."
+    " recalled and was not read again (†) it agrees or disagrees. Models of another size than the paper's, on part of"
+    " the data, or with another K have no verdict."
 )
 
 
