@@ -98,6 +98,22 @@ def test_the_readme_leaves_out_models_of_another_size_where_the_papers_are_there
     assert readme.count("/figures/results.png") == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "verdict"),
+    [(None, "worse"), ("train.epochs", "worse"), ("model.hidden", ""), ("subset.train", ""), ("evaluate.samples", "")],
+)
+def test_only_the_papers_models_with_its_samples_have_a_verdict(plan: Plan, key: str | None, verdict: str) -> None:
+    published = Path("reports", "paper.csv")
+    head = published.read_text(encoding="utf-8").splitlines()[0]
+    published.unlink()
+    published.write_text(f"{head}\ntext,markov,lstm,LSTM,test,nll,bpc,1.00,certain,listing\n", encoding="utf-8")
+    keep_measured(plan)
+    for path in FOLDER.glob("runs/*/*/*/run.json"):
+        write_json(path, read_json(path) | {"differs_from_paper": {key: [3, 100]} if key else {}})
+    row = f"| markov | LSTM | 1.505 | bpc |  | 0.007 | 2 | 1.00 | {verdict} |"
+    assert row in results_page(Path()) and row in with_block(Path("README.md").read_text(encoding="utf-8"), Path())
+
+
 def test_the_page_of_results_tells_of_every_run(plan: Plan) -> None:
     keep_measured(plan)
     page = Path("docs", "results.md").read_text(encoding="utf-8")

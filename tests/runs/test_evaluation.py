@@ -20,6 +20,7 @@ from lnf.models.build import build_model
 from lnf.models.emission import Emission
 from lnf.runs import evaluation
 from lnf.runs.evaluation import SequenceScores, evaluate_run, samples_at_once, score, summary
+from lnf.runs.resume_state import RunState
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
@@ -119,6 +120,23 @@ def test_a_diverged_run_is_passed_on(corpus: Path, tmp_path: Path) -> None:
     table = pyarrow.parquet.read_table(tmp_path / "evaluation-e1.parquet")
     assert table.num_rows == 0
     assert table.schema.metadata[b"status"] == b"diverged"
+
+
+def test_progress_goes_once_through_both_splits(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, float | None]] = []
+    train_run(_spec(), corpus, tmp_path, context(_spec()))
+    progress = RunState.progress
+
+    def listen(state: RunState, message: str, fraction: float | None, at_once: bool = False) -> None:
+        told.append((message, fraction))
+        progress(state, message, fraction, at_once=at_once)
+
+    monkeypatch.setattr(RunState, "progress", listen)
+    _evaluate(_spec(), corpus, tmp_path)
+    splits = loading.load(corpus, _spec()).splits
+    count = sum(len(sorted_batches(splits[name], _spec().train.valid_batch)) for name in ("valid", "test"))
+    batches = [(f"evaluating, batch {done}/{count}", done / count) for done in range(1, count + 1)]
+    assert count > 2 and told == [*batches, ("drawing samples", None)]
 
 
 def test_an_evaluation_says_whose_it_is(corpus: Path, tmp_path: Path) -> None:
