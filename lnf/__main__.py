@@ -1,6 +1,5 @@
 """`python -m lnf` and `lnf`. Ctrl-C ends it without a word even while it starts, which is when jobs often get it."""
 
-import io
 import sys
 
 
@@ -8,9 +7,9 @@ def run() -> int:
     """Run the command line; returns the exit status."""
     try:
         from lnf.app.command_line import main
+        from lnf.system.words import outliving_its_reader
 
-        if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may lack a letter of a label
-            sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout, sys.stderr = outliving_its_reader(sys.stdout), outliving_its_reader(sys.stderr)
         return main()
     except KeyboardInterrupt:
         return 130
