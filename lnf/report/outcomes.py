@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from lnf.report.cell_status import status_of
 from lnf.report.gather import Row
+from lnf.units import UNITS
 
 LIMIT = "source"
 """The row of a generated corpus' own source."""
@@ -57,9 +58,8 @@ def outcomes(rows: Sequence[Row]) -> dict[str, list[Outcome]]:
 
 def _outcome(rows: Sequence[Row]) -> Outcome:
     first = rows[0]
-    unit = next((row["unit"] for row in rows if row["unit"]), "")
     names = {key: first[key] for key in ("corpus", "kind", "prior", "label", "role")}
-    outcome = Outcome(**names, unit=unit, status=status_of(rows))
+    outcome = Outcome(**names, unit=UNITS[first["kind"]][0], status=status_of(rows))
     for row in _numbers(rows):
         outcome.values.setdefault((row["split"], row["metric"]), {})[row["seed"]] = row["value"]
     return outcome

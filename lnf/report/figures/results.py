@@ -28,11 +28,16 @@ def draw(corpora: Mapping[str, Sequence[Outcome]], published: ByCell, folder: Pa
             limit = next((one.mean("nll") for one in corpora[corpus] if one.prior == LIMIT), None)
             for axes, metric in zip(axes_row, PANELS, strict=True):
                 _panel(axes, metric, variants, published, limit if metric == "nll" else None)
-            axes_row[0].set_yticks(range(len(variants)), [one.label for one in variants])
+            axes_row[0].set_yticks(range(len(variants)), [_name(one) for one in variants])
             axes_row[0].set_title(f"{corpus}: {NAMES['nll']}", loc="left")
             axes_row[0].set_xlabel(variants[0].unit)
         handles = _legend(rows[0][0], any(one.prior == LIMIT for found in corpora.values() for one in found))
         drawn.legend(*handles, loc="outside lower center", ncols=4)
+
+
+def _name(one: Outcome) -> str:
+    """A variant's label, and where it has no number, why: beside the axes, so not over published numbers."""
+    return one.label if one.of("nll") else f"{one.label}: {one.status}"
 
 
 def _panel(axes: Axes, metric: str, variants: Sequence[Outcome], published: ByCell, limit: float | None) -> None:
@@ -46,8 +51,6 @@ def _panel(axes: Axes, metric: str, variants: Sequence[Outcome], published: ByCe
         if values:
             axes.plot(values, [line] * len(values), "|", color=COLOURS[6], markersize=6, markeredgewidth=0.8)
             axes.errorbar(one.mean(metric) or 0.0, line, xerr=one.spread(metric), fmt="o", color=COLOURS[0], capsize=2)
-        elif metric == "nll":
-            axes.text(0.02, line, one.status, va="center", transform=axes.get_yaxis_transform(), fontsize=6)
         if number is not None:
             recalled = number.mark == "memory"
             axes.plot(number.value, line, "s" if recalled else "D", color=COLOURS[1], fillstyle="none", markersize=5)

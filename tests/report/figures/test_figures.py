@@ -5,12 +5,15 @@ from typing import Any
 
 import pyarrow
 import pytest
+from matplotlib.figure import Figure
 
 from lnf.plan import config
 from lnf.plan.results import Plan
+from lnf.report.figures import results
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
+from lnf.report.published import Published
 from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
 from lnf.system.parquet import write_table
@@ -103,6 +106,20 @@ def test_missing_runs_leave_room_for_what_is_there(plan: Plan) -> None:
     assert set(drawn(plan, [head | {"status": "not_run"} for head in heads])) == {
         path.name for path in plan.views["figures"].files[:-1]
     }
+
+
+def test_what_is_missing_has_a_unit_and_its_reason_beside_the_axes(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not inside of them, where it would lie over published numbers."""
+    kept: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (kept.append(figure), save(figure, *to, **how)))
+    missing = {**rows_of(plan)[0], "status": "not_run", "value": None, "unit": None, "code": "current"}
+    results.draw(outcomes([missing]), {("ptb", "lstm", "nll"): Published(1.41, "certain", "LSTM")}, tmp_path)
+    panel = kept[0].axes[0]
+    assert panel.get_xlabel() == "bpc" and not panel.texts
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["LSTM: not_run"]
 
 
 def test_outcomes(plan: Plan) -> None:
