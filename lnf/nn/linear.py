@@ -33,6 +33,19 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+def add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out += left @ right, of matrices or batches of them, the product taken in the dtype of `right`.
+
+    PyTorch adds to batches in place only where they lie side by side; else it takes them one after another.
+    """
+    if right.dtype != out.dtype or not out.is_contiguous():
+        out += left.to(right.dtype) @ right
+    elif out.dim() == 2:
+        torch.addmm(out, left, right, out=out)
+    else:
+        torch.baddbmm(out, left, right, out=out)
+
+
 @contextmanager
 def gathered_gradients(steps: int) -> Iterator[None]:
     """A loop of `steps` steps, each of which may use a weight once: the gradients of all are one product."""

@@ -1,14 +1,13 @@
 """One LSTM layer over all steps of a batch, one- or two-directional, with a hand-written backward pass.
 
-Only the chain through time is a loop. All else is done for a stretch of steps at once, few enough that the loop finds
-in the caches what was just written there. Gates and cells are kept for the way back, once; the gradient of the gates
-lives as long as its stretch.
+Only the chain through time is a loop, which each kind of device runs in its own way (`lnf.nn.chain`). All else is done
+for a stretch of steps at once, few enough that a CPU's loop finds in the caches what was just written there. Gates and
+cells are kept for the way back, once; the gradient of the gates lives as long as its stretch.
 
 Axes: T time, D directions (1, or 2 side by side), N batch rows, I inputs, U units, G = 4 U gates in PyTorch's order
 i, f, g, o, L distinct lengths, C steps of a stretch. Each direction counts steps in its own order of time.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lnf.nn.chain import Chain
+from lnf.nn.cpu_chain import CPUChain
+from lnf.nn.gpu_chain import GPUChain
+from lnf.nn.linear import add_product
 from lnf.nn.precision import product_dtype
-
-STRETCH_BYTES = 20 * 2**20
-"""Of gates in a stretch: what caches of a current CPU hold beside the weights."""
 
 
 def lstm_cell(gates_NG: Tensor, c_NU: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +98,8 @@ class _Layer(torch.autograd.Function):
         layout, products, kept = settings
         x = x.contiguous()
         (steps, rows, _), (directions, gates, units) = x.shape, weight_hh.shape
-        stretches = list(_stretches(steps, directions * rows * gates * x.element_size()))
+        chain = _chain(x)
+        stretches = list(chain.stretches(steps, directions * rows * gates * x.element_size()))
         room = steps if kept else stretches[0].stop
         act_DTNG, c_DTNU = x.new_empty(directions, room, rows, gates), x.new_empty(directions, room, rows, units)
         h_DCNU = x.new_empty(directions, stretches[0].stop, rows, units)
@@ -111,8 +112,8 @@ class _Layer(torch.autograd.Function):
             act_DCNG = act_DTNG[:, here]
             for direction, act_CNG in enumerate(act_DCNG):
                 _spread(base[direction, span], layout.length_N, act_CNG)
-                _add_product(act_CNG.flatten(0, 1), layout.directed(x, direction, span), to_gates_DIG[direction])
-            h, c = _run(act_DCNG, c_DTNU[:, here], h_DCNU, (h, c), recurrent_DUG)
+                add_product(act_CNG.flatten(0, 1), layout.directed(x, direction, span), to_gates_DIG[direction])
+            h, c = chain.run(act_DCNG, c_DTNU[:, here], h_DCNU, (h, c), recurrent_DUG)
             for direction in range(directions):
                 rows_RU = h_DCNU[direction, : span.stop - span.start].flatten(0, 1)
                 layout.place(out_TNX.unflatten(2, (directions, units))[:, :, direction], direction, span, rows_RU)
@@ -133,28 +134,27 @@ class _Layer(torch.autograd.Function):
         from_gates_DGI, recurrent_DGU = weight_ih.to(ctx.products), weight_hh.to(ctx.products)
         same_length_LN = layout.same_length(ctx.lengths).to(x)
         d_h, d_c = torch.zeros_like(h0), torch.zeros_like(c0)
-        for span in reversed(list(_stretches(steps, directions * rows * gates * x.element_size()))):
+        chain = _chain(x)
+        for span in reversed(list(chain.stretches(steps, directions * rows * gates * x.element_size()))):
             before = _before(act_DTNG, c_DTNU, span.start, (h0, c0))
             grad_CDNU = torch.stack(
                 [layout.directed(grad_TNDU[:, :, n], n, span).unflatten(0, (-1, rows)) for n in range(directions)], 1
             )
-            d_gates_DCNG, h_before_DCNU = _run_back(
+            d_gates_DCNG, h_before_DCNU = chain.run_back(
                 act_DTNG[:, span], c_DTNU[:, span], before, grad_CDNU, (d_h, d_c), recurrent_DGU
             )
             torch.matmul(same_length_LN, d_gates_DCNG, out=d_base[:, span])
             d_rows_DRG = d_gates_DCNG.flatten(1, 2).to(ctx.products)
-            _add_product(d_hh, d_rows_DRG.transpose(1, 2), h_before_DCNU.flatten(1, 2).to(ctx.products))
+            add_product(d_hh, d_rows_DRG.transpose(1, 2), h_before_DCNU.flatten(1, 2).to(ctx.products))
             for direction, d_rows_RG in enumerate(d_rows_DRG):
                 x_RI = layout.directed(x, direction, span).to(ctx.products)
-                _add_product(d_ih[direction], d_rows_RG.T, x_RI)
+                add_product(d_ih[direction], d_rows_RG.T, x_RI)
                 layout.add(d_x, direction, span, d_rows_RG @ from_gates_DGI[direction])
         return None, d_x, d_ih, d_hh, d_base, d_h, d_c
 
 
-def _stretches(steps: int, bytes_a_step: int) -> Iterator[slice]:
-    size = max(1, STRETCH_BYTES // bytes_a_step)
-    for start in range(0, steps, size):
-        yield slice(start, min(start + size, steps))
+def _chain(x: Tensor) -> type[Chain]:
+    return GPUChain if x.is_cuda else CPUChain
 
 
 def _spread(base_CLG: Tensor, length_N: Tensor, out_CNG: Tensor) -> None:
@@ -167,81 +167,9 @@ def _spread(base_CLG: Tensor, length_N: Tensor, out_CNG: Tensor) -> None:
     torch.index_select(base_CLG.flatten(0, 1), 0, row_CN.flatten(), out=out_CNG.flatten(0, 1))
 
 
-def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out += left @ right, of matrices or batches of them, the product taken in the dtype of `right`.
-
-    PyTorch adds to batches in place only where they lie side by side; else it takes them one after another.
-    """
-    if right.dtype != out.dtype or not out.is_contiguous():
-        out += left.to(right.dtype) @ right
-    elif out.dim() == 2:
-        torch.addmm(out, left, right, out=out)
-    else:
-        torch.baddbmm(out, left, right, out=out)
-
-
-def _run(
-    act_DCNG: Tensor, c_DCNU: Tensor, h_DCNU: Tensor, state: tuple[Tensor, Tensor], recurrent_DUG: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The chain through a stretch: inputs' gates become activations in place, c and h are written; the last (h, c)."""
-    units = c_DCNU.shape[-1]
-    i, f, g, o = act_DCNG.split(units, dim=-1)
-    h, c = state
-    for act, both, i_t, f_t, g_t, o_t, c_t, h_t in zip(
-        *(part.unbind(1) for part in (act_DCNG, act_DCNG[..., : 2 * units], i, f, g, o, c_DCNU)),
-        h_DCNU.unbind(1),
-        strict=False,  # the last stretch may be shorter than the room for h
-    ):
-        _add_product(act, h, recurrent_DUG)
-        both.sigmoid_(), g_t.tanh_(), o_t.sigmoid_()
-        torch.mul(f_t, c, out=c_t).addcmul_(i_t, g_t)
-        torch.tanh(c_t, out=h_t).mul_(o_t)
-        h, c = h_t, c_t
-    return h, c
-
-
 def _before(act_DTNG: Tensor, c_DTNU: Tensor, start: int, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """The (h, c) that a stretch began with."""
     if start == 0:
         return state
     c = c_DTNU[:, start - 1]
     return act_DTNG[:, start - 1, :, -c.shape[-1] :] * c.tanh(), c
-
-
-def _run_back(
-    act_DCNG: Tensor,
-    c_DCNU: Tensor,
-    before: tuple[Tensor, Tensor],
-    grad_CDNU: Tensor,
-    d_state: tuple[Tensor, Tensor],
-    recurrent_DGU: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The gradient of a stretch's gates, and the h that came into each step; `d_state` (of h, c) is carried in place.
-
-    d gate = d_c * into_cell (i, f, g) or d_h * into_output (o); d_c += d_h * through_output.
-    """
-    units = c_DCNU.shape[-1]
-    i, f, g, o = act_DCNG.split(units, dim=-1)
-    tanh_c = c_DCNU.tanh()
-    h = o * tanh_c
-    h_before, c_before = (
-        torch.cat([one[:, None], all_[:, :-1]], 1) for one, all_ in zip(before, (h, c_DCNU), strict=True)
-    )
-    d_DCNG = torch.empty_like(act_DCNG, memory_format=torch.contiguous_format)
-    into_i, into_f, into_g, into_o = d_DCNG.split(units, dim=-1)
-    torch.addcmul(i, i, i, value=-1, out=into_i).mul_(g)
-    torch.addcmul(f, f, f, value=-1, out=into_f).mul_(c_before)
-    torch.addcmul(i, i * g, g, value=-1, out=into_g)
-    torch.addcmul(o, o, o, value=-1, out=into_o).mul_(tanh_c)
-    through_output = torch.addcmul(o, h, tanh_c, value=-1)
-    into_cell = d_DCNG[..., : 3 * units].unflatten(-1, (3, units))
-    d_h, d_c = d_state
-    grad_CDNU[-1] += d_h
-    grads = [d_h.zero_(), *grad_CDNU]
-    steps = zip(*(part.unbind(1) for part in (d_DCNG, into_cell, into_o, f, through_output)), strict=True)
-    for n, (d, cell, output, f_t, through) in reversed(list(enumerate(steps))):
-        d_c.addcmul_(grads[n + 1], through)
-        cell.mul_(d_c.unsqueeze(-2)), output.mul_(grads[n + 1])
-        d_c.mul_(f_t)
-        _add_product(grads[n], d, recurrent_DGU)
-    return d_DCNG, h_before

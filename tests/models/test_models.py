@@ -9,10 +9,11 @@ from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.build import build_model
 from lnf.models.decoder import Decoder
 from lnf.models.latent import LatentModel
-from lnf.nn import recurrence
+from lnf.nn import cpu_chain, gpu_chain, recording
 from lnf.nn.lstm import LSTM, BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.spec import ModelSpec
+from tests.models.gpu_chain_here import chain_of_gpus_here, recorded_anew
 from tests.specs import PRIORS, tiny_spec
 
 PARAMETERS = {
@@ -84,11 +85,24 @@ def test_samples_of_the_baseline_follow_its_likelihood() -> None:
 
 @pytest.mark.parametrize("stretch", [1, 3, 100])
 @pytest.mark.parametrize("directions", [1, 2])
-def test_recurrence_is_pytorchs(directions: int, stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chain", ["cpu", "gpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_recurrence_is_pytorchs(chain: str, directions: int, stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values and gradients equal `torch.nn.LSTM` on packed sequences with one-hot positions, in float64, however many
-    steps are taken at once.
+    steps are taken at once; on a GPU, and as a GPU takes them, on the CPU.
     """
-    monkeypatch.setattr(recurrence, "STRETCH_BYTES", stretch * directions * 4 * 4 * 5 * 8)
+    for module in (cpu_chain, gpu_chain):
+        monkeypatch.setattr(module, "STRETCH_BYTES", stretch * directions * 4 * 4 * 5 * 8)
+    monkeypatch.setattr(gpu_chain, "PIECE", 2)
+    recorded_anew(monkeypatch)
+    if chain == "gpu":
+        chain_of_gpus_here(monkeypatch)
+    with torch.device("cuda" if chain == "cuda" else "cpu"):
+        for _ in range(2):  # recorded at the first, with what lies in the recordings at the second
+            _require_pytorchs(directions)
+    assert recording._recordings or chain == "cpu"
+
+
+def _require_pytorchs(directions: int) -> None:
     inputs, units, layers, max_length = 4, 5, 2, 9
     torch.manual_seed(0)
     lengths_B = torch.tensor([7, 4, 4, 1])
