@@ -122,7 +122,7 @@ def _require_pytorchs(directions: int) -> None:
                     stacked = stacked[:, :, :inputs]
                 layer.get_parameter(name).copy_(stacked)
     onehots = torch.zeros(4, 7, 2 * max_length, dtype=torch.float64).scatter_(2, codes_BT2, 1.0)
-    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.cat([x_BTI, onehots], -1), lengths_B, batch_first=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.cat([x_BTI, onehots], -1), lengths_B.cpu(), batch_first=True)
     expected, _ = torch.nn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
     if isinstance(ours, LSTM):
         found = ours(x_BTI, codes_BT2, ours.zero_state(x_BTI))
