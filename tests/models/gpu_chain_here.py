@@ -13,6 +13,7 @@ def recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Record a shape at its second call, and nothing of it for later tests."""
     monkeypatch.setattr(recording, "_recordings", {})
     monkeypatch.setattr(recording, "_calls", recording.Counter())
+    monkeypatch.setattr(recording, "_POOL", [])
     monkeypatch.setattr(recording, "AFTER", 1)
 
 
