@@ -5,6 +5,14 @@ from collections.abc import Sequence
 
 from lnf.report.gather import Row
 
+MISSING = ("not_run", "unfinished")
+"""Of seeds that may yet come: whether they do does not hang on what would come of them."""
+
+
+def failed_of(runs: Sequence[Row]) -> int:
+    """How many of a variant's seeds have no number for a reason of their own: they diverged, or ended in an error."""
+    return len({row["seed"] for row in runs if row["status"] not in ("ok", *MISSING)})
+
 
 def status_of(runs: Sequence[Row]) -> str:
     """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`; other code is named."""

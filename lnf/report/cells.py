@@ -22,8 +22,9 @@ NAMES = {
 class Cell:
     """One quantity of one variant over its finished seeds, in `unit`.
 
-    `mean` is None if no seed gave a number, `sd` (n-1) if fewer than two did; `n` counts finished seeds; `published` is
-    the paper's number where it has one for this metric and split.
+    `mean` is None if no seed gave a number, `sd` (n-1) if fewer than two did; `n` counts finished seeds, and
+    `failed` those that diverged or ended in an error; `published` is the paper's number where it has one for this
+    metric and split.
     """
 
     corpus: str
@@ -39,3 +40,4 @@ class Cell:
     n: int
     published: Published | None
     status: str
+    failed: int = 0

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from lnf.report import table_formats
-from lnf.report.cell_status import status_of
+from lnf.report.cell_status import failed_of, status_of
 from lnf.report.cells import BASE, Cell
 from lnf.report.gather import Row, read_metrics
 from lnf.report.published import Published, PublishedKey, read_published
@@ -94,6 +94,7 @@ def _cell(runs: Sequence[Row], split: str, metric: str, published: Published | N
         n=len(values),
         published=published,
         status=status_of(runs),
+        failed=failed_of(runs),
     )
 
 

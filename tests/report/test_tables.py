@@ -83,6 +83,16 @@ def test_mean_spread_and_published_value(out: Path) -> None:
     assert lstm["estimator"] == "exact"
 
 
+def test_seeds_that_may_yet_come_have_not_failed() -> None:
+    statuses = ("ok", "unfinished", "not_run", "diverged", "error")
+    rows = [
+        nll("ptb", "lstm", 0, 1.4, k=None),
+        *(missing("ptb", "lstm", n, status) for n, status in enumerate(statuses) if n),
+    ]
+    (found,) = [cell for cell in tables.summarise("text", rows, {}) if (cell.split, cell.metric) == ("test", "nll")]
+    assert (found.n, found.failed) == (1, 2)
+
+
 def test_one_seed_has_no_spread_and_other_statuses_are_spelled_out(out: Path) -> None:
     text = cells(out / "tables" / "text.csv")
     assert text["ptb", "af_af", "test", "nll"]["sd"] == ""

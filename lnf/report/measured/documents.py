@@ -89,9 +89,9 @@ def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
     """Under HEADINGS and OTHERS, each corpus and model once."""
     rows, known, judged = read_rows(folder), read_published(published), beside_published(folder)
     cells: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
-    for table in TABLES:
-        for cell in summarise(table, rows, known):  # a cell that two tables have is the same in both
-            cells.setdefault((cell.corpus, cell.prior), {})[cell.split, cell.metric] = cell
+    for table in sorted(TABLES, key=lambda table: table == "ablation"):  # its base is a row of another table too
+        for cell in summarise(table, rows, known):
+            cells.setdefault((cell.corpus, cell.prior), {}).setdefault((cell.split, cell.metric), cell)
     for here in cells.values():
         yield _cell_row(here, verdict(here["test", "nll"]) if judged else "")
 

@@ -7,16 +7,17 @@ WITHIN = 0.02
 LEGEND = (
     f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
     " recalled and was not read again (†) it agrees or disagrees. Models of another size than the paper's, on part of"
-    " the data, or with another K have no verdict."
+    " the data, or with another K have no verdict, nor has a row of which a seed failed; one that lacks seeds has the"
+    " verdict of those that are there."
 )
 
 
 def verdict(cell: Cell) -> str:
     """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; empty without both.
 
-    A row that is unfinished has no verdict.
+    Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
     """
-    if cell.mean is None or cell.published is None or cell.status != "ok":
+    if cell.mean is None or cell.published is None or cell.failed:
         return ""
     miss = cell.mean / cell.published.value - 1
     recalled = cell.published.mark == "memory"

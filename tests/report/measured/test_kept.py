@@ -8,7 +8,8 @@ import pytest
 
 from lnf.plan.config import ROOT
 from lnf.report.measured.documents import kept_folders, results_page, with_block
-from lnf.report.measured.kept import read_facts
+from lnf.report.measured.documents import rows_of as measured_rows
+from lnf.report.measured.kept import read_facts, read_rows
 from lnf.report.measured.made import write_kept_tables
 from lnf.report.measured.revisions import require_known
 
@@ -38,6 +39,13 @@ def test_the_readme_and_the_page_of_results_show_what_is_kept() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme == with_block(readme, ROOT)
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results_page(ROOT)
+
+
+def test_what_is_ablated_stands_behind_what_it_is_held_against() -> None:
+    for folder in KEPT:
+        first = {(row["corpus"], row["label"]): row["role"] for row in reversed(read_rows(folder))}
+        roles = [first[line[0], line[1]] == "ablation" for line in measured_rows(folder, PUBLISHED)]
+        assert roles == sorted(roles), folder.name
 
 
 def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:

@@ -1,5 +1,7 @@
 """When a number counts as reproduced."""
 
+from dataclasses import replace
+
 import pytest
 
 from lnf.report.cells import Cell
@@ -28,4 +30,8 @@ def test_a_recalled_number_is_not_reproduced(mean: float, found: str) -> None:
 
 def test_there_is_no_verdict_without_both_numbers_of_a_finished_row() -> None:
     assert not verdict(cell(None, 6.53)) and not verdict(cell(6.53, None))
-    assert not verdict(cell(6.53, 6.53, status="partial 1/2 (unfinished 1)"))
+
+
+def test_missing_seeds_leave_a_verdict_and_failed_ones_do_not() -> None:
+    assert verdict(cell(6.53, 6.53, status="partial 1/2 (unfinished 1)")) == "reproduced"
+    assert not verdict(replace(cell(6.53, 6.53, status="partial 1/2 (diverged 1)"), failed=1))
