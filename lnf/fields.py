@@ -23,12 +23,18 @@ BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 _LONGEST = 60
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
 
+NEUTRAL = "neutral"
+"""Metadata of a field that came later: the value at which it changes nothing."""
+
 Part = TypeVar("Part")
 
 
-def bounded(default: Any, **bounds: float) -> Any:
-    """A dataclass field whose number keeps `bounds` (keys of BOUNDS); a None keeps any."""
-    return field(default=default, metadata=bounds)
+def bounded(default: Any, neutral: Any = None, **bounds: float) -> Any:
+    """A dataclass field whose number keeps `bounds` (keys of BOUNDS); a None keeps any.
+
+    `neutral`, for a setting that came later: the value that does what was done before the setting existed.
+    """
+    return field(default=default, metadata=bounds if neutral is None else {**bounds, NEUTRAL: neutral})
 
 
 def hints_of(cls: type) -> dict[str, Any]:
@@ -54,9 +60,9 @@ def require_fields(part: Any, name: str) -> None:
 
 def broken(bounds: Mapping[str, Any], value: Any) -> Iterator[str]:
     """The bounds that a value breaks, in words."""
-    for word, bound in bounds.items():
-        wording, keeps = BOUNDS[word]
-        if type(value) in (int, float) and not keeps(value, bound):
+    for word, (wording, keeps) in BOUNDS.items():
+        bound = bounds.get(word)
+        if bound is not None and type(value) in (int, float) and not keeps(value, bound):
             yield wording.format(f"{bound:g}")
 
 

@@ -4,11 +4,11 @@ Sizes are numbers of units, learning rates are per step, times in minutes, memor
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from lnf.errors import UserError
-from lnf.fields import bounded, build, require_fields
+from lnf.fields import NEUTRAL, bounded, build, require_fields
 
 Kind = Literal["text", "music"]
 Role = Literal["main", "independent", "ablation", "picture"]
@@ -34,12 +34,37 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "transform": {"nlsq": "lnf.transforms.nlsq.NLSq", "affine": "lnf.transforms.affine.Affine"},
 }
-"""Short names that rule files may use, by part of a prior; anything else is a dotted path of a class."""
+"""Short name -> dotted path of the built-in classes, by part of a prior. Specs hold short names, so that moving a class
+renames no result; a user's class is held by its dotted path."""
+
+STORED_FORMAT = 3
+"""Of the specs in run.json and model.pt; `read_spec` upgrades earlier ones."""
+
+_FORMER_PATHS: dict[str, dict[str, str]] = {
+    "model": {"lnf.models.latent.LatentModel": "latent", "lnf.models.lstm.LSTMModel": "lstm"},
+    "time": {
+        "lnf.priors.autoregressive.AutoregressiveTime": "af",
+        "lnf.priors.inverse.InverseAutoregressiveTime": "iaf",
+        "lnf.priors.independent.IndependentTime": "none",
+    },
+    "hidden": {
+        "lnf.hidden.autoregressive.AutoregressiveHidden": "af",
+        "lnf.hidden.coupling.CouplingHidden": "scf",
+        "lnf.hidden.elementwise.ElementwiseHidden": "none",
+    },
+    "transform": {"lnf.transforms.nlsq.NLSq": "nlsq", "lnf.transforms.affine.Affine": "affine"},
+}
+"""Dotted paths of built-in classes in specs that were stored before format 3 -> short names."""
+
+
+def class_path(part: str, name: str) -> str:
+    """The dotted path of the class that a spec names for a part of a prior (a key of BUILTINS)."""
+    return BUILTINS[part].get(name, name)
 
 
 @dataclass(frozen=True)
 class PriorSpec:
-    """The mathematics of a variant. `model`, `time`, `hidden`, `transform` are dotted paths of classes.
+    """The mathematics of a variant: `model`, `time`, `hidden`, `transform` are short names (BUILTINS), or dotted paths.
 
     `time`, `hidden` and `transform` are None for a model without a latent (the LSTM baseline).
     """
@@ -47,15 +72,20 @@ class PriorSpec:
     name: str
     label: str
     role: Role = "main"
-    model: str = BUILTINS["model"]["latent"]
+    model: str = "latent"
     time: str | None = None
     hidden: str | None = None
     transform: str | None = None
 
     @property
+    def parts(self) -> dict[str, str]:
+        """Part -> its name, of the parts that this variant has."""
+        return {part: name for part in BUILTINS if (name := getattr(self, part)) is not None}
+
+    @property
     def paths(self) -> list[str]:
         """The dotted paths of the classes that this variant is made of."""
-        return [path for path in (self.model, self.time, self.hidden, self.transform) if path is not None]
+        return [class_path(part, name) for part, name in self.parts.items()]
 
 
 class Section:
@@ -78,8 +108,8 @@ class ModelSpec(Section):
     flow_layers: int = bounded(5, minimum=1, maximum=256)
     flow_hidden: int = bounded(100, minimum=1, maximum=65536)
     dropout: float = bounded(0.2, minimum=0, exclusiveMaximum=1)
-    posterior_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
-    decoder_dropout: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
+    posterior_dropout: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
+    decoder_dropout: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
@@ -95,10 +125,10 @@ class TrainSpec(Section):
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = bounded(1e-3, exclusiveMinimum=0, maximum=1000)
     clip: float = bounded(0.25, exclusiveMinimum=0, maximum=MANY)
-    weight_decay: float = bounded(0.0, minimum=0, maximum=1000)
-    average: float = bounded(0.0, minimum=0, exclusiveMaximum=1)
-    bound: Literal["elbo", "iwae"] = "elbo"
-    transpose: int = bounded(0, minimum=0, maximum=87)
+    weight_decay: float = bounded(0.0, neutral=0.0, minimum=0, maximum=1000)
+    average: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
+    bound: Literal["elbo", "iwae"] = bounded("elbo", neutral="elbo")
+    transpose: int = bounded(0, neutral=0, minimum=0, maximum=87)
     kl_anneal: bool = True
     kl_floor: float = bounded(1e-5, minimum=0, maximum=1)
     kl_floor_epochs: int = bounded(4, minimum=0, maximum=MANY)
@@ -208,6 +238,40 @@ class Spec:
         return list(_misfits(self))
 
 
+def read_spec(values: Mapping[str, Any], stored_format: int | None) -> Spec:
+    """A spec as it was stored in run.json, model.pt or spec.json, in any format up to today's.
+
+    Before format 3 built-in classes were dotted paths, and settings that came later are missing: they are given the
+    values that do what was done then. Raises UserError for a later format and for what is no spec.
+    """
+    if stored_format is not None and stored_format > STORED_FORMAT:
+        raise UserError(f"spec: format {stored_format}: this lnf reads formats up to {STORED_FORMAT}; update lnf")
+    upgraded = {name: {**_neutral(SECTIONS[name]), **part} if name in SECTIONS and isinstance(part, Mapping) else part
+                for name, part in values.items()}  # fmt: skip
+    if isinstance(prior := values.get("prior"), Mapping):
+        former = {part: short.get(prior[part], prior[part]) for part, short in _FORMER_PATHS.items() if part in prior}
+        upgraded["prior"] = {**prior, **former}
+    return Spec.from_dict(upgraded)
+
+
+def _neutral(section: type[Any]) -> dict[str, Any]:
+    """Setting -> the value that does what was done before the setting existed, of the settings that have one."""
+    return {item.name: item.metadata[NEUTRAL] for item in fields(section) if NEUTRAL in item.metadata}
+
+
+def without_neutral(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's plain values without the settings that are at their neutral value, so that a new setting renames no
+    result.
+    """
+    neutral = {name: _neutral(section) for name, section in SECTIONS.items()}
+    return {
+        name: {key: value for key, value in part.items() if neutral[name].get(key, ...) != value}
+        if name in neutral
+        else part
+        for name, part in values.items()
+    }
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What a run is told beside its spec: the configuration's name, its digests and how it differs from the paper.
@@ -261,14 +325,14 @@ def require_fitting(spec: Spec) -> None:
 
 def _misfits(spec: Spec) -> Iterator[Misfit]:
     model, train, hidden = spec.model, spec.train, spec.prior.hidden
-    if hidden == BUILTINS["hidden"]["af"] and model.flow_hidden <= model.latent:
+    if hidden == "af" and model.flow_hidden <= model.latent:
         right = f"must exceed model.latent ({model.latent}) with hidden 'af'"
         yield Misfit("model.flow_hidden", model.flow_hidden, right)
     if spec.prior.role == "picture" and model.latent != 2:
         yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane")
-    if hidden == BUILTINS["hidden"]["scf"] and model.latent < 2:
+    if hidden == "scf" and model.latent < 2:
         yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
-    if hidden == BUILTINS["hidden"]["none"] and model.flow_layers != 1:
+    if hidden == "none" and model.flow_layers != 1:
         yield Misfit("model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once")
     if spec.kind != "music" and train.transpose:
         yield Misfit(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Literal
 
-from lnf.spec import BUILTINS, Lengths, ModelSpec, PriorSpec, Spec, TrainSpec
+from lnf.spec import Lengths, ModelSpec, PriorSpec, Spec, TrainSpec
 
 PRIORS: dict[str, tuple[str, str, str] | None] = {
     "lstm": None,
@@ -24,15 +24,9 @@ def prior_spec(name: str) -> PriorSpec:
     """The mathematics of a variant of the paper."""
     parts = PRIORS[name]
     if parts is None:
-        return PriorSpec(name, name, model=BUILTINS["model"]["lstm"])
+        return PriorSpec(name, name, model="lstm")
     time, hidden, transform = parts
-    return PriorSpec(
-        name,
-        name,
-        time=BUILTINS["time"][time],
-        hidden=BUILTINS["hidden"][hidden],
-        transform=BUILTINS["transform"][transform],
-    )
+    return PriorSpec(name, name, time=time, hidden=hidden, transform=transform)
 
 
 def tiny_spec(prior: str = "af_af", kind: Literal["text", "music"] = "text", **train: Any) -> Spec:

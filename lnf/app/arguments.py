@@ -79,7 +79,11 @@ def _add_views(to: Commands) -> None:
         added.add_argument("told", type=commands.read_told, metavar="SPEC", help=metrics)
     added = to.add("measured", commands.measured)
     _configure(added)
-    added.add_argument("--again", action="store_true", help="only write anew what is made of all that is kept")
+    added.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of results, of an older revision too"
+    )
+    added.add_argument("--drop", action="store_true", help="drop kept runs that the configuration no longer asks for")
+    added.add_argument("--again", action="store_true", help="only write again what is made of all that is kept")
 
 
 def _add_questions(to: Commands) -> None:

@@ -102,7 +102,7 @@ def measured(arguments: Namespace) -> None:
     if arguments.again:
         make_again(ROOT)
     else:
-        keep_measured(Plan(_configuration(arguments)))
+        keep_measured(Plan(_configuration(arguments)), arguments.results, arguments.drop)
 
 
 def spec(arguments: Namespace) -> None:

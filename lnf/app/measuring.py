@@ -1,117 +1,168 @@
 """Keep what a configuration measured: copy its runs' facts to reports/measured/NAME and write what is made of them."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lnf.errors import UserError
-from lnf.plan.results import Plan
-from lnf.plan.run import UNFINISHED, Run
-from lnf.report.gather import METRICS, Row, gather, read_metrics
+from lnf.plan.data_identity import Identity, planned_data
+from lnf.plan.results import TOLD, Corpus, Plan, told_of
+from lnf.plan.run import UNFINISHED
+from lnf.report.gather import METRICS, references_of, rows_of_run
+from lnf.report.measured.candidates import Candidate, Choice, choose, names_of
 from lnf.report.measured.documents import kept_folders, show
-from lnf.report.measured.earlier import bounds_before, corpora_before, facts_before, references_before
-from lnf.report.measured.kept import BOUNDS, Facts, place, read_facts, write_csv
+from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_bounds, read_references, write_csv
 from lnf.report.measured.made import write_made
 from lnf.report.measured.revisions import require_known
 from lnf.runs.resume_state import RunState
 from lnf.runs.training import HISTORY
-from lnf.system.files import read_json, write_json
+from lnf.system.files import read_json, try_read_json, write_json
 from lnf.system.parquet import read_rows
 
 
-def keep_measured(plan: Plan) -> None:
-    """Copy the facts of a plan's runs to reports/measured/NAME, a finished plan or not, and show them.
+def keep_measured(plan: Plan, results: Path = Path("results"), drop: bool = False) -> None:
+    """Copy the facts of a plan's runs from a folder of results to reports/measured/NAME, and show them.
 
-    A run that is not trained here stays as it was kept before, if its settings and data are the same. Raises UserError
-    if no run began, or if one was made by sources that the project's history does not have.
+    Runs are recognised by settings and data, so that `results` may be of an older revision. A run that is not there
+    stays as it was kept before. Prints what is kept, and what is replaced with what. Raises UserError, and changes
+    nothing, if no run began, if one was made by sources that the project's history does not have, if a kept run cannot
+    be read, or if one would be lost, unless `drop`.
     """
     root = plan.config.root
     folder = root / "reports" / "measured" / plan.name
+    data = {name: _data(corpus) for name, corpus in plan.corpora.items()}
+    choices = [choose(run, data[run.spec.corpus], results, folder) for run in plan.runs]
+    if not any(choice.found for choice in choices):
+        raise UserError(f"measured: {plan.name}: no run has begun in {results}; run the workflow first")
+    lost = list(_lost(choices, folder))
+    if lost and not drop:
+        raise UserError(
+            f"measured: {plan.name}: {len(lost)} kept run{'s' * (len(lost) > 1)} would be lost: {'; '.join(lost)};"
+            " train what takes its place, keep them under a configuration of another name, or give --drop"
+        )
+    for choice in choices:
+        if choice.found and not choice.stays:
+            require_known(choice.found.facts, root)
     with tempfile.TemporaryDirectory() as scratch:
-        _copy(plan, folder, Path(scratch))
-        facts = read_facts(Path(scratch))
-        if not facts or all(run.status == "not_run" for run in plan.runs):
-            raise UserError(f"measured: {plan.name}: no run has begun; run the workflow first")
-        for one in facts:
-            require_known(one, root)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(scratch, folder)
+        _copy(plan, choices, results, folder, Path(scratch))
+        _replace(folder, Path(scratch))
+    for line in [*_told(choices), *(f"dropped {line}" for line in lost)]:
+        print(f"lnf: {plan.name}: {line}")
     make_again(root)
     print(f"lnf: {plan.name}: kept in {folder}, shown in README.md and docs/results.md", flush=True)
 
 
 def make_again(root: Path) -> None:
-    """Write all that is made of kept results anew: tables, figures, docs/results.md, the README's block."""
+    """Write all that is made of kept results again: tables, figures, docs/results.md, the README's block."""
     for kept in kept_folders(root):
         write_made(kept, root / "reports" / "paper.csv")
     show(root)
 
 
-def _copy(plan: Plan, before: Path, folder: Path) -> None:
+def _data(corpus: Corpus) -> Identity:
+    """The data that a plan asks for, with the sequences where they are prepared here."""
+    meta = try_read_json(corpus.folder / "meta.json") or {}
+    return planned_data(corpus.settings, meta.get("contents"))
+
+
+def _lost(choices: Sequence[Choice], folder: Path) -> Iterable[str]:
+    """The kept runs that would be lost, each with what tells it from the plan."""
+    planned = {place(folder, names_of(choice.run)) for choice in choices}
+    for choice in choices:
+        if choice.lost:
+            yield f"{choice.run.spec.key} ({'; '.join(choice.differs)})"
+    yield from (f"{'/'.join(path.parts[-3:])} (not planned)" for path in kept_places(folder) if path not in planned)
+
+
+def _told(choices: Sequence[Choice]) -> Iterable[str]:
+    """What is kept, and what is replaced with what, in lines."""
+    stay = [choice for choice in choices if choice.stays]
+    if stay:
+        yield f"{len(stay)} kept as before: {', '.join(choice.run.spec.key for choice in stay)}"
+    for choice in choices:
+        if choice.found and not choice.stays:
+            now = _in_words(choice.found.facts)
+            if choice.kept is None:
+                yield f"new: {choice.run.spec.key}, {now}"
+            elif choice.kept != choice.found.facts:
+                why = f" ({'; '.join(choice.differs)})" if choice.differs else ""
+                yield f"replaced: {choice.run.spec.key}{why}, {_in_words(choice.kept)}, with {now}"
+
+
+def _in_words(facts: Facts) -> str:
+    return f"{facts['status']} of revision {str(facts['revision'])[:12]}"
+
+
+def _replace(folder: Path, scratch: Path) -> None:
+    """Put the files of `scratch` in the place of a folder; a kill leaves the old or the new one, whole."""
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    shutil.copytree(scratch, new)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, folder: Path) -> None:
     """Every file of `lnf.report.measured.kept` that is copied, not made; `before` holds what was kept earlier."""
-    gather(plan.gathered, folder / "metrics.parquet", existing=True)
-    rows = read_metrics(folder / "metrics.parquet")
-    (folder / "metrics.parquet").unlink()
-    names = [{"corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed} for run in plan.runs]
-    for run, name in zip(plan.runs, names, strict=True):
-        mine = [row for row in rows if all(row[key] == value for key, value in name.items())]
-        _copy_run(run, mine, place(before, name), facts_before(before, run), place(folder, name))
-    corpora = _corpora(plan, before)
-    references = [row for row in rows if row["role"] == "reference"]
-    there = {row["corpus"] for row in references}
-    references += references_before(before, {name for name in corpora if name not in there})
-    write_csv(folder / "references.csv", METRICS.names, references)
-    _copy_bounds(plan, before, folder / "bounds.csv")
+    for choice in choices:
+        _copy_run(choice, before, folder)
+    write_csv(folder / "references.csv", METRICS.names, _references(plan, before))
+    first = {(choice.run.spec.corpus, choice.run.spec.prior.name): choice for choice in reversed(choices)}
+    bounds = [row for choice in choices if choice in first.values() for row in _bounds(choice, results, before)]
+    if bounds:
+        write_csv(folder / "bounds.csv", BOUNDS, bounds)
+    runs = [names_of(choice.run) for choice in choices]
     write_json(folder / "plan.json", {"name": plan.name, "note": plan.config["note"], "options": plan.config["tables"],
-                                      "runs": names, "corpora": corpora})  # fmt: skip
+                                      "runs": runs})  # fmt: skip
 
 
-def _copy_run(run: Run, rows: Sequence[Row], kept: Path, before: Facts | None, target: Path) -> None:
-    """A run's files: of the results, or as they were kept before if the results have no more."""
-    facts, history = _facts(run.folder)
-    ended = any(row["status"] in ("ok", "diverged") for row in rows)
-    if before is not None and (facts is None or (not ended and before["status"] != UNFINISHED)):
-        shutil.copytree(kept, target)
+def _copy_run(choice: Choice, before: Path, folder: Path) -> None:
+    """A run's files: of the results, or as they were kept before."""
+    target = place(folder, names_of(choice.run))
+    if choice.stays:
+        shutil.copytree(place(before, names_of(choice.run)), target)
         return
-    write_csv(target / "evaluation.csv", METRICS.names, rows)
-    if facts is not None:
-        write_json(target / "run.json", facts)
-        write_csv(target / "history.csv", HISTORY.names, history)
+    if choice.found is None:
+        write_csv(target / "evaluation.csv", METRICS.names, rows_of_run(told_of(choice.run), existing=True))
+        return
+    facts, history = _as_far_as_it_came(choice.found)
+    write_csv(target / "evaluation.csv", METRICS.names, choice.found.rows)
+    write_json(target / "run.json", facts)
+    write_csv(target / "history.csv", HISTORY.names, history)
 
 
-def _copy_bounds(plan: Plan, before: Path, target: Path) -> None:
-    """The NLL by the number of samples, of those models where it was looked at."""
-    rows: list[Mapping[str, Any]] = []
-    for study in [study for study in plan.studies if study.stage == "bounds"]:
-        if study.files[0].exists():
-            rows += [{"corpus": study.corpus, **row} for row in read_rows(study.files[0])]
-        else:
-            rows += [row for run in study.runs if facts_before(before, run) for row in bounds_before(before, run)]
-    if rows:
-        write_csv(target, BOUNDS, rows)
-
-
-def _facts(source: Path) -> tuple[Facts | None, list[dict[str, Any]]]:
-    """(what a run says of itself, its epochs); of one that was cut, as far as it came; None if it has not begun."""
-    if (source / "run.json").exists():
-        return read_json(source / "run.json"), read_rows(source / "history.parquet")
-    if not (source / "state" / "history.jsonl").exists():
-        return None, []
-    facts = read_json(source / "state" / "run.json")
-    state = RunState(source / "state", facts["digests"]).good(torch.device("cpu"))
+def _as_far_as_it_came(found: Candidate) -> tuple[Facts, list[dict[str, Any]]]:
+    """(what a run says of itself, its epochs); of one that was cut, as far as it came."""
+    if (found.folder / "run.json").exists():
+        return found.facts, read_rows(found.folder / "history.parquet")
+    state = RunState(found.folder / "state", found.facts["digests"]).good(torch.device("cpu"))
     came = {"status": UNFINISHED, "epochs": state["epoch"], "wall_seconds": state["seconds"]}
-    return {**facts, **came}, state["history"]
+    return {**found.facts, **came}, state["history"]
 
 
-def _corpora(plan: Plan, before: Path) -> dict[str, Any]:
-    """Corpus -> the digest of its data, and the sha256 of each raw file, of those that are prepared or were kept."""
-    found = corpora_before(before, {name: corpus.digest for name, corpus in plan.corpora.items()})
-    for name, corpus in plan.corpora.items():
-        if (corpus.folder / "meta.json").exists():
-            meta = read_json(corpus.folder / "meta.json")
-            found[name] = {"digest": meta["digest"], "raw": meta["raw"]}
-    return {name: found[name] for name in plan.corpora if name in found}
+def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
+    """What generated corpora say of themselves, here or as it was kept."""
+    here = [row for corpus in plan.gathered["corpora"] for row in references_of(corpus)]
+    there = {row["corpus"] for row in here}
+    return here + [row for row in read_references(before) if row["corpus"] in plan.corpora.keys() - there]
+
+
+def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str, Any]]:
+    """Rows of bounds.csv: the NLL of a model by the number of samples, from the results or as it was kept."""
+    spec, found = choice.run.spec, choice.found
+    studies = (results / choice.run.context.name / "bounds" / spec.corpus).glob("*/bounds.parquet")
+    for file in sorted(studies, key=lambda path: path.stat().st_mtime, reverse=True):
+        of = Path(read_json(file.with_name(TOLD))["runs"][0])
+        if found and of.parts[1:] == found.folder.relative_to(results).parts:
+            return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
+    as_before = choice.stays or (found is not None and choice.kept == found.facts)
+    names = (spec.corpus, spec.prior.name)
+    return [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == names] if as_before else []

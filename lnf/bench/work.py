@@ -9,7 +9,7 @@ densely; padding is no work. Axes: B sequences, S samples, T steps.
 from dataclasses import dataclass
 
 from lnf.corpora.batches import CorpusShape
-from lnf.spec import BUILTINS, ModelSpec, Spec
+from lnf.spec import ModelSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def scores(spec: Spec, shape: CorpusShape, batch: int, samples: int, length: int
     head = _product(batch * length, 2 * model.hidden, 2 * model.latent)
     decoder = _stack(model.latent, model, 2, rows * length, rows * length)
     emission = _emission(spec, shape, model.latent + 2 * model.hidden, rows * length)
-    prior = _prior(spec, rows, length, parallel=spec.prior.time != BUILTINS["time"]["iaf"])
+    prior = _prior(spec, rows, length, parallel=spec.prior.time != "iaf")
     return _embedding(spec, shape, batch * length) + posterior + head + prior + decoder + emission
 
 
@@ -56,7 +56,7 @@ def samples(spec: Spec, shape: CorpusShape, batch: int, length: int) -> Work:
         return Work(step=(lstm + emission + _embedding(spec, shape, batch * (length - 1))).total)
     decoder = _stack(model.latent, model, 2, batch * length, batch * length)
     emission = _emission(spec, shape, model.latent + 2 * model.hidden, batch * length)
-    return _prior(spec, batch, length, parallel=spec.prior.time != BUILTINS["time"]["af"]) + decoder + emission
+    return _prior(spec, batch, length, parallel=spec.prior.time != "af") + decoder + emission
 
 
 def _product(rows: float, inputs: int, outputs: int) -> Work:
@@ -87,7 +87,7 @@ def _prior(spec: Spec, rows: int, length: int, parallel: bool) -> Work:
     """log p(z|T), or z: all steps at once if every vector that the flow depends on is known."""
     model = spec.model
     flow = _flow(spec, rows * length)
-    if spec.prior.time == BUILTINS["time"]["none"]:
+    if spec.prior.time == "none":
         return flow
     lstm = _stack(model.latent, model, 1, rows * (length - 1), rows * (length - 1))
     start = _product(rows, model.hidden, 2 * model.layers * model.hidden)
@@ -97,13 +97,11 @@ def _prior(spec: Spec, rows: int, length: int, parallel: bool) -> Work:
 def _flow(spec: Spec, rows: float) -> Work:
     """The flow within a step, for all steps."""
     model, latent = spec.model, spec.model.latent
-    parameters = 5 if spec.prior.transform == BUILTINS["transform"]["nlsq"] else 2
-    has_context = spec.prior.time != BUILTINS["time"]["none"]  # of a position it is a look-up
-    if spec.prior.hidden == BUILTINS["hidden"]["none"]:
+    parameters = 5 if spec.prior.transform == "nlsq" else 2
+    has_context = spec.prior.time != "none"  # of a position it is a look-up
+    if spec.prior.hidden == "none":
         return _product(rows, model.hidden, parameters * latent) if has_context else Work()
-    seen, changed = (
-        (latent, latent) if spec.prior.hidden == BUILTINS["hidden"]["af"] else (latent // 2, -(-latent // 2))
-    )
+    seen, changed = (latent, latent) if spec.prior.hidden == "af" else (latent // 2, -(-latent // 2))
     layer = _product(rows, seen, model.flow_hidden) + _product(rows, model.flow_hidden, model.flow_hidden)
     layer += _product(rows, model.flow_hidden, parameters * changed)
     layer += _product(rows, model.hidden, model.flow_hidden) if has_context else Work()

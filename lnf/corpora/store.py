@@ -4,6 +4,7 @@ Text: column `x` list<uint8>, symbol ids. Music: `x` list<list<uint8>>, the keys
 float64 columns hold numbers of each sequence.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,24 @@ META = "meta.json"
 
 
 def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
-    """Write a corpus, meta.json last: where it is, the rest is, and it has their checksums. The same corpus gives the
-    same bytes.
+    """Write a corpus, meta.json last: where it is, the rest is. It has the checksums of the files (`sha256`) and of the
+    sequences (`contents`). The same corpus gives the same bytes.
     """
-    sums = {}
+    sums, contents = {}, {}
     for split, sequences in corpus.splits.items():
         table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
         with replacing(folder / f"{split}.arrow") as scratch, pa.ipc.new_file(str(scratch), table.schema) as writer:
             writer.write_table(table)
-        sums[split] = sha256_of(folder / f"{split}.arrow")
-    write_json(folder / META, {**meta, "sha256": sums})
+        sums[split], contents[split] = sha256_of(folder / f"{split}.arrow"), contents_of(sequences)
+    write_json(folder / META, {**meta, "sha256": sums, "contents": contents})
+
+
+def contents_of(sequences: Sequences) -> str:
+    """The sha256 of sequences, in hex: of their lengths and values, whatever file holds them and in which type."""
+    sha256 = hashlib.sha256(np.array([len(x) for x in sequences], dtype="<i8").tobytes())
+    for x in sequences:
+        sha256.update(np.ascontiguousarray(x, dtype="<u4" if x.ndim == 1 else "u1").tobytes())
+    return sha256.hexdigest()
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:

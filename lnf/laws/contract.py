@@ -20,7 +20,7 @@ from lnf.laws.laws import BrokenLaw
 from lnf.models.base import SequenceModel, Terms
 from lnf.models.latent import LatentModel
 from lnf.priors.base import Prior
-from lnf.spec import Spec
+from lnf.spec import Spec, class_path
 from lnf.system.dotted_paths import load_class
 
 BASES = {"model": SequenceModel, "time": Prior, "hidden": HiddenFlow}
@@ -34,8 +34,8 @@ POINTS, CONTEXT = 4, 3
 
 def require_contract(spec: Spec) -> None:
     """Raise BrokenLaw for the first class of a variant that is not what its place asks for."""
-    parts = {key: getattr(spec.prior, key) for key in ("transform", "hidden", "time", "model")}
-    classes = {key: _class(key, path) for key, path in parts.items() if path is not None}
+    parts = reversed(spec.prior.parts.items())  # what others are made of comes first
+    classes = {part: _class(part, class_path(part, name)) for part, name in parts}
     if "transform" in classes:
         _require_transform(classes["transform"])
     if {"hidden", "transform"} <= classes.keys():

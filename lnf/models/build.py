@@ -2,11 +2,11 @@
 
 from lnf.corpora.batches import CorpusShape
 from lnf.models.base import SequenceModel
-from lnf.spec import Spec
+from lnf.spec import Spec, class_path
 from lnf.system.dotted_paths import load_class
 
 
 def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:
     """The untrained model of a run; weights are drawn from torch's global generator."""
-    model: SequenceModel = load_class(spec.prior.model)(spec, shape)
+    model: SequenceModel = load_class(class_path("model", spec.prior.model))(spec, shape)
     return model

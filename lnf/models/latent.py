@@ -14,15 +14,15 @@ from lnf.models.decoder import Decoder
 from lnf.models.emission import Emission
 from lnf.models.posterior import Posterior, reparameterise
 from lnf.priors.base import Prior
-from lnf.spec import Spec
+from lnf.spec import Spec, class_path
 from lnf.system.dotted_paths import load_class
 
 
 def build_prior(spec: Spec, max_length: int) -> Prior:
     """The prior that a spec's `prior` section names, at the sizes of its `model` section."""
-    hidden, transform = load_class(str(spec.prior.hidden)), load_class(str(spec.prior.transform))
-    size = spec.model
-    prior: Prior = load_class(str(spec.prior.time))(
+    parts, size = spec.prior.parts, spec.model
+    time, hidden, transform = (load_class(class_path(part, parts[part])) for part in ("time", "hidden", "transform"))
+    prior: Prior = time(
         lambda context, reverse: hidden(
             transform, size.latent, size.flow_layers, size.flow_hidden, context=context, reverse=reverse
         ),

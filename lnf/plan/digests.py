@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lnf.plan.code_digests import code_digest
-from lnf.spec import Spec
+from lnf.spec import Spec, without_neutral
 from lnf.system.files import digest
 
 _WITHOUT_EFFECT = frozenset({"addresses", "mirror", "bytes", "expect", "packages"})
@@ -18,11 +18,12 @@ _WITHOUT_EFFECT = frozenset({"addresses", "mirror", "bytes", "expect", "packages
 def train_identity(spec: Spec) -> dict[str, Any]:
     """The part of a spec that a trained model depends on, as JSON values.
 
-    Names for people, evaluation and resources do not count; the number of CPU threads does, since it changes bits.
+    Names for people, evaluation and resources do not count; the number of CPU threads does, since it changes bits. Nor
+    does a setting at its neutral value (`lnf.spec.without_neutral`).
     """
-    values = spec.to_dict()
-    for key in ("label", "role"):
-        del values["prior"][key]
+    values = without_neutral(spec.to_dict())
+    parts = {part: _without_place(name) for part, name in spec.prior.parts.items()}
+    values["prior"] = {"name": spec.prior.name, **parts}
     del values["evaluate"], values["sample"], values["train"]["state_minutes"]
     values["resources"] = {"cpus": spec.resources.cpus}
     return values
@@ -37,7 +38,7 @@ def data_digest(settings: Mapping[str, Any]) -> str:
     """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the readers' code."""
     packages = {name: _version(name) for name in settings.get("packages", [])}
     code = code_digest("data", [settings["source"]])
-    return digest({"settings": _effective(settings), "packages": packages, "code": code})
+    return digest({"settings": effective(settings), "packages": packages, "code": code})
 
 
 def run_digests(spec: Spec, data: str) -> dict[str, str]:
@@ -59,11 +60,17 @@ def check_digest(spec: Spec) -> str:
     return digest({"prior": spec.prior.paths, "flow_layers": spec.model.flow_layers, "code": code})
 
 
-def _effective(value: Any) -> Any:
+def _without_place(name: str) -> str:
+    """A built-in's short name, or the name of a user's class without its modules, which it may be moved between."""
+    return name.rpartition(".")[2]
+
+
+def effective(value: Any) -> Any:
+    """Corpus settings without the keys that do not change what is prepared."""
     if isinstance(value, Mapping):
-        return {key: _effective(item) for key, item in value.items() if key not in _WITHOUT_EFFECT}
+        return {key: effective(item) for key, item in value.items() if key not in _WITHOUT_EFFECT}
     if isinstance(value, list | tuple):
-        return [_effective(item) for item in value]
+        return [effective(item) for item in value]
     return value
 
 

@@ -107,7 +107,7 @@ class Plan:
     def gathered(self) -> dict[str, Any]:
         """What `gather` must be told: whose results, in which order, under which labels."""
         return {
-            "runs": [_told_of(run) for run in self.runs],
+            "runs": [told_of(run) for run in self.runs],
             "corpora": [{"corpus": name, "data": str(corpus.folder), "whole": _whole_splits(self.runs, name)}
                         for name, corpus in self.corpora.items()],
             "code": code_digest("gather"),
@@ -224,7 +224,8 @@ def _run(values: Config, corpus: Corpus, key: tuple[str, str, int]) -> Run:
     return Run(spec, context, corpus.folder, evaluation_digest(spec))
 
 
-def _told_of(run: Run) -> dict[str, Any]:
+def told_of(run: Run) -> dict[str, Any]:
+    """What `gather` is given of a run."""
     spec = run.spec
     names = {"corpus": spec.corpus, "kind": spec.kind, "prior": spec.prior.name, "seed": spec.seed}
     people = {"label": spec.prior.label, "role": spec.prior.role}

@@ -43,8 +43,8 @@ def declare(
         raise UserError(f"prior {name}: {', '.join(missing)}: missing; a latent model needs time, hidden and transform")
     if model == "lstm" and parts != dict.fromkeys(parts):
         raise UserError(f"prior {name}: time, hidden, transform: not for model 'lstm', which has no latent")
-    paths = {key: None if value is None else _path(name, key, value) for key, value in parts.items()}
-    return PriorSpec(name=name, label=label, role=role, model=_path(name, "model", model), **paths)
+    named = {key: None if value is None else read_part(name, key, value) for key, value in parts.items()}
+    return PriorSpec(name=name, label=label, role=role, model=read_part(name, "model", model), **named)
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -117,13 +117,14 @@ def _arguments(call: ast.Call) -> dict[str, Any]:
     return arguments
 
 
-def _path(name: str, key: str, value: Any) -> str:
-    """The dotted path of a part of a variant."""
+def read_part(name: str, key: str, value: Any) -> str:
+    """The short name of a part of a variant, or the dotted path of a class that is not built in."""
     known = BUILTINS[key]
     if not isinstance(value, str):
         raise UserError(f"prior {name}: {key}: {value!r}: must be a text")
-    if value in known:
-        return known[value]
+    short = {path: short for short, path in known.items()}.get(value, value)
+    if short in known:
+        return short
     try:
         module_of(value, "class")
     except UserError as problem:

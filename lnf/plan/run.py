@@ -7,7 +7,7 @@ from typing import Any
 
 from lnf.errors import UserError
 from lnf.plan.digests import evaluation_digest, run_digests
-from lnf.spec import RunContext, Spec
+from lnf.spec import STORED_FORMAT, RunContext, Spec, read_spec
 from lnf.system.files import digest, read_json, try_read_json
 
 TRAINED = ("model.pt", "history.parquet", "run.json")
@@ -59,7 +59,7 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain JSON values."""
-        told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation}
+        told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation, "format": STORED_FORMAT}
         return {"spec": self.spec.to_dict(), **told}
 
     @classmethod
@@ -68,11 +68,11 @@ class Run:
 
         What is not told is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
         """
-        unknown = set(values) - {"spec", "name", "digests", "differs", "data", "evaluation"}
+        unknown = set(values) - {"spec", "name", "digests", "differs", "data", "evaluation", "format"}
         if unknown or "spec" not in values:
             what = f"{min(unknown)}: unknown key" if unknown else "spec: missing"
             raise UserError(f"{what}; give what `python -m lnf spec CORPUS PRIOR SEED --json` prints")
-        spec = Spec.from_dict(values["spec"])
+        spec = read_spec(values["spec"], values.get("format"))
         folder = data or Path(values.get("data", ""))
         digests = values.get("digests") or run_digests(spec, _digest_of(folder, spec.corpus))
         context = RunContext(values.get("name", "adhoc"), dict(digests), dict(values.get("differs", {})))

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -45,8 +45,12 @@ def check_schema(values: Mapping[str, Any], schema: Path) -> None:
 def section_schema(section: type) -> dict[str, Any]:
     """The JSON schema of a section of a spec: its fields with their types and bounds."""
     hints = hints_of(section)
-    properties = {item.name: _field_schema(hints[item.name]) | dict(item.metadata) for item in fields(section)}
+    properties = {item.name: _field_schema(hints[item.name]) | _bounds_of(item) for item in fields(section)}
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _bounds_of(item: Field[Any]) -> dict[str, Any]:
+    return {word: bound for word, bound in item.metadata.items() if word in BOUNDS}
 
 
 def _field_schema(hint: Any) -> dict[str, Any]:

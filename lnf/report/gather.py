@@ -39,8 +39,8 @@ def gather(told: Mapping[str, Any], out: Path, existing: bool = False) -> None:
     Raises UserError for a run that is missing, and for a file that belongs to another run; if `existing`, such a run
     gets a status (error, unfinished, not_run) instead, and one line tells of a stranger.
     """
-    rows = [row for run in told["runs"] for row in _run_rows(run, existing)]
-    rows += [row for corpus in told["corpora"] for row in _references(corpus)]
+    rows = [row for run in told["runs"] for row in rows_of_run(run, existing)]
+    rows += [row for corpus in told["corpora"] for row in references_of(corpus)]
     write_table(out, pyarrow.Table.from_pylist(rows, METRICS))
 
 
@@ -51,7 +51,8 @@ def read_metrics(path: Path) -> list[Row]:
     return read_rows(path)
 
 
-def _run_rows(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
+def rows_of_run(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
+    """The metrics of a run as `gather` is given it, or one row with its status. Raises UserError as `gather` does."""
     folder = Path(run["folder"])
     head = {key: run[key] for key in ("corpus", "kind", "prior", "label", "role", "seed")}
     head["digest"] = digest(run["digests"])
@@ -89,7 +90,7 @@ def _place(facts: Mapping[str, Any]) -> str:
     return "/".join(str(facts[key]) for key in ("corpus", "prior", "seed"))
 
 
-def _references(told: Mapping[str, Any]) -> Iterator[Row]:
+def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
     """Rows of a generated corpus' own source and of its unigram, which hold for whole splits only."""
     meta_file = Path(told["data"], "meta.json")
     meta = read_json(meta_file) if meta_file.exists() else {}

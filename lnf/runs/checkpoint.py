@@ -1,7 +1,7 @@
 """`model.pt`: a trained model with what identifies it.
 
-Format 2 = {format, spec, digests, revision, shape, state_dict, sha256}: format 1 had no checksum. Loaded with
-`strict=True`.
+{format, spec, digests, revision, shape, state_dict, sha256}, loaded with `strict=True`. Format 1 had no checksum and is
+refused; the specs of format 2 are upgraded (`lnf.spec.read_spec`).
 """
 
 from dataclasses import asdict
@@ -14,10 +14,10 @@ from lnf.corpora.batches import CorpusShape
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
-from lnf.spec import Spec
+from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.documents import read_document, write_document
 
-FORMAT = 2
+OLDEST = 2
 
 
 def save(
@@ -30,7 +30,7 @@ def save(
 ) -> None:
     """Write `model.pt` atomically and for good."""
     document = {
-        "format": FORMAT,
+        "format": STORED_FORMAT,
         "spec": spec.to_dict(),
         "digests": digests,
         "revision": revision,
@@ -47,12 +47,12 @@ def load(path: Path) -> tuple[SequenceModel, Spec, dict[str, Any]]:
     revision that wrote it.
     """
     document = read_document(path)
-    if document.get("format") != FORMAT:
+    if document.get("format") not in range(OLDEST, STORED_FORMAT + 1):
         raise UserError(
-            f"{path}: model format {document.get('format')!r}, this revision reads {FORMAT};"
+            f"{path}: model format {document.get('format')!r}, this revision reads {OLDEST} to {STORED_FORMAT};"
             f" read it with revision {document.get('revision', 'unknown')}"
         )
-    spec = Spec.from_dict(document["spec"])
+    spec = read_spec(document["spec"], document["format"])
     model = build_model(spec, CorpusShape(**document["shape"]))
     model.load_state_dict(document["state_dict"], strict=True)
     return model.eval(), spec, document

@@ -20,7 +20,7 @@ from lnf.hidden.autoregressive import AutoregressiveHidden
 from lnf.hidden.base import HiddenFlow
 from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
-from lnf.spec import BUILTINS
+from lnf.spec import class_path
 from lnf.system.dotted_paths import load_class
 from lnf.system.npz import write_arrays
 from lnf.system.parquet import write_table
@@ -96,7 +96,7 @@ def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) 
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "toy", transform))
         flow = AutoregressiveHidden(
-            load_class(BUILTINS["transform"][transform]), 2, settings["layers"], settings["width"], _no_context, False
+            load_class(class_path("transform", transform)), 2, settings["layers"], settings["width"], _no_context, False
         )
     optimizer = torch.optim.Adam(flow.parameters(), settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings["steps"])

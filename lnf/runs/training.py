@@ -9,12 +9,13 @@ import torch
 
 from lnf.corpora import loading
 from lnf.errors import UserError
+from lnf.plan.data_identity import prepared_data
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.totals import Diverged
 from lnf.runs.trainer import Trainer
-from lnf.spec import RunContext, Spec, require_fitting
+from lnf.spec import STORED_FORMAT, RunContext, Spec, require_fitting
 from lnf.system import provenance
 from lnf.system.files import try_read_json, write_json
 from lnf.system.locks import run_lock
@@ -106,7 +107,9 @@ def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:
         "label": spec.prior.label,
         "role": spec.prior.role,
         "seed": spec.seed,
+        "format": STORED_FORMAT,
         "spec": spec.to_dict(),
+        "data": prepared_data(trainer.corpus.meta),
         "digests": context.digests,
         "differs_from_paper": context.differs,
         "revision": provenance.revision(),

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ from lnf.report.page.write import write_page
 from lnf.report.samples.write import write_samples
 from lnf.report.tables import write_tables
 from lnf.runs.resume_state import RunState
-from lnf.system.files import read_json, write_json
+from lnf.system.files import digest, read_json, write_json
 from lnf.system.parquet import write_table
 from tests.report.fabricated import finish, finish_run, plan_of
 
@@ -139,6 +140,7 @@ def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     (study,) = wider.studies
     rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": 1.7 - k / 100, "nll_given_length": 1.0} for k in (1, 30)]
     write_table(study.files[0], pyarrow.Table.from_pylist(rows))
+    write_json(study.folder / "spec.json", study.told)
     keep_measured(wider)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
@@ -204,14 +206,16 @@ def test_what_two_machines_measured_is_kept_together(plan: Plan) -> None:
     remove(plan, seed=1)
     keep_measured(plan)
     remove(plan, seed=0)
-    shutil.rmtree(next(iter(plan.corpora.values())).folder)
     for run in runs[1]:
         finish_run(run, revision=revision)
+    shutil.rmtree(next(iter(plan.corpora.values())).folder)
     keep_measured(plan)
     assert {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == together
 
 
-def test_what_was_kept_of_other_settings_does_not_count(plan: Plan) -> None:
+def test_what_was_kept_of_other_settings_is_dropped_only_when_told(
+    plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
     keep_measured(plan)
     longer = merge(plan.config.values, {"overrides": {"priors": {"lstm": {"train": {"epochs": 50}}}}})
     other = Plan(Config(longer, plan.config.priors, plan.config.root))
@@ -219,7 +223,13 @@ def test_what_was_kept_of_other_settings_does_not_count(plan: Plan) -> None:
     for run in other.runs:
         if run.spec.seed == 1 and run.spec.prior.name == "lstm":
             finish_run(run, revision=str(read_json(plan.runs[-1].folder / "run.json")["revision"]))
-    keep_measured(other)
+    kept = {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
+    line = r"1 kept run would be lost: markov/lstm/0 \(train.epochs 100, now 50\); train what takes its place"
+    with pytest.raises(UserError, match=line):
+        keep_measured(other)
+    assert {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == kept
+    keep_measured(other, drop=True)
+    assert "dropped markov/lstm/0 (train.epochs 100, now 50)" in capsys.readouterr().out
     kept = {(facts["prior"], facts["seed"]) for facts in read_facts(FOLDER)}
     assert kept == {("lstm", 1), ("af_af", 0), ("af_af", 1)}
 
@@ -249,7 +259,7 @@ def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:
     before = Path("README.md").read_bytes()
     for run in plan.runs:
         shutil.rmtree(run.folder)
-    with pytest.raises(UserError, match=r"measured: small: no run has begun; run the workflow first"):
+    with pytest.raises(UserError, match=r"measured: small: no run has begun in results; run the workflow first"):
         keep_measured(plan)
     assert Path("README.md").read_bytes() == before and (FOLDER / "plan.json").exists()
 
@@ -276,3 +286,90 @@ def test_a_smaller_configurations_page_shows_what_was_measured_at_the_papers_set
     page = (plan.out / "report.html").read_text(encoding="utf-8")
     assert "The paper's settings at full size, measured (0.1 hours of training)" in page
     assert "<td>markov</td><td>LSTM</td><td>1.505</td>" in page
+
+
+def test_other_code_changes_nothing_of_what_is_kept(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    """The code of readers and runs is not what a kept run is known by: one is trained again, all others stay."""
+    keep_measured(plan)
+    for path in FOLDER.glob("runs/*/*/*/run.json"):
+        facts = read_json(path)
+        write_json(path, facts | {"digests": dict.fromkeys(facts["digests"], "other")})
+    for run in plan.runs[1:]:
+        shutil.rmtree(run.folder)
+    keep_measured(plan)
+    out = capsys.readouterr().out
+    assert "3 kept as before: markov/lstm/1, markov/af_af/0, markov/af_af/1" in out
+    assert "replaced: markov/lstm/0, ok of revision " in out
+    assert len(read_facts(FOLDER)) == 4
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_other_data_are_another_run(plan: Plan, prepared: bool) -> None:
+    """By the sequences where both are known, else by the raw files and the settings."""
+    keep_measured(plan)
+    for path in FOLDER.glob("runs/markov/lstm/0/run.json"):
+        facts = read_json(path)
+        other = {"contents": {"train": "0"}} if prepared else {"contents": {}, "settings": {"seed": 2}}
+        write_json(path, facts | {"data": facts["data"] | other})
+    shutil.rmtree(plan.runs[0].folder)
+    part = "sequences" if prepared else "settings"
+    with pytest.raises(UserError, match=rf"would be lost: markov/lstm/0 \(other data \({part}\)\)"):
+        keep_measured(plan)
+
+
+def test_a_run_that_is_no_longer_planned_is_dropped_only_when_told(plan: Plan) -> None:
+    keep_measured(plan)
+    fewer = merge(plan.config.values, {"select": {"seeds": [0]}})
+    smaller = Plan(Config(fewer, plan.config.priors, plan.config.root))
+    with pytest.raises(UserError, match=r"2 kept runs would be lost: markov/af_af/1 \(not planned\); markov/lstm/1"):
+        keep_measured(smaller)
+    keep_measured(smaller, drop=True)
+    assert len(read_facts(FOLDER)) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "format", "no data", "no metrics"])
+def test_a_kept_run_that_cannot_be_read_is_an_error(plan: Plan, damage: str) -> None:
+    keep_measured(plan)
+    file = FOLDER / "runs" / "markov" / "lstm" / "0" / "run.json"
+    if damage == "cut":
+        file.write_text(file.read_text(encoding="utf-8")[:100], encoding="utf-8")
+    elif damage == "format":
+        write_json(file, read_json(file) | {"format": 99})
+    elif damage == "no data":
+        write_json(file, {key: value for key, value in read_json(file).items() if key != "data"})
+    else:
+        file.with_name("evaluation.csv").unlink()
+    before = {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"measured: .*markov/lstm/0.*; restore it with git, or move its folder away"):
+        keep_measured(plan)
+    assert {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == before
+
+
+def test_results_of_an_older_revision_are_taken_by_settings_and_data(plan: Plan, tmp_path: Path) -> None:
+    """As a worktree has them: other names, dotted paths in specs, no format, and data that only a folder tells."""
+    for run in plan.runs:
+        told = run.to_dict()
+        told["spec"]["prior"]["model"] = {"lstm": "lnf.models.lstm.LSTMModel"}.get(
+            run.spec.prior.name, "lnf.models.latent.LatentModel"
+        )
+        del told["format"], told["spec"]["train"]["transpose"]
+        told["evaluation"] = "e0"
+        facts = read_json(run.folder / "run.json") | {"spec": told["spec"], "digests": {"code": "older"}}
+        del facts["format"], facts["data"]
+        write_json(run.folder / "run.json", facts)
+        write_json(run.folder / "spec.json", told)
+        table = pyarrow.parquet.read_table(run.evaluated[0])
+        whose = {"run": digest({"code": "older"}), "evaluation": "e0", "status": "ok"}
+        write_table(run.folder / "evaluation-e0.parquet", table.replace_schema_metadata(whose))
+        run.evaluated[0].unlink()
+        run.folder.rename(run.folder.with_name("older"))
+    older = tmp_path / "worktree"
+    older.mkdir()
+    Path("results").rename(older / "results")
+    Path("data").rename(older / "data")
+    keep_measured(plan, older / "results")
+    assert [facts["status"] for facts in read_facts(FOLDER)] == ["ok"] * 4
+    assert {row["value"] for row in read_rows(FOLDER) if row["metric"] == "nll"} == {1.5, 1.51, 1.6, 1.61}
+    shutil.rmtree(older / "data")
+    with pytest.raises(UserError, match=r"measured: .*: does not say what its data are, and .*meta\.json is not there"):
+        keep_measured(plan, older / "results")

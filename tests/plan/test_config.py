@@ -11,6 +11,7 @@ import yaml
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan import config, rule_files, validation
+from lnf.plan.code_digests import module_of
 from lnf.plan.results import run_of
 from lnf.plan.run import Run
 from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
@@ -252,14 +253,11 @@ def test_results_below_a_regular_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_rule_files_declare_what_the_paper_has() -> None:
-    parts = {
-        name: tuple(value and value.rpartition(".")[2] for value in (prior.time, prior.hidden, prior.transform))
-        for name, prior in PAPER.priors.items()
-    }
+    parts = {name: (prior.time, prior.hidden, prior.transform) for name, prior in PAPER.priors.items()}
     assert parts["lstm"] == (None, None, None)
-    assert parts["iaf_scf"] == ("InverseAutoregressiveTime", "CouplingHidden", "NLSq")
-    assert parts["af_only"] == ("IndependentTime", "AutoregressiveHidden", "NLSq")
-    assert parts["af_none_affine"] == ("AutoregressiveTime", "ElementwiseHidden", "Affine")
+    assert parts["iaf_scf"] == ("iaf", "scf", "nlsq")
+    assert parts["af_only"] == ("none", "af", "nlsq")
+    assert parts["af_none_affine"] == ("af", "none", "affine")
     assert [prior.role for prior in PAPER.priors.values()] == ["main", "independent"] + ["main"] * 3 + [
         "ablation"
     ] * 3 + ["picture"]
@@ -267,7 +265,8 @@ def test_rule_files_declare_what_the_paper_has() -> None:
 
 def test_builtin_names_exist() -> None:
     for key, names in BUILTINS.items():
-        for name in names:
+        for name, path in names.items():
+            assert module_of(path, "class") and rule_files.read_part("x", key, path) == name
             parts = dict.fromkeys(("time", "hidden", "transform"), None)
             if key != "model":
                 parts = {"time": "af", "hidden": "af", "transform": "nlsq", key: name}

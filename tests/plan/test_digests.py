@@ -8,6 +8,7 @@ import pytest
 
 from lnf.errors import UserError
 from lnf.plan import code_digests, config, digests
+from lnf.spec import _FORMER_PATHS, STORED_FORMAT, read_spec
 
 PAPER = config.load(config.read())
 RUNS = {prior: config.resolve(PAPER, "ptb", prior, 0) for prior in PAPER.priors}
@@ -156,6 +157,42 @@ def test_spec_digest_covers_what_training_depends_on() -> None:
     ]
     assert {digests.spec_digest(variant) for variant in same} == {digests.spec_digest(spec)}
     assert len({digests.spec_digest(variant) for variant in [spec, *other]}) == 1 + len(other)
+
+
+def test_a_setting_at_its_neutral_value_is_in_no_digest() -> None:
+    """So that a setting that comes later renames no result; its value counts, not that it is the default."""
+    spec = RUNS["af_af"]
+    known = {name: set(section) for name, section in digests.train_identity(spec).items() if name in ("model", "train")}
+    assert known["model"].isdisjoint({"posterior_dropout", "decoder_dropout"})
+    assert known["train"].isdisjoint({"weight_decay", "average", "bound", "transpose"})
+    other = replace(spec, train=replace(spec.train, bound="iwae"), model=replace(spec.model, decoder_dropout=0.1))
+    assert digests.train_identity(other)["train"]["bound"] == "iwae"
+    assert digests.train_identity(other)["model"]["decoder_dropout"] == 0.1
+
+
+def test_a_stored_spec_of_an_earlier_format_is_the_same_spec() -> None:
+    """Before format 3: dotted paths of built-in classes, and no settings that came later."""
+    for spec in RUNS.values():
+        stored = spec.to_dict()
+        assert read_spec(stored, STORED_FORMAT) == spec
+        for part, former in _FORMER_PATHS.items():
+            short = {name: path for path, name in former.items()}
+            stored["prior"][part] = short.get(stored["prior"][part], stored["prior"][part])
+        assert "lnf." in stored["prior"]["model"]
+        for name in ("transpose", "bound", "average", "weight_decay"):
+            del stored["train"][name]
+        del stored["model"]["posterior_dropout"], stored["model"]["decoder_dropout"]
+        for format_before in (None, 2):
+            assert read_spec(stored, format_before) == spec
+            assert digests.spec_digest(read_spec(stored, format_before)) == digests.spec_digest(spec)
+    with pytest.raises(UserError, match=r"spec: format 4: this lnf reads formats up to 3; update lnf"):
+        read_spec(RUNS["lstm"].to_dict(), 4)
+
+
+def test_a_users_class_may_be_moved_between_modules() -> None:
+    spec = RUNS["af_af"]
+    here, there = (replace(spec, prior=replace(spec.prior, transform=path)) for path in ("mine.a.Sinh", "mine.b.Sinh"))
+    assert digests.spec_digest(here) == digests.spec_digest(there) != digests.spec_digest(spec)
 
 
 def test_data_digest_covers_contents_not_addresses() -> None:

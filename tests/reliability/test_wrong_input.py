@@ -9,6 +9,7 @@ import yaml
 
 from lnf.app.command_line import main
 from lnf.errors import UserError
+from lnf.fields import BOUNDS
 from lnf.plan import config, rule_files
 from lnf.plan.run import Run
 from lnf.spec import SECTIONS, TrainSpec
@@ -252,6 +253,7 @@ BOUNDED = [
     for section, cls in SECTIONS.items()
     for name, item in cls.__dataclass_fields__.items()
     for bound, value in item.metadata.items()
+    if bound in BOUNDS
 ]
 
 

@@ -1,6 +1,5 @@
 """A finished plan on text and music, its result files made up: what views are drawn from, in a second."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,13 @@ from numpy.typing import NDArray
 from lnf.corpora import store
 from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.plan import config
-from lnf.plan.results import Plan
+from lnf.plan.data_identity import prepared_data
+from lnf.plan.results import Corpus, Plan
 from lnf.plan.run import Run
 from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
-from lnf.system.files import write_json
+from lnf.spec import STORED_FORMAT
+from lnf.system.files import read_json, write_json
 from lnf.system.parquet import write_table
 
 SELECT = {"corpora": ["markov", "chorales"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}
@@ -41,7 +42,7 @@ def finish(plan: Plan, revision: str = FACTS["revision"]) -> None:
     """Make up every corpus and every run of a plan, as if a revision had made them."""
     for name, corpus in plan.corpora.items():
         kind = next(run.spec.kind for run in plan.runs if run.spec.corpus == name)
-        _prepare(corpus.folder, kind)
+        _prepare(corpus, kind)
     for run in plan.runs:
         finish_run(run, revision=revision)
 
@@ -68,10 +69,12 @@ def finish_run(run: Run, **facts: Any) -> None:
     write_table(run.evaluated[2], pyarrow.table(columns))
     place = {"name": run.context.name, "corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
     people = {"label": run.spec.prior.label, "kind": run.spec.kind, "spec": run.spec.to_dict()}
-    write_json(run.folder / "run.json", {**FACTS, "digests": run.context.digests, **place, **people, **facts})
+    data = prepared_data(read_json(run.data / "meta.json"))
+    stored = {"format": STORED_FORMAT, "data": data, "digests": run.context.digests}
+    write_json(run.folder / "run.json", {**FACTS, **stored, **place, **people, **facts})
 
 
-def _prepare(folder: Path, kind: str) -> None:
+def _prepare(corpus: Corpus, kind: str) -> None:
     raw = RawCorpus(
         {split: sequences(kind, TEST, n) for n, split in enumerate(SPLITS)}, list("ab d") if kind == "text" else None
     )
@@ -82,11 +85,11 @@ def _prepare(folder: Path, kind: str) -> None:
         "unigram_nll_given_length": 2.0,
     }
     meta = {
-        "digest": folder.name, "raw": {},
-        "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": {"lengths": {"headroom": 1.25}},
+        "digest": corpus.digest, "raw": {},
+        "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": corpus.settings,
         "source": {"test": numbers} if kind == "text" else {}, "counts": {"test": {"sequences": TEST}},
     }  # fmt: skip
-    store.write(folder, raw, meta)
+    store.write(corpus.folder, raw, meta)
 
 
 def _history(run: Run) -> None:

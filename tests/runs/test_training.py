@@ -237,5 +237,5 @@ def test_model_of_an_unknown_format_names_the_revision_that_reads_it(corpus: Pat
     _train(_spec(), corpus, tmp_path)
     document = read_document(tmp_path / "model.pt")
     write_document(tmp_path / "model.pt", {**document, "format": 99, "revision": "abc123"})
-    with pytest.raises(UserError, match=r"format 99, this revision reads 2; read it with revision abc123"):
+    with pytest.raises(UserError, match=r"format 99, this revision reads 2 to 3; read it with revision abc123"):
         checkpoint.load(tmp_path / "model.pt")

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lnf.report.cells import Cell
 from lnf.report.markdown import number, table_lines
@@ -74,7 +73,7 @@ def results_page(root: Path) -> str:
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*table_lines((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
         lines += [*_bounds(folder), *_expected(folder, root / "reports" / "hypotheses.csv")]
-        lines += [*table_lines(RUNS, _runs(folder)), "", *_differences(folder), *_data(plan)]
+        lines += [*table_lines(RUNS, _runs(folder)), "", *_differences(folder), *_data(folder)]
     for path in sorted((root / "reports" / "tries").glob("*.csv")):
         lines += [*tries_section(path), ""]
     return "\n".join(lines)
@@ -161,8 +160,9 @@ def _differences(folder: Path) -> list[str]:
     return [f"Settings, and the paper's in brackets: {'; '.join(words)}.", ""] if words else []
 
 
-def _data(plan: dict[str, Any]) -> list[str]:
-    raw = [f"{name} `{sha256}`" for corpus in plan["corpora"].values() for name, sha256 in corpus["raw"].items()]
+def _data(folder: Path) -> list[str]:
+    files = {name: sha256 for facts in read_facts(folder) for name, sha256 in facts["data"]["raw"].items()}
+    raw = [f"{name} `{sha256}`" for name, sha256 in files.items()]
     return [f"Raw files by sha256: {', '.join(raw)}.", ""] if raw else []
 
 

@@ -1,6 +1,6 @@
 """What is kept of a measured configuration, and how it is read.
 
-plan.json                         name, note, options of the tables, the runs in their order, the corpora's data
+plan.json                         name, note, options of the tables, the runs in their order
 runs/CORPUS/PRIOR/SEED/run.json   what the run says of itself; of a run that was cut, its epochs and "unfinished"
 runs/CORPUS/PRIOR/SEED/history.csv, evaluation.csv
 references.csv                    what generated corpora say of themselves
@@ -9,6 +9,7 @@ tables/*, figures/results.png     made of these files alone
 """
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -16,12 +17,15 @@ from typing import Any
 
 import pyarrow
 
+from lnf.errors import UserError
 from lnf.report.gather import METRICS, Row
-from lnf.spec import ModelSpec
+from lnf.spec import ModelSpec, read_spec
+from lnf.system.damage import first_line
 from lnf.system.files import read_json, replacing
 
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
+_RESTORE = "restore it with git, or move its folder away"
 BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length")
 """Columns of bounds.csv."""
 SIZES = frozenset(f"model.{setting.name}" for setting in fields(ModelSpec) if setting.type is int)
@@ -31,6 +35,30 @@ SIZES = frozenset(f"model.{setting.name}" for setting in fields(ModelSpec) if se
 def place(folder: Path, run: Mapping[str, Any]) -> Path:
     """The folder of a run's files; `run` has corpus, prior and seed."""
     return folder / "runs" / str(run["corpus"]) / str(run["prior"]) / str(run["seed"])
+
+
+def kept_places(folder: Path) -> list[Path]:
+    """The folders of the runs that are kept with what they say of themselves."""
+    return sorted(path.parent for path in (folder / "runs").glob("*/*/*/run.json"))
+
+
+def read_kept(place: Path) -> Facts | None:
+    """run.json in the folder of a kept run; None without one. Raises UserError if it cannot be read or lacks a part:
+    what was measured is never taken for absent.
+    """
+    file = place / "run.json"
+    if not file.exists():
+        return None
+    try:
+        facts: Facts = json.loads(file.read_text(encoding="utf-8"))
+        read_spec(facts["spec"], facts["format"])
+        missing = [name for name in ("data", "digests", "status", "revision") if name not in facts]
+    except (ValueError, KeyError, UserError) as problem:
+        raise UserError(f"measured: {file}: cannot be read ({first_line(problem)}); {_RESTORE}") from None
+    missing += [name for name in ("evaluation.csv", "history.csv") if not (place / name).exists()]
+    if missing:
+        raise UserError(f"measured: {place}: lacks {', '.join(missing)}; {_RESTORE}")
+    return facts
 
 
 def read_plan(folder: Path) -> Facts:
@@ -47,8 +75,8 @@ def read_rows(folder: Path) -> list[Row]:
 
 def read_facts(folder: Path) -> list[Facts]:
     """run.json of each run that began, in the order of the plan."""
-    files = [place(folder, run) / "run.json" for run in read_plan(folder)["runs"]]
-    return [read_json(file) for file in files if file.exists()]
+    found = [read_kept(place(folder, run)) for run in read_plan(folder)["runs"]]
+    return [facts for facts in found if facts is not None]
 
 
 def at_paper_settings(folder: Path) -> bool:
@@ -73,11 +101,12 @@ def _changed(folder: Path) -> set[str]:
 
 def read_bounds(folder: Path) -> list[dict[str, str]]:
     """The rows of bounds.csv; none without it."""
-    path = folder / "bounds.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return _texts(folder / "bounds.csv")
+
+
+def read_references(folder: Path) -> list[dict[str, str]]:
+    """The rows of references.csv, as texts; none without it."""
+    return _texts(folder / "references.csv")
 
 
 def hours_of(facts: Iterable[Facts]) -> float:
@@ -92,6 +121,13 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(["" if row.get(column) is None else row[column] for column in columns] for row in rows)
+
+
+def _texts(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _metrics(path: Path) -> list[Row]:

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lnf.plan import config
 from lnf.plan.config import ROOT
+from lnf.plan.data_identity import planned_data
+from lnf.plan.results import Plan
+from lnf.report.measured.candidates import choose
 from lnf.report.measured.documents import kept_folders, results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
-from lnf.report.measured.kept import read_facts, read_rows
+from lnf.report.measured.kept import kept_places, read_facts, read_rows
 from lnf.report.measured.made import write_kept_tables
 from lnf.report.measured.revisions import require_known
 
@@ -46,6 +50,15 @@ def test_what_is_ablated_stands_behind_what_it_is_held_against() -> None:
         first = {(row["corpus"], row["label"]): row["role"] for row in reversed(read_rows(folder))}
         roles = [first[line[0], line[1]] == "ablation" for line in measured_rows(folder, PUBLISHED)]
         assert roles == sorted(roles), folder.name
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
+def test_every_run_kept_is_recognised(folder: Path, tmp_path: Path) -> None:
+    """By settings and raw files: no corpus is prepared, and no code is compared."""
+    overlay = ROOT / "workflow" / "configs" / f"{folder.name}.yaml"
+    plan = Plan(config.load(config.read([overlay])))
+    choices = [choose(run, planned_data(plan.corpora[run.spec.corpus].settings), tmp_path, folder) for run in plan.runs]
+    assert [choice.differs for choice in choices if choice.kept] == [[]] * len(kept_places(folder))
 
 
 def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:

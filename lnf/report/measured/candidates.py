@@ -1,0 +1,136 @@
+"""The runs that may be kept of a configuration: those in a folder of results, and those that were kept before.
+
+A run is recognised by its settings and its data, never by code: what is kept says which revision made it, and a result
+of an older revision counts. A setting that came later counts at its neutral value.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lnf.errors import UserError
+from lnf.plan.config import flatten
+from lnf.plan.data_identity import Identity, data_difference, prepared_data
+from lnf.plan.digests import train_identity
+from lnf.plan.results import TOLD, told_of
+from lnf.plan.run import UNFINISHED, Run
+from lnf.report.gather import Row, rows_of_run
+from lnf.report.measured.kept import Facts, place, read_kept
+from lnf.spec import STORED_FORMAT, Spec, read_spec
+from lnf.system.files import read_json, try_read_json
+
+EVALUATION = ("evaluate", "sample")
+"""The sections of a spec that training does not depend on, but what is made of the model."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run of a configuration in a folder of results, that trains or has been trained: its facts and metrics."""
+
+    folder: Path
+    facts: Facts
+    rows: list[Row]
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has its result: numbers, or that it diverged."""
+        return any(row["status"] in ("ok", "diverged") for row in self.rows)
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """What the better one of several has more of: a result, then a later end."""
+        return self.ended, float(self.facts.get("ended", 0.0))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of a planned run: the candidate in the results, and the facts that were kept before, with all that
+    tells these from the planned run (empty: they are of it).
+    """
+
+    run: Run
+    found: Candidate | None
+    kept: Facts | None
+    differs: list[str]
+
+    @property
+    def stays(self) -> bool:
+        """Whether what was kept before stays: it is of the planned run, and the results have no more."""
+        if self.kept is None or self.differs:
+            return False
+        return self.found is None or (not self.found.ended and self.kept["status"] != UNFINISHED)
+
+    @property
+    def lost(self) -> bool:
+        """Whether what was kept before is of another run, and no result takes its place."""
+        return self.kept is not None and bool(self.differs) and (self.found is None or not self.found.ended)
+
+
+def choose(run: Run, data: Identity, results: Path, before: Path) -> Choice:
+    """What is known of a planned run, whose data are `data`. Raises UserError if what is kept cannot be read."""
+    kept = read_kept(place(before, names_of(run)))
+    differs = [] if kept is None else _differences(kept, run, data)
+    return Choice(run, max(_found(results, run, data), key=lambda one: one.order, default=None), kept, differs)
+
+
+def names_of(run: Run) -> dict[str, Any]:
+    """Corpus, prior and seed of a run."""
+    return {"corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
+
+
+def _found(results: Path, run: Run, data: Identity) -> Iterator[Candidate]:
+    """The runs below a folder of results that have a planned run's training settings and data."""
+    for folder in sorted((results / Path(*run.place.parts[1:])).glob("*/")):
+        facts = try_read_json(folder / "run.json") or try_read_json(folder / "state" / "run.json")
+        if facts is None:
+            continue
+        told = try_read_json(folder / TOLD) or {}
+        facts = facts if "data" in facts else {**facts, "data": _data_of(folder, results, told)}
+        spec = read_spec(facts["spec"], facts.get("format"))
+        if train_identity(spec) == train_identity(run.spec) and not data_difference(facts["data"], data):
+            evaluation = _evaluation(folder, run, told)
+            whose = {"folder": str(folder), "evaluation": evaluation, "digests": facts["digests"]}
+            rows = list(rows_of_run({**told_of(run), **whose}, existing=True))
+            yield Candidate(folder, _of_the_plan(facts, spec, run), rows)
+
+
+def _of_the_plan(facts: Facts, spec: Spec, run: Run) -> Facts:
+    """Facts with the evaluation of the plan: that of the time when the run was trained may have been another."""
+    stored = replace(spec, evaluate=run.spec.evaluate, sample=run.spec.sample).to_dict()
+    differs = {key: pair for key, pair in facts["differs_from_paper"].items() if not key.startswith(EVALUATION)}
+    differs |= {key: pair for key, pair in run.context.differs.items() if key.startswith(EVALUATION)}
+    return {**facts, "format": STORED_FORMAT, "spec": stored, "differs_from_paper": differs}
+
+
+def _data_of(folder: Path, results: Path, told: Mapping[str, Any]) -> Identity:
+    """The data of a run of an older revision, which did not say: those of its prepared corpus."""
+    meta = results.absolute().parent / str(told.get("data", "")) / "meta.json"
+    if not meta.is_file():
+        raise UserError(f"measured: {folder}: does not say what its data are, and {meta} is not there to tell")
+    return prepared_data(read_json(meta))
+
+
+def _evaluation(folder: Path, run: Run, told: Mapping[str, Any]) -> str:
+    """The digest of an evaluation with the plan's samples and seed: today's, or the last that was asked for there."""
+    if (folder / f"evaluation-{run.evaluation}.parquet").exists() or "spec" not in told:
+        return run.evaluation
+    asked = read_spec(told["spec"], told.get("format")).evaluate
+    wanted = run.spec.evaluate
+    same = (asked.samples, asked.seed) == (wanted.samples, wanted.seed)
+    return str(told["evaluation"]) if same else run.evaluation
+
+
+def _differences(kept: Facts, run: Run, data: Identity) -> list[str]:
+    """What tells a kept run from a planned one, in words: settings that change numbers, and data."""
+    spec = read_spec(kept["spec"], kept.get("format"))
+    theirs, ours = flatten(_identity(spec)), flatten(_identity(run.spec))
+    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    part = data_difference(kept["data"], data)
+    settings = [f"{key} {theirs.get(key)}, now {ours.get(key)}" for key in keys]
+    return [*settings, f"other data ({part})"] if part else settings
+
+
+def _identity(spec: Spec) -> dict[str, Any]:
+    """All settings that the numbers of a run depend on."""
+    return train_identity(spec) | {"evaluate": {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}}
