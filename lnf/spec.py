@@ -3,7 +3,7 @@
 Sizes are numbers of units, learning rates are per step, times in minutes, memory in GiB; nothing here is nats or bits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -143,11 +143,6 @@ class TrainSpec(Section):
     rollback_factor: float = bounded(0.5, exclusiveMinimum=0, maximum=1)
     state_minutes: float = bounded(5.0, minimum=0, maximum=MANY)
 
-    @property
-    def first_choosing_epoch(self) -> int:
-        """The first epoch, from 0, whose validation loss may choose the best model: the KL ramp has ended."""
-        return self.kl_floor_epochs + self.kl_ramp_epochs + 1 if self.kl_anneal else 0
-
 
 @dataclass(frozen=True)
 class EvaluateSpec(Section):
@@ -232,11 +227,6 @@ class Spec:
         """A spec from plain JSON values. Raises UserError naming a key that is unknown, missing or of a wrong type."""
         return build(cls, values, "spec")
 
-    @property
-    def misfits(self) -> list["Misfit"]:
-        """Settings that are right by themselves and cannot work together."""
-        return list(_misfits(self))
-
 
 def read_spec(values: Mapping[str, Any], stored_format: int | None) -> Spec:
     """A spec as it was stored in run.json, model.pt or spec.json, in any format up to today's.
@@ -303,54 +293,3 @@ SECTIONS: dict[str, type[Any]] = {
     "lengths": Lengths,
 }
 """The sections of a spec that a configuration may set."""
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """A setting that does not fit the others, and what would be right."""
-
-    key: str
-    value: Any
-    right: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.value}: {self.right}"
-
-
-def require_fitting(spec: Spec) -> None:
-    """Raise UserError that names every misfit, if there is one."""
-    if spec.misfits:
-        raise UserError(f"{spec.key}: {'; '.join(map(str, spec.misfits))}")
-
-
-def _misfits(spec: Spec) -> Iterator[Misfit]:
-    model, train, hidden = spec.model, spec.train, spec.prior.hidden
-    if hidden == "af" and model.flow_hidden <= model.latent:
-        right = f"must exceed model.latent ({model.latent}) with hidden 'af'"
-        yield Misfit("model.flow_hidden", model.flow_hidden, right)
-    if spec.prior.role == "picture" and model.latent != 2:
-        yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane")
-    if hidden == "scf" and model.latent < 2:
-        yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
-    if hidden == "none" and model.flow_layers != 1:
-        yield Misfit("model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once")
-    if spec.kind != "music" and train.transpose:
-        yield Misfit(
-            "train.transpose", train.transpose, f"must be 0 for {spec.kind}, which has no keys to be moved along"
-        )
-    if train.epochs <= train.first_choosing_epoch:
-        yield Misfit("train.epochs", train.epochs, _more_epochs(train))
-    drawn = (spec.subset.train, spec.subset.valid, spec.subset.test, spec.subset.max_length)
-    if spec.lengths.smoothing == "none" and drawn != (None, None, None, None):
-        yield Misfit("lengths.smoothing", "none", "must be add_one when subset draws from a corpus")
-
-
-def _more_epochs(train: TrainSpec) -> str:
-    """Every way out at once: more epochs, a shorter ramp if one can be short enough, or none."""
-    first, room = train.first_choosing_epoch, train.epochs - 2
-    now = f"kl_floor_epochs {train.kl_floor_epochs} and kl_ramp_epochs {train.kl_ramp_epochs}"
-    shorter = f", or kl_floor_epochs + kl_ramp_epochs of at most {room}" if room >= 1 else ""
-    return (
-        f"a best epoch is chosen only after the KL ramp ({now}), so it must be at least {first + 1}{shorter}, or"
-        " kl_anneal: false"
-    )

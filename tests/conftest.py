@@ -3,10 +3,12 @@ ignores for what it starts in the background are inherited. Shared fixtures."""
 
 import os
 import signal
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from lnf.plan import code_digests
 from tests.finished_project import copied, finished, undisturbed
 
 __all__ = ["copied", "finished", "undisturbed"]
@@ -35,3 +37,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
 def _no_inherited_services(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "LNF_OWNER"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _users_modules_are_read_again() -> Iterator[None]:
+    """A process reads sources once; a test may write modules that an earlier one did not have, or had otherwise."""
+    yield
+    sources = code_digests._sources(code_digests.PACKAGE)
+    own = {"lnf", *sys.stdlib_module_names}
+    places = {top: sources.locate(top) for top in {name.partition(".")[0] for name in sources.known} - own}
+    mine = {top for top, path in places.items() if path is None or not set(path.parts) & set(code_digests.INSTALLED)}
+    sources.forget(lambda name: name.partition(".")[0] in mine)

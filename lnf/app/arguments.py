@@ -113,7 +113,7 @@ def _add_sample(to: Commands) -> None:
 
 
 def _add_upkeep(to: Commands) -> None:
-    """What removes results, or keeps them."""
+    """What removes results."""
     added = to.add("clean-results", commands.clean_results)
     added.add_argument("name")
     added.add_argument("--yes", action="store_true", help="do not ask")
@@ -121,7 +121,6 @@ def _add_upkeep(to: Commands) -> None:
     added.add_argument("name")
     _configure(added)
     added.add_argument("--yes", action="store_true", help="do not ask")
-    _configure(to.add("keep", commands.keep))
 
 
 def _add_bench(to: Commands) -> None:

@@ -162,14 +162,6 @@ def clean_old(arguments: Namespace) -> None:
     cleaning.clean_old([Plan(values) for values in named], arguments.yes)
 
 
-def keep(arguments: Namespace) -> None:
-    """Keep results of other code that gives the same bits, as a run made again shows."""
-    from lnf.app import keeping
-    from lnf.plan.results import Plan
-
-    keeping.keep(Plan(_configuration(arguments)))
-
-
 def bench(arguments: Namespace) -> None:
     """Measure how fast it is, beside what this machine can do."""
     from lnf.app.benchmark import bench_against

@@ -20,8 +20,8 @@ from lnf.system.dotted_paths import load_class
 
 def build_prior(spec: Spec, max_length: int) -> Prior:
     """The prior that a spec's `prior` section names, at the sizes of its `model` section."""
-    parts, size = spec.prior.parts, spec.model
-    time, hidden, transform = (load_class(class_path(part, parts[part])) for part in ("time", "hidden", "transform"))
+    size, named = spec.model, {"time": spec.prior.time, "hidden": spec.prior.hidden, "transform": spec.prior.transform}
+    time, hidden, transform = (load_class(class_path(part, str(name))) for part, name in named.items())
     prior: Prior = time(
         lambda context, reverse: hidden(
             transform, size.latent, size.flow_layers, size.flow_hidden, context=context, reverse=reverse

@@ -1,20 +1,20 @@
-"""Digests of the code that a stage's result depends on.
+"""Digests of the code that a stage's result depends on: of the definitions that its entry reaches, and of no others.
 
-Code is read as syntax trees, never imported: comments, docstrings and layout do not count, and neither does a module
-that the stage does not reach. The digest is of the tree's own nodes and not of text that Python makes of them, so that
-it is the same whichever Python computes it.
+A result is named by them, so it has another name when its numbers can change, and for little else: moving a definition,
+or a better message, renames nothing (`lnf.plan.definitions`).
 """
 
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
 from lnf.errors import UserError
+from lnf.plan.definitions import Graph, Key, Module, read_module
 from lnf.system.files import digest
 
 Stage = Literal[
@@ -24,22 +24,33 @@ Stage = Literal[
 
 Kind = Literal["class", "function"]
 
-ROOTS: dict[Stage, str] = {
-    "data": "lnf.corpora.prepare",
-    "check": "lnf.laws.check",
-    "train": "lnf.runs.training",
-    "evaluate": "lnf.runs.evaluation",
-    "toy": "lnf.runs.toy",
-    "speed": "lnf.runs.speed",
-    "modes": "lnf.runs.modes",
-    "bounds": "lnf.runs.bounds",
-    "gather": "lnf.report.gather",
-    "tables": "lnf.report.tables",
-    "figures": "lnf.report.figures.write",
-    "samples": "lnf.report.samples.write",
-    "page": "lnf.report.page.write",
+ENTRIES: dict[Stage, str] = {
+    "data": "lnf.corpora.prepare.prepare",
+    "check": "lnf.laws.check.check",
+    "train": "lnf.runs.training.train_run",
+    "evaluate": "lnf.runs.evaluation.evaluate_run",
+    "toy": "lnf.runs.toy.run_toy",
+    "speed": "lnf.runs.speed.run_speed",
+    "modes": "lnf.runs.modes.run_modes",
+    "bounds": "lnf.runs.bounds.run_bounds",
+    "gather": "lnf.report.gather.gather",
+    "tables": "lnf.report.tables.write_tables",
+    "figures": "lnf.report.figures.write.write_figures",
+    "samples": "lnf.report.samples.write.write_samples",
+    "page": "lnf.report.page.write.write_page",
 }
-"""The module that each stage starts from."""
+"""The function that each stage starts with."""
+
+INERT = (
+    "lnf.errors",  # exceptions: a name and a text
+    "lnf.system",  # files are read as they were written; locks, signals, processes, provenance
+    "lnf.spec",  # values, which are in the digest of the spec
+    "lnf.fields",  # their types and bounds
+    "lnf.plan.fitting",  # refuses a spec, or does nothing
+    "lnf.runs.progress",  # what people see of a run
+    "lnf.runs.stop_request",  # a run that stopped goes on to the same bits
+)
+"""Modules and packages that change no number. tests/plan/test_inert.py has a reason for each."""
 
 PACKAGE = Path(__file__).resolve().parent.parent
 """The folder of `lnf` itself."""
@@ -47,16 +58,13 @@ PACKAGE = Path(__file__).resolve().parent.parent
 INSTALLED = ("site-packages", "dist-packages")
 """Folders whose modules are a package manager's: run.json has their versions."""
 
-_FORGOTTEN = ("ctx", "kind", "type_comment", "type_ignores")
-"""Fields of a node that follow from the rest of the tree, or that are comments."""
-
 
 def code_digest(stage: Stage, modules: Sequence[str] = ()) -> str:
-    """Digest of the modules that `stage` reaches by imports, together with those of the dotted paths `modules`.
+    """Digest of the definitions that `stage` reaches, and of those that the dotted paths `modules` name and reach.
 
-    Raises UserError if a dotted path names no class.
+    Raises UserError if a dotted path names no class or function. Computed once a process.
     """
-    return digest(reached(stage, modules))
+    return _sources(PACKAGE).code_digest(stage, tuple(modules))
 
 
 def require_same_code(stage: Stage, modules: Sequence[str], planned: str) -> None:
@@ -65,65 +73,142 @@ def require_same_code(stage: Stage, modules: Sequence[str], planned: str) -> Non
         raise UserError(f"{stage}: the code changed since this was planned; start the workflow again")
 
 
-def reached(stage: Stage, modules: Sequence[str] = ()) -> dict[str, str]:
-    """Module -> digest of its code, of the modules that `code_digest` covers: lnf's and a user's own."""
-    found: dict[str, str] = {}
-    waiting = [ROOTS[stage], *map(module_of, modules)]
-    while waiting:
-        name = waiting.pop()
-        if name in found or name.partition(".")[0] in sys.stdlib_module_names:
-            continue
-        path = locate(name)
-        if path is None or not set(INSTALLED).isdisjoint(path.parts):
-            continue
-        found[name], imported = _read(path, path.stat().st_mtime_ns)
-        waiting.extend(_parents(name))
-        waiting.extend(_absolute(target, name, path) for target in imported)
-    return found
+def definitions_of(stage: Stage, modules: Sequence[str] = ()) -> dict[str, str]:
+    """Definition -> digest of its own statements, of those that `code_digest` covers."""
+    return _sources(PACKAGE).definitions_of(stage, tuple(modules))
 
 
 def module_of(path: str, wanted: Kind | None = None) -> str:
     """The module of a dotted path. Raises UserError if there is no such module with such a name in it, or if the name
     is seen to be of another kind than `wanted`.
     """
-    module, _, name = path.rpartition(".")
-    file = locate(module) if module else None
-    if file is None:
-        last = "function" if wanted == "function" else "Class"
-        raise UserError(f"{path}: no module of this name; give package.module.{last}")
-    kinds = _names(file, file.stat().st_mtime_ns)
-    if name not in kinds:
-        raise UserError(f"{path}: {module} does not define {name}")
-    if None not in (wanted, kinds[name]) and kinds[name] != wanted:
-        raise UserError(f"{path}: is a {kinds[name]}; a {wanted} would be right")
-    return module
-
-
-def locate(module: str) -> Path | None:
-    """The source file of a module, found without importing anything; None if there is none."""
-    top, *rest = module.split(".")
-    found = _top(top)
-    for depth in range(len(rest)):
-        places = None if found is None else found.submodule_search_locations
-        if not places:
-            return None
-        found = PathFinder.find_spec(".".join([top, *rest[: depth + 1]]), list(places))
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
-        return None
-    return Path(found.origin)
-
-
-def _top(name: str) -> Any:
-    if name == "lnf":
-        return PathFinder.find_spec(name, [str(PACKAGE.parent)])
-    return importlib.util.find_spec(name) if name else None
+    return _sources(PACKAGE).module_of(path, wanted)
 
 
 @cache
-def _read(path: Path, changed_ns: int) -> tuple[str, tuple[str, ...]]:
-    """A file's digest without docstrings, and what it imports (leading dots kept)."""
-    tree = _Bare().visit(_parse(path))
-    return digest(_plain(tree)), tuple(_imports(tree))
+def _sources(package: Path) -> "Sources":
+    return Sources(package)
+
+
+class Sources:
+    """The source files of `lnf`, in the folder `package`, and of a user's own modules, each read once."""
+
+    def __init__(self, package: Path) -> None:
+        self.package = package
+        self.graph = Graph(self.load, lambda key: self._is_inert(key.module))
+        self._modules: dict[str, Module] = {}
+        self._places: dict[str, Any] = {}
+        self._paths: dict[str, Path | None] = {}
+        self._digests: dict[tuple[Stage, tuple[str, ...]], str] = {}
+
+    def code_digest(self, stage: Stage, modules: tuple[str, ...]) -> str:
+        """As the function of this name."""
+        if (stage, modules) not in self._digests:
+            roots = self._roots(stage, modules)
+            acts = {self.graph.digest(key) for key in self._acting(roots)}
+            self._digests[stage, modules] = digest([[self.graph.digest(root) for root in roots], sorted(acts)])
+        return self._digests[stage, modules]
+
+    def definitions_of(self, stage: Stage, modules: tuple[str, ...]) -> dict[str, str]:
+        """As the function of this name."""
+        return {
+            f"{key.module}.{key.name}": module.definitions[key.name].own
+            for key in sorted(self.reached(stage, modules))
+            if key.name != "*" and (module := self.load(key.module)) is not None
+        }
+
+    def reached(self, stage: Stage, modules: tuple[str, ...] = ()) -> set[Key]:
+        """The definitions that `code_digest` covers."""
+        roots = self._roots(stage, modules)
+        return self.graph.reached([*roots, *self._acting(roots)])
+
+    def module_of(self, path: str, wanted: Kind | None = None) -> str:
+        """As the function of this name."""
+        module, _, name = path.rpartition(".")
+        found = self.load(module, installed=True) if module else None
+        if found is None:
+            last = "function" if wanted == "function" else "Class"
+            raise UserError(f"{path}: no module of this name; give package.module.{last}")
+        if name not in found.definitions and name not in found.imports:
+            raise UserError(f"{path}: {module} does not define {name}")
+        kind = _kind(found.definitions[name].nodes) if name in found.definitions else None
+        if None not in (wanted, kind) and kind != wanted:
+            raise UserError(f"{path}: is a {kind}; a {wanted} would be right")
+        return module
+
+    @property
+    def known(self) -> set[str]:
+        """The modules that were looked for."""
+        return {*self._modules, *self._places, *self._paths}
+
+    def forget(self, wanted: Callable[[str], bool]) -> None:
+        """Look for the modules that are wanted, and read them, again when they are asked for next."""
+        doomed = [name for name in self.known if wanted(name)]
+        for name in doomed:
+            self._modules.pop(name, None)
+            self._places.pop(name, None)
+            self._paths.pop(name, None)
+        if doomed:
+            self._digests.clear()
+            self.graph.clear()
+
+    def load(self, name: str, installed: bool = False) -> Module | None:
+        """A module that is followed; None for one of Python's own, of a package manager's (unless `installed`), or that
+        is not there.
+        """
+        path = self.locate(name)
+        if path is None or not (installed or set(INSTALLED).isdisjoint(path.parts)):
+            return None
+        if name not in self._modules:
+            self._modules[name] = read_module(name, path.name == "__init__.py", _parse(path))
+        return self._modules[name]
+
+    def locate(self, module: str) -> Path | None:
+        """The source file of a module, found without importing anything; None if there is none."""
+        if module not in self._paths:
+            found = self._spec(module)
+            is_source = found is not None and found.origin is not None and found.origin.endswith(".py")
+            self._paths[module] = Path(found.origin) if is_source else None
+        return self._paths[module]
+
+    def _spec(self, module: str) -> Any:
+        if module not in self._places:
+            self._places[module] = self._find(module)
+        return self._places[module]
+
+    def _find(self, module: str) -> Any:
+        above, _, name = module.rpartition(".")
+        if not module.isascii() or not name or module.partition(".")[0] in sys.stdlib_module_names:
+            return None
+        if not above:
+            where = [str(self.package.parent)] if module == "lnf" else None
+            return PathFinder.find_spec(module, where) if where else importlib.util.find_spec(module)
+        package = self._spec(above)
+        places = None if package is None else package.submodule_search_locations
+        return PathFinder.find_spec(module, list(places)) if places else None
+
+    def _roots(self, stage: Stage, modules: Iterable[str]) -> list[Key]:
+        entry = ENTRIES[stage].rpartition(".")
+        roots = [Key(entry[0], entry[2])]
+        for path in modules:
+            target = self.graph.resolve(self.module_of(path), path.rpartition(".")[2])
+            roots += [target] if isinstance(target, Key) else []
+        return roots
+
+    def _acting(self, roots: Sequence[Key]) -> set[Key]:
+        return self.graph.acting({key.module for key in self.graph.reached(roots)})
+
+    @staticmethod
+    def _is_inert(module: str) -> bool:
+        return any(module == name or module.startswith(f"{name}.") for name in INERT)
+
+
+def _kind(nodes: Sequence[ast.stmt]) -> Kind | None:
+    """What a name is, where its statements show it."""
+    last = nodes[-1]
+    if isinstance(last, ast.ClassDef):
+        return "class"
+    return "function" if isinstance(last, ast.FunctionDef) else None
 
 
 def _parse(path: Path) -> ast.Module:
@@ -132,72 +217,3 @@ def _parse(path: Path) -> ast.Module:
     except (SyntaxError, UnicodeDecodeError) as problem:
         line = f":{problem.lineno}" if isinstance(problem, SyntaxError) else ""
         raise UserError(f"{path.name}{line}: not Python: {problem}") from problem
-
-
-class _Bare(ast.NodeTransformer):
-    """Drops statements that are only text, and imports that only a type checker sees."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if text else self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if checking else self.generic_visit(node)
-
-
-def _plain(value: Any) -> Any:
-    """A syntax tree as lists and texts. An empty field is left out, so that one which a later Python adds is too."""
-    if isinstance(value, ast.Constant):
-        return [type(value.value).__name__, ascii(value.value)]
-    if isinstance(value, ast.JoinedStr):
-        # Python 3.12 leaves empty texts in some f-strings.
-        return ["JoinedStr", *(_plain(part) for part in value.values if getattr(part, "value", None) != "")]
-    if isinstance(value, ast.AST):
-        fields = {name: field for name, field in ast.iter_fields(value) if name not in _FORGOTTEN}
-        kept = [[name, _plain(field)] for name, field in fields.items() if field is not None and field != []]
-        return [type(value).__name__, *kept]
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield base
-            stem = base if base.endswith(".") else f"{base}."
-            yield from (stem + alias.name for alias in node.names)
-
-
-def _absolute(target: str, module: str, path: Path) -> str:
-    """An import's target as an absolute name, given the module that imports it and its file."""
-    level = len(target) - len(target.lstrip("."))
-    if not level:
-        return target
-    parts = module.split(".")
-    package = parts if path.name == "__init__.py" else parts[:-1]
-    base = package[: len(package) - level + 1]
-    return ".".join([*base, *filter(None, [target[level:]])])
-
-
-def _parents(module: str) -> list[str]:
-    parts = module.split(".")
-    return [".".join(parts[:depth]) for depth in range(1, len(parts))]
-
-
-@cache
-def _names(path: Path, changed_ns: int) -> dict[str, Kind | None]:
-    """The names that a file defines at its top level, and what they are, where that is seen."""
-    kinds: dict[str, Kind | None] = {}
-    for node in _parse(path).body:
-        if isinstance(node, ast.ClassDef):
-            kinds[node.name] = "class"
-        elif isinstance(node, ast.FunctionDef):
-            kinds[node.name] = "function"
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            kinds.update({alias.asname or alias.name: None for alias in node.names})
-        elif isinstance(node, ast.Assign):
-            kinds.update({target.id: None for target in node.targets if isinstance(target, ast.Name)})
-    return kinds

@@ -6,7 +6,7 @@ overrides.corpora.NAME < overrides.priors.NAME.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Config:
     values: Mapping[str, Any]
     priors: Mapping[str, PriorSpec]
     root: Path
+    specs: dict[tuple[str, str, int], Spec] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The specs that were resolved, each once."""
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -99,6 +101,12 @@ def plan(config: Config) -> list[tuple[str, str, int]]:
 
 def resolve(config: Config, corpus: str, prior: str, seed: int) -> Spec:
     """The spec of a run. Raises UserError for an unknown corpus or prior and for a value of a wrong type."""
+    if (corpus, prior, seed) not in config.specs:
+        config.specs[corpus, prior, seed] = _resolved(config, corpus, prior, seed)
+    return config.specs[corpus, prior, seed]
+
+
+def _resolved(config: Config, corpus: str, prior: str, seed: int) -> Spec:
     merged: dict[str, Any] = {}
     for _, settings in _layers(config, corpus, prior):
         merged = merge(merged, settings)

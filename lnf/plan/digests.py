@@ -35,10 +35,11 @@ def spec_digest(spec: Spec) -> str:
 
 
 def data_digest(settings: Mapping[str, Any]) -> str:
-    """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the readers' code."""
+    """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the reader's code."""
     packages = {name: _version(name) for name in settings.get("packages", [])}
     code = code_digest("data", [settings["source"]])
-    return digest({"settings": effective(settings), "packages": packages, "code": code})
+    chosen = {key: value for key, value in effective(settings).items() if key != "source"}
+    return digest({"settings": chosen, "packages": packages, "code": code})
 
 
 def run_digests(spec: Spec, data: str) -> dict[str, str]:
@@ -57,7 +58,7 @@ def evaluation_digest(spec: Spec) -> str:
 def check_digest(spec: Spec) -> str:
     """Digest of what the check of a spec's variant depends on."""
     code = code_digest("check", spec.prior.paths)
-    return digest({"prior": spec.prior.paths, "flow_layers": spec.model.flow_layers, "code": code})
+    return digest({"prior": train_identity(spec)["prior"], "flow_layers": spec.model.flow_layers, "code": code})
 
 
 def _without_place(name: str) -> str:

@@ -53,12 +53,12 @@ class Study:
         """What names it."""
         runs = [str(run.folder) for run in self.runs]
         code = code_digest(self.stage, self.modules)
-        return {"runs": runs, **self.settings, "modules": self.modules, "code": code}
+        return {"runs": runs, **self.settings, "code": code}
 
     @property
     def told(self) -> dict[str, Any]:
         """What its job must be told."""
-        return {**self.made_from, **self.needs}
+        return {**self.made_from, **self.needs, "modules": self.modules}
 
     @property
     def folder(self) -> Path:

@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from lnf.errors import UserError
 from lnf.fields import BOUNDS, hints_of, options_of, rather, shown
 from lnf.plan.code_digests import module_of
+from lnf.plan.fitting import misfits
 from lnf.spec import LONGEST_NAME, SECTIONS, Gpus, PriorSpec, Spec
 
 _TYPES = {
@@ -113,7 +114,7 @@ def check_specs(specs: Iterable[Spec]) -> None:
     """Raise UserError if settings of planned runs do not fit together: one line with all that is wrong, once each."""
     found: dict[str, list[str]] = {}
     for spec in specs:
-        for misfit in spec.misfits:
+        for misfit in misfits(spec):
             found.setdefault(str(misfit), []).append(f"{spec.corpus}/{spec.prior.name}")
     lines = []
     for line, runs in found.items():

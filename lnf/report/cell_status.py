@@ -1,4 +1,4 @@
-"""What a cell's last column says: how its seeds stand, and whether other code made one of them."""
+"""What a cell's last column says: the state of its seeds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,14 +15,10 @@ def failed_of(runs: Sequence[Row]) -> int:
 
 
 def status_of(runs: Sequence[Row]) -> str:
-    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`; other code is named."""
+    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`."""
     seeds = {row["seed"]: row["status"] for row in runs}
     counts = Counter(seeds.values())
     others = ", ".join(f"{status} {count}" for status, count in sorted(counts.items()) if status != "ok")
     if len(counts) == 1:
-        status = next(iter(counts))
-    elif counts["ok"]:
-        status = f"partial {counts['ok']}/{len(seeds)} ({others})"
-    else:
-        status = others
-    return f"{status}; made by other code" if any(row["code"] == "kept" for row in runs) else status
+        return str(next(iter(counts)))
+    return f"partial {counts['ok']}/{len(seeds)} ({others})" if counts["ok"] else others

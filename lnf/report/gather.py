@@ -17,11 +17,10 @@ METRICS = pyarrow.schema(
     + [("seed", pyarrow.int64())]
     + [(name, pyarrow.string()) for name in ("split", "metric", "unit")]
     + [("value", pyarrow.float64()), ("estimator", pyarrow.string()), ("k", pyarrow.int64()), ("n", pyarrow.int64())]
-    + [(name, pyarrow.string()) for name in ("status", "digest", "code")]
+    + [(name, pyarrow.string()) for name in ("status", "digest")]
 )
-"""metrics.parquet. `value` is in `unit`, `n` counts sequences, `digest` is the run's, `code` says whether a run was
-made by the plan's code or by other code and kept (current | kept). A run without numbers has one row, whose `status`
-says why."""
+"""metrics.parquet. `value` is in `unit`, `n` counts sequences, `digest` is the run's. A run without
+numbers has one row, whose `status` says why."""
 
 REFERENCES = {"source": ("source (the limit)", ""), "unigram": ("unigram", "unigram_")}
 """Rows that a generated corpus brings: name -> (label, prefix of its keys in meta.json)."""
@@ -63,7 +62,7 @@ def rows_of_run(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
         yield head | {"status": status}
         return
     try:
-        code, metrics, status = _results(folder, run)
+        metrics, status = _results(folder, run)
     except Stranger as stranger:
         if not existing:
             raise UserError(f"{stranger}; remove it, and run snakemake again") from None
@@ -71,11 +70,11 @@ def rows_of_run(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:
         yield head | {"status": "not_run"}
         return
     for row in metrics or [{}]:
-        yield head | row | {"status": status, "code": code}
+        yield head | row | {"status": status}
 
 
-def _results(folder: Path, run: Mapping[str, Any]) -> tuple[str, list[Row], str]:
-    """(whose code, metrics, status) of a finished run. Raises Stranger."""
+def _results(folder: Path, run: Mapping[str, Any]) -> tuple[list[Row], str]:
+    """(metrics, status) of a finished run. Raises Stranger."""
     facts, file = read_json(folder / "run.json"), folder / f"evaluation-{run['evaluation']}.parquet"
     if facts["digests"] != run["digests"]:
         raise Stranger(f"{folder / 'run.json'}: belongs to run {digest(facts['digests'])} of {_place(facts)}")
@@ -83,7 +82,7 @@ def _results(folder: Path, run: Mapping[str, Any]) -> tuple[str, list[Row], str]
     found = metadata_of(table)
     if (found.get("run"), found.get("evaluation")) != (digest(run["digests"]), run["evaluation"]):
         raise Stranger(f"{file}: is evaluation {found.get('evaluation')} of run {found.get('run')}, not of this one")
-    return "kept" if "kept" in facts else "current", table.to_pylist(), found["status"]
+    return table.to_pylist(), found["status"]
 
 
 def _place(facts: Mapping[str, Any]) -> str:
@@ -114,5 +113,4 @@ def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
                     "estimator": "exact",
                     "n": meta["counts"][split]["sequences"],
                     "status": "ok",
-                    "code": "current",
                 }

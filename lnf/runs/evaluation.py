@@ -85,7 +85,7 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
         _write(metrics, [], EVALUATION, metadata)
         return
     model, _, document = checkpoint.load(run / "model.pt")
-    _require(run / "model.pt", document["digests"], facts.get("kept", facts)["digests"])
+    _require(run / "model.pt", document["digests"], facts["digests"])
     corpus = loading.load(folder, spec)
     _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")

@@ -6,6 +6,7 @@ References: docs/paper.md 3e "Schedules".
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from lnf.plan.ramp import first_choosing_epoch
 from lnf.spec import TrainSpec
 
 
@@ -35,7 +36,7 @@ class Plateau:
 
     def update(self, train: TrainSpec, epoch: int, valid_loss: float) -> Literal["best", "decay", "wait"]:
         """Take in an epoch's validation loss; on "decay" the learning rate has been divided."""
-        if epoch < train.first_choosing_epoch:
+        if epoch < first_choosing_epoch(train):
             return "wait"
         if self.best is None or valid_loss < self.best:
             self.best, self.best_epoch, self.impatience = valid_loss, epoch, 0

@@ -10,12 +10,13 @@ import torch
 from lnf.corpora import loading
 from lnf.errors import UserError
 from lnf.plan.data_identity import prepared_data
+from lnf.plan.fitting import require_fitting
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.totals import Diverged
 from lnf.runs.trainer import Trainer
-from lnf.spec import STORED_FORMAT, RunContext, Spec, require_fitting
+from lnf.spec import STORED_FORMAT, RunContext, Spec
 from lnf.system import provenance
 from lnf.system.files import try_read_json, write_json
 from lnf.system.locks import run_lock

@@ -1,8 +1,11 @@
 """What changes a digest, and what does not."""
 
+import ast
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,11 @@ RUNS = {prior: config.resolve(PAPER, "ptb", prior, 0) for prior in PAPER.priors}
 
 def code(prior: str) -> str:
     return code_digests.code_digest("train", RUNS[prior].prior.paths)
+
+
+def read_again() -> None:
+    """Forget the sources that were read: a process reads them once."""
+    code_digests._sources.cache_clear()
 
 
 def copy_of_lnf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -32,63 +40,221 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy_of_lnf(tmp_path, monkeypatch)
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, path
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    read_again()
+
+
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     before = {prior: code(prior) for prior in RUNS}
     for path in package.rglob("*.py"):
         text = path.read_text()
-        path.write_text(f'"""Another docstring."""\n# a comment\n\n{text}\n\n# the end\n')
+        path.write_text(f'"""Another docstring."""\n# a comment\n\n{text}\n\n# the end\nUNUSED = 1\n')
+    read_again()
     assert {prior: code(prior) for prior in RUNS} == before
 
 
 def test_a_changed_flow_changes_the_runs_that_use_it(package: Path) -> None:
     before = {prior: code(prior) for prior in RUNS}
-    path = package / "hidden" / "coupling.py"
-    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    edit(package / "hidden" / "coupling.py", "-0.07, 0.07", "-0.06, 0.06")
     changed = {prior for prior in RUNS if code(prior) != before[prior]}
     assert changed == {"af_scf", "iaf_scf"}
 
 
 def test_a_changed_trainer_changes_all(package: Path) -> None:
     before = {prior: code(prior) for prior in RUNS}
-    path = package / "runs" / "training.py"
-    path.write_text(path.read_text() + "\nCHANGED = 1\n")
+    edit(package / "runs" / "schedule.py", "self.impatience += 1", "self.impatience += 2")
     assert all(code(prior) != before[prior] for prior in RUNS)
 
 
 def test_stages_have_their_own_digests(package: Path) -> None:
-    before = {stage: code_digests.code_digest(stage) for stage in code_digests.ROOTS}  # type: ignore[arg-type]
-    path = package / "runs" / "evaluation.py"
-    path.write_text(path.read_text() + "\nCHANGED = 1\n")
-    changed = {stage for stage in code_digests.ROOTS if code_digests.code_digest(stage) != before[stage]}  # type: ignore[arg-type]
+    before = {stage: code_digests.code_digest(stage) for stage in code_digests.ENTRIES}
+    edit(package / "runs" / "evaluation.py", "(28 * widest", "(29 * widest")
+    changed = {stage for stage in code_digests.ENTRIES if code_digests.code_digest(stage) != before[stage]}
     assert changed == {"evaluate", "bounds"}
 
 
-def test_training_does_not_depend_on_ray_mlflow_or_the_configuration() -> None:
-    reached = code_digests.reached("train", RUNS["af_af"].prior.paths)
-    assert {"lnf.runs.training", "lnf.spec", "lnf.hidden.autoregressive", "lnf.hidden"} <= set(reached)
-    assert not {
-        "lnf.cluster.client",
-        "lnf.tracking.sync",
-        "lnf.plan.config",
-        "lnf.hidden.coupling",
-        "lnf.models.lstm",
-    } & set(reached)
+def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) -> None:
+    found = code_digests.definitions_of("train", RUNS["af_af"].prior.paths)
+    modules = {name.rpartition(".")[0] for name in found}
+    assert {"lnf.runs.trainer", "lnf.hidden.autoregressive", "lnf.transforms.nlsq", "lnf.runs.seeds"} <= modules
+    assert not modules & {"lnf.cluster.client", "lnf.tracking.sync", "lnf.plan.config", "lnf.hidden.coupling",
+                          "lnf.models.lstm", "lnf.errors", "lnf.system.locks", "lnf.system.files"}  # fmt: skip
+    assert "lnf.runs.checkpoint.save" in found and "lnf.runs.checkpoint.load" not in found
 
 
-def test_a_users_module_counts_with_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_definition_in_the_closure_counts_and_no_other_of_its_modules(package: Path) -> None:
+    """Each definition of each module that training reaches is changed in turn."""
+    closure, before = code_digests.definitions_of("train", RUNS["af_scf"].prior.paths), code("af_scf")
+    counted = 0
+    for module in sorted({name.rpartition(".")[0] for name in closure}):
+        path = package.joinpath(*module.split(".")[1:]).with_suffix(".py")
+        text = path.read_text(encoding="utf-8")
+        for names, changed in changed_definitions(text):
+            path.write_text(changed, encoding="utf-8")
+            code_digests._sources(package).forget(module.__eq__)
+            inside = any(f"{module}.{name}" in closure for name in names)
+            assert (code("af_scf") != before) == inside, (module, names)
+            counted += 1
+        path.write_text(text, encoding="utf-8")
+        code_digests._sources(package).forget(module.__eq__)
+    assert code("af_scf") == before and counted > len(closure)
+
+
+def changed_definitions(text: str) -> Iterator[tuple[list[str], str]]:
+    """(names, the module's text with that definition changed), of each definition of a module."""
+    for number, node in enumerate(ast.parse(text).body):
+        tree = ast.parse(text)
+        one: Any = tree.body[number]
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            one.body.append(ast.parse("changed = 1").body[0])
+            yield [node.name], ast.unparse(tree)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            one.value = ast.Tuple([node.value], ast.Load())
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+            yield names, ast.unparse(tree)
+
+
+def test_moving_definitions_to_other_modules_changes_nothing(package: Path) -> None:
+    """A class with all that is in its file, and a function that leaves its neighbours."""
+    before = {prior: code(prior) for prior in RUNS}
+    (package / "hidden" / "split.py").write_bytes((package / "hidden" / "coupling.py").read_bytes())
+    (package / "hidden" / "coupling.py").write_text("from lnf.hidden.split import CouplingHidden\n")
+    loading = package / "corpora" / "loading.py"
+    text = loading.read_text(encoding="utf-8")
+    moved = text[text.index("def _draw(") :]
+    imports = text[text.index("from pathlib") : text.index("@dataclass")]
+    (package / "corpora" / "subsets.py").write_text(f"{imports}\nfrom lnf.corpora.loading import Split\n{moved}")
+    loading.write_text(f"from lnf.corpora.subsets import _draw\n{text.replace(moved, '')}")
+    read_again()
+    assert {prior: code(prior) for prior in RUNS} == before
+    assert "lnf.corpora.subsets._draw" in code_digests.definitions_of("train", RUNS["af_scf"].prior.paths)
+    edit(package / "corpora" / "subsets.py", "replace=False", "replace=True")
+    assert all(code(prior) != before[prior] for prior in RUNS)
+
+
+FLOW = '''
+from . import helper
+from .other import thing as it
+import mine.third
+import os
+
+SIZE = 3
+UNUSED = 4
+
+class Base:
+    def f(self): return ahead(SIZE)
+
+class Flow(Base):
+    """Text."""
+    def g(self, x: "helper.Nothing" = it) -> None:
+        if x: raise ValueError(f"no luck with {unused()}")
+        print(f"{x} is fine")
+        unused = 1
+        return helper.double(x), mine.third.MORE, unused
+
+def ahead(n):
+    return back(n - 1) if n else 0
+
+def back(n):
+    return ahead(n)
+
+def unused(): return 1
+'''
+HELPER = "import math\ndef double(x): return math.log(x)\ndef triple(x): return 3 * x\n"
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of a user's own."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "flow.py").write_text(
-        "from . import helper\nfrom .other import thing\nimport os\n\nclass Flow:\n    pass\n"
-    )
-    (folder / "helper.py").write_text("raise RuntimeError('read, never run')\n")
-    (folder / "other.py").write_text("thing = 1\n")
+    files = {"__init__": "", "flow": FLOW, "helper": HELPER, "other": "thing = 1\nthing2 = 1\n", "third": "MORE = 1\n"}
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("flow", "SIZE = 3", "SIZE = 4", True),
+        ("flow", "UNUSED = 4", "UNUSED = 5", False),
+        ("flow", "class Flow(Base)", "class Flow(Base, object)", True),
+        ("flow", "def f(self): return", "def f(self, y=1): return", True),
+        ("flow", "Text.", "More text.", False),
+        ("flow", "no luck with", "hard luck with", False),
+        ("flow", "raise ValueError(", "raise TypeError(", True),
+        ("flow", "is fine", "is well", False),
+        ("flow", "{x} is", "{ahead(x)} is", True),
+        ("flow", 'x: "helper.Nothing"', "x: int", False),
+        ("flow", "return back(n - 1) if", "return back(n - 2) if", True),
+        ("flow", "    return ahead(n)\n", "    return ahead(n) + 0\n", True),
+        ("flow", "def unused(): return 1", "def unused(): return 2", False),
+        ("flow", "import thing as it", "import thing2 as it", True),
+        ("other", "thing2 = 1", "thing2 = 2", False),
+        ("other", "thing = 1", "thing = 2", True),
+        ("helper", "math.log(x)", "math.exp(x)", True),
+        ("helper", "import math", "import cmath as math", True),
+        ("helper", "3 * x", "4 * x", False),
+        ("third", "MORE = 1", "MORE = 2", True),
+        ("third", "MORE = 1", "MORE = 1\nfor n in range(2):\n    print(n)", True),
+        ("__init__", "", "import torch\ntorch.set_default_dtype(torch.float64)\n", True),
+        ("other", "thing = 1", "import mine.helper as h\nh.double.times = 2\nthing = 1", True),
+        ("helper", "import math", "import math\ndef keep(f): return f\n@keep\ndef aside(): pass", True),
+    ],
+)
+def test_what_counts_of_a_users_package(mine: Path, file: str, old: str, new: str, counts: bool) -> None:
     before = code_digests.code_digest("train", ["mine.flow.Flow"])
-    assert {"mine", "mine.flow", "mine.helper", "mine.other"} <= set(code_digests.reached("train", ["mine.flow.Flow"]))
-    (folder / "other.py").write_text("thing = 22\n")
+    path = mine / f"{file}.py"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1) if old else new, encoding="utf-8")
+    read_again()
+    assert (code_digests.code_digest("train", ["mine.flow.Flow"]) != before) == counts
+
+
+def test_a_name_bound_to_another_definition_counts_though_both_are_reached(mine: Path) -> None:
+    """The two functions are alike but for what they refer to, and both are in the closure before and after."""
+    (mine / "a.py").write_text("def inner(): return 1\ndef f(): return inner()\n", encoding="utf-8")
+    (mine / "b.py").write_text("def inner(): return 2\ndef f(): return inner()\n", encoding="utf-8")
+    found = []
+    for first, second in ("ab", "ba"):
+        imports = f"from mine.{first} import f\nfrom mine.{second} import f as g\n"
+        (mine / "flow.py").write_text(
+            f"{imports}class Flow:\n    def h(self): return f() + 2 * g()\n", encoding="utf-8"
+        )
+        read_again()
+        found.append(code_digests.code_digest("train", ["mine.flow.Flow"]))
+    assert found[0] != found[1]
+
+
+def test_a_users_definitions_may_be_moved(mine: Path) -> None:
+    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    (mine / "moved.py").write_text(FLOW, encoding="utf-8")
+    (mine / "flow.py").write_text("from mine.moved import Flow\n", encoding="utf-8")
+    read_again()
+    assert code_digests.code_digest("train", ["mine.flow.Flow"]) == before
+    assert code_digests.code_digest("train", ["mine.moved.Flow"]) == before
+
+
+@pytest.mark.parametrize("use", ["importlib.import_module('mine.helper')", "vars(helper)"])
+def test_a_module_given_by_name_or_used_as_a_value_counts_whole(mine: Path, use: str) -> None:
+    text = f"import importlib\nfrom mine import helper\nclass Flow:\n    def f(self): return {use}\n"
+    (mine / "flow.py").write_text(text, encoding="utf-8")
+    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    (mine / "helper.py").write_text(HELPER.replace("3 * x", "5 * x"), encoding="utf-8")
+    read_again()
     assert code_digests.code_digest("train", ["mine.flow.Flow"]) != before
+
+
+def test_a_users_modules_are_read_and_never_run(mine: Path) -> None:
+    (mine / "helper.py").write_text(f"{HELPER}\nraise RuntimeError('read, never run')\n", encoding="utf-8")
+    found = set(code_digests.definitions_of("train", ["mine.flow.Flow"]))
+    assert {"mine.flow.Flow", "mine.flow.Base", "mine.flow.back", "mine.helper.double", "mine.other.thing"} <= found
+    assert not {"numpy", "os", "torch"} & {name.partition(".")[0] for name in found}
     with pytest.raises(UserError, match=r"mine\.flow does not define Flaw"):
         code_digests.code_digest("train", ["mine.flow.Flaw"])
     with pytest.raises(UserError, match="no module of this name"):
@@ -96,16 +262,14 @@ def test_a_users_module_counts_with_its_neighbours(tmp_path: Path, monkeypatch: 
 
 
 def test_a_helper_in_another_top_level_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_flow.py").write_text("import my_helper\nimport numpy\nimport os\n\nclass Flow:\n    pass\n")
+    (tmp_path / "my_flow.py").write_text("from my_helper import x\n\nclass Flow:\n    y = x\n")
     (tmp_path / "my_helper.py").write_text("from my_folder.deep import x\n")
     (tmp_path / "my_folder").mkdir()  # without __init__.py, which Python takes for a package too
     (tmp_path / "my_folder" / "deep.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = code_digests.code_digest("train", ["my_flow.Flow"])
-    reached = set(code_digests.reached("train", ["my_flow.Flow"]))
-    assert {"my_flow", "my_helper", "my_folder.deep"} <= reached
-    assert not {"numpy", "os", "torch"} & {name.partition(".")[0] for name in reached}
     (tmp_path / "my_folder" / "deep.py").write_text("x = 22\n")
+    read_again()
     assert code_digests.code_digest("train", ["my_flow.Flow"]) != before
 
 
@@ -119,6 +283,7 @@ class Flow(Base, metaclass=M):
     def f(self, a, /, b=1, *c, d: 'T' = ..., **e) -> None:
         with a as b, c: yield
         for i, (j, *k) in {1: 2, **e}.items(): print(f'{i!r:>{j}} {k=} \\u00fc', b'x', 1e-300, 2j, sep='ü')
+        y = f'{i!r:>{j}} {k=} \\u00fc'
         try: return lambda x=1: (x := 2) if x else [y async for y in x if y]
         except* (A, B) as error: raise C from error
         match a:
@@ -127,15 +292,14 @@ class Flow(Base, metaclass=M):
 """
     (tmp_path / "pinned.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert code_digests.reached("train", ["pinned.Flow"])["pinned"] == "789cd518e4a9a4c7"
+    assert code_digests.definitions_of("train", ["pinned.Flow"])["pinned.Flow"] == "6b19d0c29942a185"
 
 
 def test_code_that_changed_since_the_plan_is_refused(package: Path) -> None:
     paths = RUNS["af_scf"].prior.paths
     planned = code_digests.code_digest("train", paths)
     code_digests.require_same_code("train", paths, planned)
-    path = package / "hidden" / "coupling.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    edit(package / "hidden" / "coupling.py", "-0.07, 0.07", "-0.06, 0.06")
     with pytest.raises(UserError, match="train: the code changed since this was planned"):
         code_digests.require_same_code("train", paths, planned)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lnf.errors import UserError
-from lnf.plan import config
+from lnf.plan import code_digests, config
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.results import Plan, Run, run_of
 
@@ -83,9 +83,11 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
     ],
 )
 def test_what_code_moves(module: str, families: set[str], package: Path) -> None:
+    """A statement that acts when the module is imported, so that every stage which imports it depends on it."""
     before = places()
     path = package / f"{module}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nfor _ in (): pass\n", encoding="utf-8")
+    code_digests._sources.cache_clear()
     assert moved(before, places()) == families
 
 

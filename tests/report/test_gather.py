@@ -68,7 +68,7 @@ def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
     assert rows["af_af", 1]["value"] == 2.0
     assert (rows["af_af", 1]["k"], rows["lstm", 0]["k"]) == (3, None)
     assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
-    assert {(row["status"], row["code"]) for row in rows.values()} == {("ok", "current")}
+    assert {row["status"] for row in rows.values()} == {"ok"}
     limits = {(row["prior"], row["metric"]): row for row in read_metrics(OUT) if row["role"] == "reference"}
     assert len(limits) == 4  # train is not reported
     assert limits["source", "nll"]["value"] == pytest.approx(0.5 / 0.6931471805599453)
@@ -99,13 +99,6 @@ def test_a_copied_run_is_refused(plan: Plan) -> None:
     (ours.folder / "run.json").write_bytes((other.folder / "run.json").read_bytes())
     with pytest.raises(UserError, match=rf"run\.json: belongs to run {other.digest} of markov/lstm/1; remove it"):
         gather(plan.gathered, OUT)
-
-
-def test_a_kept_result_is_marked(plan: Plan) -> None:
-    finish(named(plan, "af_af", 0), kept={"digests": {}})
-    rows = gathered(plan)
-    assert (rows["af_af", 0]["code"], rows["af_af", 1]["code"]) == ("kept", "current")
-    assert rows["af_af", 0]["status"] == "ok"
 
 
 def test_diverged_runs_are_results(plan: Plan) -> None:

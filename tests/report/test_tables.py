@@ -47,7 +47,7 @@ ROWS = [
     missing("ptb", "af_af", 2, "error"),
     missing("ptb", "iaf_scf", 0, "not_run"),
     nll("ptb", "af_none", 0, 1.60),
-    nll("markov", "af_af", 0, 1.5, code="kept"),
+    nll("markov", "af_af", 0, 1.5),
     nll("markov", "source", None, 1.2),
     nll("jsb_chorales", "lstm", 0, 8.0),
 ]
@@ -100,7 +100,6 @@ def test_one_seed_has_no_spread_and_other_statuses_are_spelled_out(out: Path) ->
     assert text["ptb", "iaf_scf", "test", "nll"]["status"] == "not_run"
     assert text["ptb", "iaf_scf", "test", "nll"]["mean"] == ""
     assert text["ptb", "iaf_scf", "test", "nll"]["published"] == "1.63"
-    assert text["markov", "af_af", "test", "nll"]["status"] == "ok; made by other code"
 
 
 def test_what_is_not_there_is_empty_never_zero(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lnf.plan.ramp import first_choosing_epoch
 from lnf.runs.schedule import Plateau, batch_kl_weight, kl_weight
 from lnf.spec import TrainSpec
 
@@ -25,8 +26,8 @@ def test_kl_weight_moves_linearly_inside_an_epoch() -> None:
 
 
 def test_choosing_starts_after_the_ramp() -> None:
-    assert (PTB.first_choosing_epoch, MUSIC.first_choosing_epoch) == (15, 36)
-    assert TrainSpec(kl_anneal=False).first_choosing_epoch == 0
+    assert (first_choosing_epoch(PTB), first_choosing_epoch(MUSIC)) == (15, 36)
+    assert first_choosing_epoch(TrainSpec(kl_anneal=False)) == 0
     plateau = Plateau(1e-3)
     assert [plateau.update(PTB, epoch, 1.0) for epoch in (3, 14)] == ["wait", "wait"]
     assert plateau.best is None
