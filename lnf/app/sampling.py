@@ -78,7 +78,7 @@ def _likelihood(
     if how != FROM_THE_MODEL:
         return None
     unit, nats = UNITS[spec.kind]
-    scores = score(model, Split(drawn, {}), spec, device)
+    scores = score(model, Split(drawn, {}, model.width), spec, device)
     values = -scores.log_prob_given_length / scores.length / nats
     estimator = {"estimator": "exact"} if model.exact else {"estimator": "importance", "k": spec.evaluate.samples}
     return {"metric": "nll_given_length", "unit": unit, **estimator, "values": values.tolist()}

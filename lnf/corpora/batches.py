@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lnf.corpora.sources.base import out_of_range
+from lnf.errors import UserError
+
 
 @dataclass(frozen=True)
 class SequenceBatch:
@@ -39,12 +42,20 @@ class CorpusShape:
     """log p(T) for T = 0..M, in nats, [M + 1]."""
 
 
-def collate(sequences: Sequence[np.ndarray], kind: str) -> SequenceBatch:
-    """Pad sequences ([T] symbols or [T, V] keys) into one batch."""
+def collate(sequences: Sequence[np.ndarray], kind: str, width: int) -> SequenceBatch:
+    """Pad sequences ([T] symbols or [T, V] keys) of a corpus with `width` symbols or keys into one batch.
+
+    Raises UserError for what is no symbol (0..width - 1) or no key (0 or 1).
+    """
     lengths = [len(sequence) for sequence in sequences]
-    padded = np.zeros((len(sequences), max(lengths), *sequences[0].shape[1:]), dtype=np.uint8)
+    kept = np.result_type(*sequences)
+    padded = np.zeros((len(sequences), max(lengths), *sequences[0].shape[1:]), dtype=kept)
     for row, sequence in enumerate(sequences):
         padded[row, : len(sequence)] = sequence
+    problem = out_of_range(padded, kind, width)
+    if problem is not None:
+        raise UserError(f"data: a batch of {kind} {problem}")
+    padded = padded if kept.itemsize < 4 else padded.astype(np.int64)  # PyTorch has no larger unsigned types
     x = torch.from_numpy(padded)
     return SequenceBatch(
         x.to(torch.get_default_dtype()) if kind == "music" else x.long(), mask_of(torch.tensor(lengths))

@@ -17,17 +17,20 @@ from lnf.spec import Spec, Subset
 
 @dataclass(frozen=True)
 class Split:
-    """Sequences of one split, in corpus order; `columns` holds per-sequence facts (a Markov source's log p)."""
+    """Sequences of one split, in corpus order, of `width` symbols or keys; `columns` holds per-sequence facts (a Markov
+    source's log p).
+    """
 
     sequences: list[np.ndarray]
     columns: dict[str, np.ndarray]
+    width: int
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     def batch(self, rows: Sequence[int], kind: str) -> SequenceBatch:
         """The sequences of the given rows, padded with zeros."""
-        return collate([self.sequences[row] for row in rows], kind)
+        return collate([self.sequences[row] for row in rows], kind, self.width)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def load(folder: Path, spec: Spec) -> Corpus:
     Raises UserError if a sequence of the subset has a length that the length prior excludes.
     """
     meta = store.read_meta(folder)
-    splits = {name: _draw(folder, name, spec.subset) for name in ("train", "valid", "test")}
+    splits = {name: _draw(folder, name, spec.subset, meta["width"]) for name in ("train", "valid", "test")}
     lengths = [len(x) for name in ("train", "valid") for x in splits[name].sequences]
     log_p_length = length_log_probs(lengths, spec.lengths)
     for name, split in splits.items():
@@ -59,7 +62,7 @@ def load(folder: Path, spec: Spec) -> Corpus:
     return Corpus(shape, meta, splits)
 
 
-def _draw(folder: Path, name: str, subset: Subset) -> Split:
+def _draw(folder: Path, name: str, subset: Subset, width: int) -> Split:
     sequences, columns = store.read_split(folder, name)
     rows = np.array([n for n, x in enumerate(sequences) if subset.max_length is None or len(x) <= subset.max_length])
     wanted = {"train": subset.train, "valid": subset.valid, "test": subset.test}[name]
@@ -68,4 +71,4 @@ def _draw(folder: Path, name: str, subset: Subset) -> Split:
         rows = np.sort(rng.choice(rows, size=wanted, replace=False))
     if len(rows) == 0:
         raise UserError(f"data: {folder.name}/{name}: no sequence is left by the subset {subset}")
-    return Split([sequences[n] for n in rows], {key: values[rows] for key, values in columns.items()})
+    return Split([sequences[n] for n in rows], {key: values[rows] for key, values in columns.items()}, width)

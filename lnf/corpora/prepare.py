@@ -8,7 +8,7 @@ import numpy as np
 
 from lnf.corpora import store
 from lnf.corpora.fetch import fetch
-from lnf.corpora.sources.base import SPLITS, RawCorpus
+from lnf.corpora.sources.base import SPLITS, RawCorpus, out_of_range
 from lnf.errors import UserError
 from lnf.system.dotted_paths import load_class
 
@@ -43,6 +43,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
     entries = settings.get("files", {})
     files = {name: fetch(name, entry, mirror, out.parents[1] / RAW) for name, entry in entries.items()}
     raw = load_class(settings["source"])(settings, files)
+    check_values(raw, settings["kind"])
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
     counts = {split: count(raw, kept, split) for split in SPLITS}
     check_counts(counts, kept.width, settings.get("expect", {}))
@@ -89,6 +90,18 @@ def count(raw: RawCorpus, kept: RawCorpus, split: str) -> dict[str, int]:
         "dropped": len(raw.splits[split]) - sequences,
         "dropped_steps": sum(map(len, raw.splits[split])) - steps,
     }
+
+
+def check_values(corpus: RawCorpus, kind: str) -> None:
+    """Raises UserError for a sequence that is no array of symbol ids [T], or for music no roll [T, 88] of 0 and 1."""
+    for split in SPLITS:
+        for row, x in enumerate(corpus.splits[split]):
+            shape = (len(x), corpus.width) if kind == "music" else (len(x),)
+            problem = out_of_range(x, kind, corpus.width)
+            if x.dtype.kind not in "iu" or x.shape != shape:
+                problem = f"is {x.dtype} of shape {list(x.shape)}; whole numbers of shape {list(shape)} would be right"
+            if problem is not None:
+                raise UserError(f"data: {split}: sequence {row} {problem}")
 
 
 def check_counts(counts: Mapping[str, Mapping[str, int]], width: int, expect: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Prepared corpora on disk: a folder of three Arrow files and, written last, `meta.json`.
 
-Text: column `x` list<uint8>, symbol ids. Music: `x` list<list<uint8>>, the keys 0..87 that sound at each step. Further
-float64 columns hold numbers of each sequence.
+Text: column `x` list<uint8 | uint16 | uint32>, symbol ids, by the width. Music: `x` list<list<uint8>>, the keys 0..87
+that sound at each step. Further float64 columns hold numbers of each sequence.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences
+from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences, id_type
 from lnf.errors import UserError
 from lnf.system.damage import set_aside, unsealed
 from lnf.system.files import read_json, replacing, sha256_of, write_json
@@ -27,7 +27,7 @@ def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
     """
     sums, contents = {}, {}
     for split, sequences in corpus.splits.items():
-        table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None)
+        table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None, corpus.width)
         with replacing(folder / f"{split}.arrow") as scratch, pa.ipc.new_file(str(scratch), table.schema) as writer:
             writer.write_table(table)
         sums[split], contents[split] = sha256_of(folder / f"{split}.arrow"), contents_of(sequences)
@@ -43,7 +43,7 @@ def contents_of(sequences: Sequences) -> str:
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
-    """The sequences of a split, uint8, text [T] and music [T, 88], and its columns.
+    """The sequences of a split, text [T] and music [T, 88], and its columns.
 
     Raises UserError if it is not there, and Damaged if it is not what was written.
     """
@@ -64,11 +64,11 @@ def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
     return from_lists(x), columns
 
 
-def to_lists(sequences: Sequences, music: bool) -> pa.ListArray:
+def to_lists(sequences: Sequences, music: bool, width: int) -> pa.ListArray:
     """The column `x` of sequences."""
     offsets = _offsets([len(sequence) for sequence in sequences])
     empty = np.zeros((0, KEYS) if music else 0, dtype=np.uint8)
-    steps = np.concatenate([empty, *sequences])
+    steps = np.concatenate([empty, *sequences]).astype(np.uint8 if music else id_type(width))
     return pa.ListArray.from_arrays(offsets, _keys(steps) if music else pa.array(steps))
 
 
@@ -88,8 +88,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def _table(sequences: Sequences, columns: Columns, music: bool) -> pa.Table:
-    arrays = {"x": to_lists(sequences, music)}
+def _table(sequences: Sequences, columns: Columns, music: bool, width: int) -> pa.Table:
+    arrays = {"x": to_lists(sequences, music, width)}
     return pa.table(arrays | {name: pa.array(column, pa.float64()) for name, column in columns.items()})
 
 

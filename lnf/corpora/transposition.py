@@ -16,7 +16,7 @@ def transposed(split: Split, semitones: int, generator: torch.Generator) -> Spli
     """
     draws = torch.rand(len(split), generator=generator).tolist()
     pairs = zip(split.sequences, draws, strict=True)
-    return Split([_moved(x_TV, _keys(x_TV, semitones, draw)) for x_TV, draw in pairs], {})
+    return Split([_moved(x_TV, _keys(x_TV, semitones, draw)) for x_TV, draw in pairs], {}, split.width)
 
 
 def _keys(x_TV: np.ndarray, semitones: int, draw: float) -> int:

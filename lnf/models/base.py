@@ -46,7 +46,7 @@ class SequenceModel(nn.Module):
 
     def __init__(self, shape: CorpusShape) -> None:
         super().__init__()
-        self.max_length = shape.max_length
+        self.max_length, self.width = shape.max_length, shape.width
         self.register_buffer("log_p_length", shape.log_p_length.clone())
 
     def terms(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None = None) -> Terms:

@@ -84,7 +84,7 @@ def run_modes(run: Path, data: Path, text: str | None, seed: int, out: Path) -> 
     source = markov.from_settings(corpus.meta["settings"]) if corpus.meta["source"] else None
     test = corpus.splits["test"]
     spelled = _find(test.sequences, corpus.meta["vocabulary"], text, source)
-    batch = loading.Split([spelled.x], {}).batch([0], spec.kind)
+    batch = loading.Split([spelled.x], {}, test.width).batch([0], spec.kind)
     z_1TH = model.posterior_sample(batch, generator(CPU, seed, "modes"))
     context_TU = model.prior.context(z_1TH, batch.mask_BT)[0]
     box = _where_means_are(model, test)

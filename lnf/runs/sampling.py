@@ -11,6 +11,7 @@ from torch import Tensor
 from lnf.corpora import store
 from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.loading import Split
+from lnf.corpora.sources.base import id_type
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.runs.seeds import generator
@@ -25,11 +26,11 @@ AT_ONCE = 64
 def draw(
     model: SequenceModel, lengths: Tensor, seed: int, device: torch.device, how: Sampling = FROM_THE_MODEL
 ) -> list[np.ndarray]:
-    """Sequences of the given lengths [N], uint8, text [T] or music [T, 88]; equal for equal arguments on one device."""
+    """Sequences of the given lengths [N], text [T] or music [T, 88]; equal for equal arguments on one device."""
     drawn: list[np.ndarray] = []
     for start in range(0, len(lengths), AT_ONCE):
         noise = generator(device, seed, "sample", start)
-        drawn += _sequences(model.sample(lengths[start : start + AT_ONCE].to(device), noise, how))
+        drawn += _sequences(model.sample(lengths[start : start + AT_ONCE].to(device), noise, how), model.width)
     return drawn
 
 
@@ -44,7 +45,7 @@ def reconstruct(
 ) -> list[np.ndarray]:
     """The likeliest x of each given sequence's steps, given one seeded z ~ q(z|x)."""
     batch = split.batch(rows, spec.kind).to(device)
-    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")))
+    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")), model.width)
 
 
 def write_samples(
@@ -62,11 +63,12 @@ def write_samples(
         found["reconstruction"] = reconstruct(model, test, rows, spec, device)
     columns = {
         "what": pyarrow.array([what for what, sequences in found.items() for _ in sequences]),
-        "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind == "music"),
+        "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind == "music", model.width),
     }
     write_table(path, pyarrow.table(columns), metadata)
 
 
-def _sequences(batch: SequenceBatch) -> list[np.ndarray]:
-    x = batch.x.to(torch.uint8).cpu().numpy()
+def _sequences(batch: SequenceBatch, width: int) -> list[np.ndarray]:
+    """Sequences of a batch: keys, or ids in the smallest type that holds them."""
+    x = batch.x.cpu().numpy().astype(np.uint8 if batch.x.is_floating_point() else id_type(width))
     return [x[row, :length] for row, length in enumerate(batch.lengths_B.tolist())]

@@ -45,13 +45,17 @@ def test_ptb_strips_lines_and_takes_its_symbols_from_train(tmp_path: Path) -> No
     assert [x.tolist() for x in corpus.splits["train"]] == [[4, 0, 3], [1, 5, 2], []]
     assert [x.tolist() for x in corpus.splits["valid"]] == [[3, 0, 4]]
     assert [x.tolist() for x in corpus.splits["test"]] == [[5]]
-    assert all(x.dtype == np.uint8 for x in corpus.splits["train"])
+
+
+def test_ptb_drops_a_byte_order_mark(tmp_path: Path) -> None:
+    corpus = ptb.read({}, text_files(tmp_path, "\xef\xbb\xbfab\n", "\xef\xbb\xbfa\n", "b"))
+    assert corpus.vocabulary == ["a", "b"] and corpus.splits["train"][0].tolist() == [0, 1]
 
 
 def test_ptb_refuses_unknown_symbols_empty_files_and_bytes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"valid.txt: characters \['z'\]"):
         ptb.read({}, text_files(tmp_path, "ab\n", "abz\n"))
-    with pytest.raises(UserError, match=r"train\.txt: 0 distinct characters"):
+    with pytest.raises(UserError, match=r"train\.txt: no characters; one at least"):
         ptb.read({}, text_files(tmp_path, ""))
     with pytest.raises(UserError, match=r"train\.txt: not UTF-8"):
         ptb.read({}, text_files(tmp_path, "caf\xe9\n"))

@@ -18,7 +18,7 @@ def music(lowest: int, highest: int, n: int = 1, steps: int = 5) -> Split:
     rolls = np.zeros((n, steps, KEYS), dtype=np.uint8)
     rolls[:, :, lowest : highest + 1] = rng.random((n, steps, highest - lowest + 1)) < 0.3
     rolls[:, 0, [lowest, highest]] = 1
-    return Split(list(rolls), {})
+    return Split(list(rolls), {}, KEYS)
 
 
 def moves(split: Split, semitones: int, seed: int = 0) -> list[int]:
@@ -54,5 +54,5 @@ def test_moves_hang_on_the_generator_alone_and_leave_the_corpus_alone() -> None:
 
 
 def test_silence_may_be_moved() -> None:
-    silent = Split([np.zeros((4, KEYS), dtype=np.uint8)], {})
+    silent = Split([np.zeros((4, KEYS), dtype=np.uint8)], {}, KEYS)
     assert not transposed(silent, 5, torch.Generator()).sequences[0].any()

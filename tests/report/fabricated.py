@@ -64,7 +64,7 @@ def finish_run(run: Run, **facts: Any) -> None:
     back = [] if run.spec.prior.name == "lstm" else [drawn[4]]
     columns = {
         "what": ["sample"] * 4 + ["original"] * len(back) + ["reconstruction"] * len(back),
-        "x": store.to_lists([*drawn[:4], *back, *back], run.spec.kind == "music"),
+        "x": store.to_lists([*drawn[:4], *back, *back], run.spec.kind == "music", 4),
     }
     write_table(run.evaluated[2], pyarrow.table(columns))
     place = {"name": run.context.name, "corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}

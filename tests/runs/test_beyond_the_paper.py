@@ -110,7 +110,7 @@ def musical(spec: Spec, folder: Path) -> Trainer:
     rng = np.random.default_rng(0)
     rolls = np.zeros((12, 6, 88), dtype=np.uint8)
     rolls[:, :, 40:50] = rng.random((12, 6, 10)) < 0.3
-    split = loading.Split(list(rolls), {})
+    split = loading.Split(list(rolls), {}, 88)
     shape = CorpusShape("music", 88, 7, length_log_probs([6] * 24, spec.lengths))
     corpus = loading.Corpus(shape, {}, {"train": split, "valid": split, "test": split})
     (folder / "state").mkdir(parents=True)

@@ -196,7 +196,7 @@ def test_evaluation_is_the_importance_bound_of_the_model(corpus: Path) -> None:
     spec = _spec(samples=5)
     loaded = loading.load(corpus, spec)
     model = build_model(spec, loaded.shape).eval()
-    one = loading.Split(loaded.splits["test"].sequences[:1], {})
+    one = loading.Split(loaded.splits["test"].sequences[:1], {}, loaded.splits["test"].width)
     found = score(model, one, spec, CPU).log_prob_given_length
     batch: SequenceBatch = one.batch([0], "text")
     noise = evaluation.generator(CPU, 0, "evaluation", 0)

@@ -12,10 +12,22 @@ KEYS = 88
 """Keys of a piano; column j of a roll is MIDI note LOWEST_NOTE + j."""
 LOWEST_NOTE = 21
 
-Sequences = list[NDArray[np.uint8]]
-"""Text: symbol ids [T]. Music: piano rolls [T, 88] of zeros and ones."""
+Sequences = list[NDArray[np.integer[Any]]]
+"""Text: symbol ids [T]. Music: piano rolls [T, 88] of zeros and ones. Of any whole-number type that holds them."""
 Columns = dict[str, NDArray[np.float64]]
 """One number a sequence, by name."""
+
+
+def id_type(width: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The smallest unsigned type that holds the ids 0..width - 1."""
+    return np.dtype(next(kind for kind in (np.uint8, np.uint16, np.uint32) if width - 1 <= np.iinfo(kind).max))
+
+
+def out_of_range(x: NDArray[Any], kind: str, width: int) -> str | None:
+    """What is wrong with values of sequences, in words, or None: text has ids 0..width - 1, music zeros and ones."""
+    most = 1 if kind == "music" else width - 1
+    wrong = [value for value in (int(x.min()), int(x.max())) if not 0 <= value <= most] if x.size else []
+    return f"holds {wrong[0]}; whole numbers from 0 to {most} would be right" if wrong else None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Script:
     vocabulary: Sequence[str] | None
     step_seconds: float
 
-    def line(self, x: NDArray[np.uint8]) -> str:
+    def line(self, x: NDArray[np.integer[Any]]) -> str:
         """A text as it reads."""
         assert self.vocabulary is not None, "music has no symbols"
         return "".join(self.vocabulary[symbol] for symbol in x.tolist())
@@ -30,7 +31,7 @@ MUSIC = (".mid", ".png", ".ogg")
 def write(
     folder: Path,
     stem: str,
-    sequences: Sequence[NDArray[np.uint8]],
+    sequences: Sequence[NDArray[np.integer[Any]]],
     script: Script,
     forms: Sequence[str] = MUSIC,
 ) -> list[Path]:
@@ -48,7 +49,7 @@ def write(
     return [path]
 
 
-def write_music(path: Path, roll: NDArray[np.uint8], step_seconds: float) -> Path:
+def write_music(path: Path, roll: NDArray[np.integer[Any]], step_seconds: float) -> Path:
     """Write a piece in the form that the path's ending names; returns the path."""
     from lnf.report.samples import music, pictures
 

@@ -5,6 +5,7 @@ A roll tells which keys sound at each step and not when one is struck: a key tha
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from lnf.corpora.sources.base import LOWEST_NOTE
 from lnf.system.files import replacing
 
-Roll = NDArray[np.uint8]
+Roll = NDArray[np.integer[Any]]
 """[T, 88] of zeros and ones."""
 
 RATE_HZ = 22050

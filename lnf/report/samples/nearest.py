@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy.signal import oaconvolve
 
 from lnf.corpora.sources.base import KEYS
 
-Roll = NDArray[np.uint8]
+Roll = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

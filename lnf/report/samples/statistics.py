@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Sequences = Sequence[NDArray[np.uint8]]
+Sequences = Sequence[NDArray[np.integer[Any]]]
 Histogram = Mapping[Hashable, float]
 
 GRAMS = {"characters": 1, "pairs": 2, "triples": 3}

@@ -23,7 +23,7 @@ SHOWN = 10
 HEARD = 3
 """Pieces of music that become files."""
 
-Sequences = list[NDArray[np.uint8]]
+Sequences = list[NDArray[np.integer[Any]]]
 Run = Mapping[str, Any]
 
 
@@ -67,7 +67,7 @@ class _Drawn:
         return cls(*([x for what, x in found if what == kind] for kind in ("sample", "original", "reconstruction")))
 
     @property
-    def pairs(self) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    def pairs(self) -> list[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]]:
         """Each test sequence with what came back of it."""
         return list(zip(self.originals, self.reconstructions, strict=True))
 
@@ -109,7 +109,7 @@ class _Corpus:
         """Train as music."""
         return Rolls(self.train)
 
-    def nearest(self, x: NDArray[np.uint8]) -> Nearest:
+    def nearest(self, x: NDArray[np.integer[Any]]) -> Nearest:
         """The nearest sequence of train."""
         return (
             self.rolls.nearest(x) if self.script.vocabulary is None else nearest_text(self.script.line(x), self.lines)
@@ -179,7 +179,7 @@ def _share(hits: Sequence[NDArray[np.bool_]]) -> float | None:
     return float(np.concatenate(hits).mean()) if hits else None
 
 
-def _share_of_notes(pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> float | None:
+def _share_of_notes(pairs: Sequence[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]]) -> float | None:
     """2 common / (notes + notes)."""
     if not pairs:
         return None
