@@ -18,6 +18,7 @@ from lnf.nn.gpu_chain import GPUChain
 from lnf.nn.lstm import BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.nn.precision import products_in
+from lnf.plan.config import ROOT
 from lnf.system import provenance
 from lnf.system.files import write_json
 
@@ -32,7 +33,11 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("gpu_chain: PyTorch finds no GPU here")
     rows = [measured(*case) for case in CASES]
-    facts = {"machine": provenance.machine(), "versions": provenance.versions(), "revision": provenance.revision()}
+    facts = {
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+        "revision": provenance.revision(ROOT).text,
+    }
     write_json(Path(sys.argv[1]), {"rows": rows, **facts})
 
 

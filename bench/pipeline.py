@@ -54,7 +54,7 @@ def main() -> None:
         judged = "" if aim is None else f"   {aim:g} {'reached' if seconds <= aim else 'not reached'}"
         print(f"{name:12} {seconds:6.2f} s{judged}")
     if len(sys.argv) > 1:
-        facts = {"revision": provenance.revision(), "machine": provenance.machine(), "when": time.time()}
+        facts = {"revision": provenance.revision(ROOT).text, "machine": provenance.machine(), "when": time.time()}
         Path(sys.argv[1]).write_text(json.dumps(found | facts, indent=1) + "\n", encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from lnf.corpora import store
 from lnf.corpora.loading import Split
 from lnf.errors import UserError
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
+from lnf.plan.origin import other_code
 from lnf.plan.results import TOLD
 from lnf.report.samples import files
 from lnf.runs import checkpoint, sampling
@@ -39,6 +40,8 @@ def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
         raise UserError(f"sample: {run}: no model.pt in it; give the folder of a trained run")
     model, spec, document = checkpoint.load(run / "model.pt")
     _require_possible(wish, model)
+    if (other := other_code(document, spec)) is not None:
+        print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
     script = files.Script(_vocabulary(run, data) if spec.kind == "text" else None, spec.sample.step_seconds)
     lengths = (
         sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)

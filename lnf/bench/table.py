@@ -20,6 +20,7 @@ from lnf.bench.rates import Rates
 from lnf.errors import UserError
 from lnf.kernels import compiler
 from lnf.models.build import build_model
+from lnf.plan.config import ROOT
 from lnf.spec import Spec
 from lnf.system import provenance
 from lnf.system.files import read_json, replacing, write_json
@@ -82,7 +83,7 @@ def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]], profile
     if wish.out is not None:
         write_json(wish.out, {"rows": [*_others(wish.out, rows), *rows], **_setting(wish, device)})
     if wish.profiles is not None:
-        head = f"Revision {provenance.revision()}, PyTorch {torch.__version__}, {provenance.machine()}\n"
+        head = f"Revision {provenance.revision(ROOT).text}, PyTorch {torch.__version__}, {provenance.machine()}\n"
         with replacing(wish.profiles) as scratch:
             scratch.write_text("\n".join([head, *profiles]), encoding="utf-8")
 
@@ -134,7 +135,8 @@ def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], 
            "over_peak": seconds / (case.work(spec).total / found.large), "peak_mb": ours["peak_mb"],
            "drift": 1 - min(floors) / max(floors), "rates": asdict(found), "target": case.target,
            "faster_target": case.faster_target, "peak_target": case.peak_target,
-           "repeats": len(ours["seconds"]), "revision": provenance.revision(), "when": time.time()}  # fmt: skip
+           "repeats": len(ours["seconds"]), "revision": provenance.revision(ROOT).text,
+           "when": time.time()}  # fmt: skip
     if case.steps_an_epoch is not None:
         row["epoch_seconds"] = case.steps_an_epoch * seconds / wish.beside
         if device.type == "cuda" and case.setting.name == "ptb" and case.prior in EPOCH:

@@ -11,6 +11,7 @@ from lnf.corpora.fetch import fetch
 from lnf.corpora.sources.base import SPLITS, RawCorpus, out_of_range
 from lnf.errors import UserError
 from lnf.system.dotted_paths import load_class
+from lnf.system.files import sha256_of
 
 RAW = "raw"
 """The folder of downloaded files, beside the corpora."""
@@ -21,9 +22,9 @@ def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path 
 
     `digest` names the corpus; raw files that are downloaded go to `raw` beside the corpora.
     `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
-    perhaps `files`, `min_length`, `max_length` (steps), `expect` (counts), and what the source needs. Raises UserError,
-    and writes nothing, if a file cannot be had, or is not what it should be, or if the length prior excludes a
-    sequence.
+    perhaps `files`, `inputs` (name -> path, sha256), `min_length`, `max_length` (steps), `expect` (counts), and what
+    the source needs. Raises UserError, and writes nothing, if a file cannot be had, or is not what it should be, if a
+    sequence has a value that is no symbol, or if the length prior excludes one.
     """
     try:
         meta = _prepare(corpus, settings, digest, mirror, out)
@@ -42,6 +43,8 @@ def summary(meta: Mapping[str, Any]) -> str:
 def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path | None, out: Path) -> dict[str, Any]:
     entries = settings.get("files", {})
     files = {name: fetch(name, entry, mirror, out.parents[1] / RAW) for name, entry in entries.items()}
+    inputs = settings.get("inputs", {})
+    files |= {name: _as_planned(entry) for name, entry in inputs.items()}
     raw = load_class(settings["source"])(settings, files)
     check_values(raw, settings["kind"])
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
@@ -54,7 +57,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
         "corpus": corpus,
         "kind": settings["kind"],
         "digest": digest,
-        "raw": {name: entry["sha256"] for name, entry in entries.items()},
+        "raw": {name: entry["sha256"] for name, entry in {**entries, **inputs}.items()},
         "settings": settings,
         "vocabulary": kept.vocabulary,
         "width": kept.width,
@@ -65,6 +68,14 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
     }
     store.write(out, kept, meta)
     return meta
+
+
+def _as_planned(entry: Mapping[str, Any]) -> Path:
+    """A user's own file. Raises UserError if it is no longer what the corpus is named by."""
+    path = Path(entry["path"])
+    if not path.is_file() or sha256_of(path) != entry["sha256"]:
+        raise UserError(f"data: {path} changed since this was planned; start the workflow again")
+    return path
 
 
 def keep(raw: RawCorpus, shortest: int, longest: int | None) -> RawCorpus:

@@ -47,6 +47,8 @@ INERT = (
     "lnf.spec",  # values, which are in the digest of the spec
     "lnf.fields",  # their types and bounds
     "lnf.plan.fitting",  # refuses a spec, or does nothing
+    "lnf.plan.origin",  # says where a result comes from
+    "lnf.plan.data_identity",  # says what the data are
     "lnf.runs.progress",  # what people see of a run
     "lnf.runs.stop_request",  # a run that stopped goes on to the same bits
 )
@@ -76,6 +78,11 @@ def require_same_code(stage: Stage, modules: Sequence[str], planned: str) -> Non
 def definitions_of(stage: Stage, modules: Sequence[str] = ()) -> dict[str, str]:
     """Definition -> digest of its own statements, of those that `code_digest` covers."""
     return _sources(PACKAGE).definitions_of(stage, tuple(modules))
+
+
+def sources_of(stage: Stage, modules: Sequence[str] = ()) -> list[Path]:
+    """The files that `code_digest` covers, and those of inert modules that they import."""
+    return _sources(PACKAGE).sources_of(stage, tuple(modules))
 
 
 def module_of(path: str, wanted: Kind | None = None) -> str:
@@ -116,6 +123,12 @@ class Sources:
             for key in sorted(self.reached(stage, modules))
             if key.name != "*" and (module := self.load(key.module)) is not None
         }
+
+    def sources_of(self, stage: Stage, modules: tuple[str, ...]) -> list[Path]:
+        """As the function of this name."""
+        roots = self._roots(stage, modules)
+        names = self.graph.imported({key.module for key in self.graph.reached(roots)})
+        return sorted({path for name in names if (path := self.locate(name)) is not None})
 
     def reached(self, stage: Stage, modules: tuple[str, ...] = ()) -> set[Key]:
         """The definitions that `code_digest` covers."""

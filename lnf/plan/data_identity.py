@@ -10,13 +10,14 @@ from lnf.plan.digests import effective
 
 Identity = dict[str, Any]
 
-_READERS = frozenset({"source", "kind", "lengths", "files"})
+_READERS = frozenset({"source", "kind", "lengths", "files", "inputs"})
 """Corpus settings that choose no sequence: the reader, what a spec holds itself, and files, known by their sha256."""
 
 
 def planned_data(settings: Mapping[str, Any], contents: Mapping[str, str] | None = None) -> Identity:
     """The data that corpus settings ask for; `contents` of the corpus where it is prepared, as its meta.json has it."""
-    raw = {name: entry["sha256"] for name, entry in settings.get("files", {}).items()}
+    entries = {**settings.get("files", {}), **settings.get("inputs", {})}
+    raw = {name: entry["sha256"] for name, entry in entries.items()}
     chosen = {key: value for key, value in effective(settings).items() if key not in _READERS}
     return {"raw": raw, "settings": chosen, "contents": dict(contents or {})}
 

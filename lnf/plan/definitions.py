@@ -237,19 +237,24 @@ class Graph:
 
     def acting(self, modules: Iterable[str]) -> set[Key]:
         """What acts when modules are imported, with the packages around them and all that they import."""
-        found: set[Key] = set()
-        seen: set[str] = set()
+        return {
+            Key(name, act)
+            for name in self.imported(modules, through_inert=False)
+            if (module := self.load(name)) is not None
+            for act in [*module.acts, *self._calls(module)]
+        }
+
+    def imported(self, modules: Iterable[str], through_inert: bool = True) -> set[str]:
+        """Modules that are imported when others are, with those, and the packages around them all."""
+        found: set[str] = set()
         waiting = list(modules)
         while waiting:
             name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
             module = self.load(name)
-            if module is None or self.inert(Key(name, "*")):
+            if name in found or module is None or (self.inert(Key(name, "*")) and not through_inert):
                 continue
+            found.add(name)
             waiting += [name.rpartition(".")[0], *self._imported_by(module)]
-            found |= {Key(name, act) for act in [*module.acts, *self._calls(module)]}
         return found
 
     def targets(self, key: Key) -> dict[str, Key | str]:

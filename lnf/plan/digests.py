@@ -8,7 +8,7 @@ from lnf.plan.code_digests import code_digest
 from lnf.spec import Spec, without_neutral
 from lnf.system.files import digest
 
-_WITHOUT_EFFECT = frozenset({"addresses", "mirror", "bytes", "expect", "packages"})
+_WITHOUT_EFFECT = frozenset({"addresses", "mirror", "bytes", "expect", "packages", "path"})
 """Keys of corpus settings that do not change what is prepared: with its sha256 fixed, a file may come from anywhere.
 
 `packages` counts by the versions that are installed.

@@ -20,7 +20,7 @@ from lnf.plan import config, studies, views
 from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
-from lnf.plan.raw_files import mirror_folder, with_files_at_hand
+from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
 from lnf.plan.studies import Study
 from lnf.plan.views import View
@@ -213,7 +213,7 @@ def run_of(values: Config, corpus: str, prior: str, seed: int) -> Run:
 
 
 def _corpus(values: Config, name: str, mirror: Path | None) -> Corpus:
-    settings = config.corpus_settings(values, name)
+    settings = with_inputs(config.corpus_settings(values, name))
     digest_of_data = data_digest(with_files_at_hand(settings, mirror))
     return Corpus(name, settings, digest_of_data, code_digest("data", [settings["source"]]), values["data"]["mirror"])
 

@@ -1,7 +1,7 @@
 """`model.pt`: a trained model with what identifies it.
 
-{format, spec, digests, revision, shape, state_dict, sha256}, loaded with `strict=True`. Format 1 had no checksum and is
-refused; the specs of format 2 are upgraded (`lnf.spec.read_spec`).
+{format, spec, digests, revision, definitions, shape, state_dict, sha256}, loaded with `strict=True`. Format 1 had no
+checksum and is refused; the specs of format 2 are upgraded (`lnf.spec.read_spec`).
 """
 
 from dataclasses import asdict
@@ -26,14 +26,16 @@ def save(
     shape: CorpusShape,
     digests: dict[str, str],
     revision: str,
+    definitions: dict[str, str],
     state_dict: dict[str, Tensor],
 ) -> None:
-    """Write `model.pt` atomically and for good."""
+    """Write `model.pt` atomically and for good. `definitions` are those of the code that trained it."""
     document = {
         "format": STORED_FORMAT,
         "spec": spec.to_dict(),
         "digests": digests,
         "revision": revision,
+        "definitions": definitions,
         "shape": asdict(shape),
         "state_dict": state_dict,
     }

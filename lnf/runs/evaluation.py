@@ -23,6 +23,7 @@ from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
 from lnf.nn.precision import products_in
+from lnf.plan.origin import other_code
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
@@ -86,6 +87,8 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
         return
     model, _, document = checkpoint.load(run / "model.pt")
     _require(run / "model.pt", document["digests"], facts["digests"])
+    if (other := other_code(document, spec)) is not None:
+        print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
     corpus = loading.load(folder, spec)
     _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
     device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")

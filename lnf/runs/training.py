@@ -11,6 +11,7 @@ from lnf.corpora import loading
 from lnf.errors import UserError
 from lnf.plan.data_identity import prepared_data
 from lnf.plan.fitting import require_fitting
+from lnf.plan.origin import origin_of, trained_definitions
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
@@ -77,6 +78,7 @@ def _leave_results(trainer: Trainer, out: Path, context: RunContext, facts: dict
         trainer.corpus.shape,
         context.digests,
         facts["revision"],
+        trained_definitions(spec),
         {name: value.cpu() for name, value in best.items()},
     )
     write_table(out / "history.parquet", pyarrow.Table.from_pylist(trainer.history, HISTORY))
@@ -113,7 +115,7 @@ def _facts(trainer: Trainer, context: RunContext) -> dict[str, Any]:
         "data": prepared_data(trainer.corpus.meta),
         "digests": context.digests,
         "differs_from_paper": context.differs,
-        "revision": provenance.revision(),
+        **origin_of(spec),
         "machine": provenance.machine(),
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),

@@ -268,7 +268,9 @@ def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:
 def test_a_run_of_sources_that_git_does_not_have_is_refused(plan: Plan, revision: str) -> None:
     run = plan.runs[1].folder / "run.json"
     write_json(run, read_json(run) | {"revision": revision})
-    with pytest.raises(UserError, match=r"measured: markov/\w+/\d: made by .*; a run from a commit of this project"):
+    with pytest.raises(
+        UserError, match=r"measured: markov/\w+/\d: made by .*: .*; a run from a commit of this project"
+    ):
         keep_measured(plan)
     assert not FOLDER.exists()
 

@@ -68,7 +68,6 @@ def what_is_written_is_read(tmp_path: Path) -> None:
     assert_same_run(
         tmp_path,
         (training, "run_lock", lambda *_: contextlib.nullcontext()),
-        (training.provenance, "revision", lambda *_: "other"),
         (training.provenance, "machine", dict),
         (training.provenance, "versions", dict),
         (files, "_flush", lambda _: None),
@@ -111,6 +110,15 @@ def a_run_that_fits_is_not_changed(tmp_path: Path) -> None:
     assert_same_run(tmp_path, (training, "require_fitting", lambda _: None))
 
 
+def what_is_said_of_it(tmp_path: Path) -> None:
+    assert_same_run(
+        tmp_path,
+        (training, "origin_of", lambda _: {"revision": "other", "unversioned": []}),
+        (training, "trained_definitions", lambda _: {}),
+        (training, "prepared_data", lambda _: {}),
+    )
+
+
 def nobody_watches(tmp_path: Path) -> None:
     assert_same_run(tmp_path, (RunState, "progress", lambda *_, **__: None))
 
@@ -126,6 +134,8 @@ REASONS: dict[str, Callable[[Path], None]] = {
     "lnf.spec": values_are_in_a_digest,
     "lnf.fields": what_is_stored_is_read,
     "lnf.plan.fitting": a_run_that_fits_is_not_changed,
+    "lnf.plan.origin": what_is_said_of_it,
+    "lnf.plan.data_identity": what_is_said_of_it,
     "lnf.runs.progress": nobody_watches,
     "lnf.runs.stop_request": nobody_asks,
 }

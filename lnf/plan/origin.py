@@ -1,0 +1,58 @@
+"""Where a result comes from: the revision of every source that it was made with, and what differs from them today."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lnf.errors import UserError
+from lnf.plan import rule_files
+from lnf.plan.code_digests import PACKAGE, definitions_of, sources_of
+from lnf.spec import Spec
+from lnf.system import provenance
+
+SHOWN = 3
+"""Definitions that are named where several differ."""
+
+
+def origin_of(spec: Spec) -> dict[str, Any]:
+    """For run.json: `revision`, with "+" unless each source that training depends on is in it unchanged, and
+    `unversioned`, the reasons. The sources are lnf's, a user's own modules, and the variant's rule file.
+    """
+    root = PACKAGE.parent
+    found = provenance.revision(root, [*sources_of("train", spec.prior.paths), *_rule_file(root, spec.prior.name)])
+    return {"revision": found.text, "unversioned": found.problems}
+
+
+def trained_definitions(spec: Spec) -> dict[str, str]:
+    """For model.pt: definition -> digest of its statements, of all that training depends on."""
+    return definitions_of("train", spec.prior.paths)
+
+
+def other_code(document: Mapping[str, Any], spec: Spec) -> str | None:
+    """What of today's code is other than that which trained a model, in words; None if nothing is.
+
+    `document` is that of model.pt, which has said so since format 3. Definitions that were only moved are the same.
+    """
+    trained = document.get("definitions")
+    if trained is None:
+        return None
+    today = trained_definitions(spec)
+    known = {(name.rpartition(".")[2], digest) for name, digest in trained.items()}
+    names = [name for name, digest in today.items() if (name.rpartition(".")[2], digest) not in known]
+    names += [name for name in trained if name.rpartition(".")[2] not in {one.rpartition(".")[2] for one in today}]
+    if not names:
+        return None
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    what = f"{', '.join(names[:SHOWN])}{more}"
+    return f"trained by revision {document['revision']}, with other code than today's in {what}"
+
+
+def _rule_file(root: Path, prior: str) -> list[Path]:
+    """The rule file that declares a variant; none for a run that was given by its spec alone."""
+    for file in rule_files.rule_files(root / "rules" / "priors"):
+        try:
+            if rule_files.read(file).name == prior:
+                return [file]
+        except UserError:  # another variant's mistake is not this run's
+            continue
+    return []
