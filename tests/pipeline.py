@@ -30,6 +30,7 @@ OVERLAY: dict[str, Any] = {
     "select": {"corpora": ["markov"], "priors": ["lstm", "af_scf"], "seeds": [0]},
     "toy": None,
     "speed": None,
+    "bounds": None,
     "corpora": {"markov": {"prepare": {"sequences": {"train": 240, "valid": 30, "test": 30}, "max_length": 12}}},
     "overrides": {
         "all": {

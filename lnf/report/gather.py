@@ -99,7 +99,11 @@ def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
             continue
         unit, nats = UNITS[meta["kind"]]
         for name, (label, prefix) in REFERENCES.items():
-            for metric in ("nll", "nll_given_length"):
+            nll, given_length = (facts[prefix + metric] / nats for metric in ("nll", "nll_given_length"))
+            counts = meta["counts"][split]
+            steps = counts["steps"] / (counts["steps"] + counts["sequences"])
+            values = {"nll": nll, "nll_given_length": given_length, "length": nll - given_length * steps}
+            for metric, value in values.items():
                 yield {
                     "corpus": told["corpus"],
                     "kind": meta["kind"],
@@ -109,8 +113,8 @@ def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
                     "split": split,
                     "metric": metric,
                     "unit": unit,
-                    "value": facts[prefix + metric] / nats,
+                    "value": value,
                     "estimator": "exact",
-                    "n": meta["counts"][split]["sequences"],
+                    "n": counts["sequences"],
                     "status": "ok",
                 }

@@ -14,7 +14,9 @@ LIMIT = "source"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One variant on one corpus: a value of each (split, metric) for each seed (None: a reference), in `unit`."""
+    """One variant on one corpus: a value of each (split, metric) for each seed (None: a reference), in `unit`. `k`: the
+    importance samples of its NLL; None where that is exact.
+    """
 
     corpus: str
     kind: str
@@ -23,6 +25,7 @@ class Outcome:
     role: str
     unit: str
     status: str
+    k: int | None = None
     values: dict[tuple[str, str], dict[int | None, float]] = field(default_factory=dict)
 
     def of(self, metric: str, split: str = "test") -> list[float]:
@@ -59,7 +62,8 @@ def outcomes(rows: Sequence[Row]) -> dict[str, list[Outcome]]:
 def _outcome(rows: Sequence[Row]) -> Outcome:
     first = rows[0]
     names = {key: first[key] for key in ("corpus", "kind", "prior", "label", "role")}
-    outcome = Outcome(**names, unit=UNITS[first["kind"]][0], status=status_of(rows))
+    k = next((row["k"] for row in rows if row["metric"] == "nll" and row.get("k") is not None), None)
+    outcome = Outcome(**names, unit=UNITS[first["kind"]][0], status=status_of(rows), k=k)
     for row in _numbers(rows):
         outcome.values.setdefault((row["split"], row["metric"]), {})[row["seed"]] = row["value"]
     return outcome

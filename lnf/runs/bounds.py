@@ -1,14 +1,16 @@
 """How the bound on the NLL tightens with the number of importance samples, so that it is not taken for a better model.
 
-Axes: K samples, G groups of them, B batch.
+Axes: K samples, G groups of them, B batch, N sequences.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lnf.corpora import loading
@@ -26,44 +28,108 @@ from lnf.spec import Spec
 from lnf.system.parquet import write_table
 from lnf.units import UNITS
 
+Numbers = NDArray[np.float64]
+
 
 @torch.no_grad()
 def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int, out: Path) -> None:
-    """Write OUT/bounds.parquet (prior, k, unit, nll, nll_given_length) of the test set.
+    """Write OUT/bounds.parquet: prior, k, unit, nll, nll_given_length, error, gain, gain_error, n, flat.
 
-    `run` is the folder of a trained model; `settings`: samples (every K, of which the largest is drawn) and seed. A
-    smaller K takes the same samples in groups, and the mean of the groups' bounds.
+    `run` is the folder of a trained model; `settings`: samples (every K to be tried), seed, and sequences (how many of
+    test are drawn, the same for all models; None: all). The K of the run's evaluation is one of them. They are taken in
+    turn until the bound is flat: a K of at least twice the one before changes the NLL by less than its standard error
+    over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard error.
+    A smaller K takes the same samples in groups, and the mean of the groups' bounds.
     """
     settle(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     watcher = RunState(out / "state", {})
     model, spec, _ = checkpoint.load(run / "model.pt")
-    test = loading.load(data, spec).splits["test"]
-    for fraction in _summing(sums := _Sums(settings["samples"]), model.to(device), test, spec, settings["seed"]):
-        watcher.progress(f"bounds up to K = {max(settings['samples'])}", fraction, at_once=fraction == 1.0)
-    write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(sums.rows(spec)))
+    test = _drawn(loading.load(data, spec).splits["test"], settings.get("sequences"), settings["seed"])
+    counts = sorted({*settings["samples"], spec.evaluate.samples})
+
+    def report(k: int, fraction: float) -> None:
+        watcher.progress(f"bound with K = {k} of at most {counts[-1]}", fraction, at_once=fraction == 1.0)
+
+    rows = _rows(_Weights(model.to(device), test, spec, settings["seed"]), counts, spec, report)
+    write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(rows))
     watcher.remove()
 
 
-class _Sums:
-    """Sums over sequences: the bound of each K, log p(T), sequences and steps."""
+def _rows(
+    weights: "_Weights", counts: Sequence[int], spec: Spec, report: Callable[[int, float], None]
+) -> list[dict[str, Any]]:
+    """A row for each K up to the first at which the bound is flat."""
+    tried: list[int] = []
+    for k in counts:
+        for fraction in weights.extend_to(k):
+            report(k, (k - (1 - fraction) * (k - (tried[-1] if tried else 0))) / counts[-1])
+        tried.append(k)
+        rows = [_row(weights, one, tried, spec) for one in tried]
+        if spec.evaluate.samples <= k and rows[-1]["flat"]:
+            break
+    report(counts[-1], 1.0)
+    return rows
 
-    def __init__(self, samples: Sequence[int]) -> None:
-        self.bound = dict.fromkeys(sorted(samples), 0.0)
-        self.log_p_length, self.sequences, self.steps = 0.0, 0, 0
 
-    def add(self, log_weights_KB: Tensor, log_p_length_B: Tensor, batch: SequenceBatch) -> None:
-        for k in self.bound:
-            self.bound[k] += float(mean_bound(log_weights_KB, k).sum())
-        self.log_p_length += float(log_p_length_B.double().sum())
-        self.sequences += len(batch.mask_BT)
-        self.steps += int(batch.mask_BT.sum())
+def _row(weights: "_Weights", k: int, tried: Sequence[int], spec: Spec) -> dict[str, Any]:
+    unit, nats = UNITS[spec.kind]
+    tokens, n = nats * (weights.steps + weights.sequences), weights.sequences
+    bound_N = weights.bound(k)
+    values_N = -(bound_N + weights.log_p_length_N)
+    wider = [one for one in tried if 2 * one <= k]
+    change = (weights.bound(k) - weights.bound(wider[-1])).sum() / tokens if wider else np.inf
+    error = _error(values_N, tokens)
+    gain_N = bound_N - weights.bound(spec.evaluate.samples) if spec.evaluate.samples in tried else np.zeros(n)
+    return {
+        "prior": spec.prior.name, "k": k, "unit": unit, "nll": values_N.sum() / tokens,
+        "nll_given_length": -bound_N.sum() / (nats * weights.steps), "error": error, "gain": gain_N.sum() / tokens,
+        "gain_error": _error(gain_N, tokens), "n": n, "flat": bool(abs(change) < error),
+    }  # fmt: skip
 
-    def rows(self, spec: Spec) -> list[dict[str, Any]]:
-        unit, nats = UNITS[spec.kind]
-        paper, given_length = nats * (self.steps + self.sequences), nats * self.steps
-        return [{"prior": spec.prior.name, "k": k, "unit": unit, "nll": -(bound + self.log_p_length) / paper,
-                 "nll_given_length": -bound / given_length} for k, bound in self.bound.items()]  # fmt: skip
+
+def _error(values_N: Numbers, tokens: float) -> float:
+    """The standard error, over sequences, of their sum by tokens; 0 for one sequence, which has no spread."""
+    return float(np.sqrt(len(values_N)) * values_N.std(ddof=1) / tokens) if len(values_N) > 1 else 0.0
+
+
+class _Weights:
+    """Importance weights of every sequence of a split, of ever more samples."""
+
+    def __init__(self, model: SequenceModel, split: loading.Split, spec: Spec, seed: int) -> None:
+        self.sequences, self.steps = len(split), sum(map(len, split.sequences))
+        self.log_p_length_N: Numbers = np.zeros(len(split))
+        self._model, self._split, self._spec, self._seed = model, split, spec, seed
+        self._batches = sorted_batches(split, spec.train.valid_batch)
+        self._weights_KB = [torch.empty(0, len(rows), dtype=torch.float64) for rows in self._batches]
+
+    def bound(self, k: int) -> Numbers:
+        """The mean bound of groups of k samples of log p(x|T), [N]."""
+        bound_N = np.zeros(self.sequences)
+        for rows, weights_KB in zip(self._batches, self._weights_KB, strict=True):
+            bound_N[rows] = mean_bound(weights_KB, k).numpy()
+        return bound_N
+
+    def extend_to(self, k: int) -> Iterator[float]:
+        """Draw samples until each sequence has k, and tell the share of this that is done after each pass."""
+        device = next(self._model.parameters()).device
+        for index, rows in enumerate(self._batches):
+            batch = self._split.batch(rows, self._spec.kind).to(device)
+            before = len(self._weights_KB[index])
+            noise = generator(device, self._seed, "bounds", index, before)
+            for weights_KB, log_p_length_B in self._passes(batch, k - before, noise):
+                self._weights_KB[index] = torch.cat([self._weights_KB[index], weights_KB])
+                self.log_p_length_N[rows] = log_p_length_B.double().cpu().numpy()
+                yield (index + (len(self._weights_KB[index]) - before) / (k - before)) / len(self._batches)
+
+    def _passes(self, batch: SequenceBatch, count: int, noise: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """(weights of some samples, log p(T)), as many samples at once as the byte budget holds."""
+        while count:
+            now = min(count, samples_at_once(self._spec.evaluate, self._model, batch))
+            with products_in(self._spec.model.precision, batch.mask_BT.device):
+                terms = self._model.terms(batch, now, noise)
+            yield log_weights(terms).double().cpu(), terms.log_p_length_B
+            count -= now
 
 
 def mean_bound(log_weights_KB: Tensor, k: int) -> Tensor:
@@ -73,20 +139,9 @@ def mean_bound(log_weights_KB: Tensor, k: int) -> Tensor:
     return iwae_bound(log_weights_kGB).mean(0)
 
 
-def _summing(sums: _Sums, model: SequenceModel, test: loading.Split, spec: Spec, seed: int) -> Iterator[float]:
-    """Add every batch of a split, and tell the share that is done after each pass over some samples."""
-    device = next(model.parameters()).device
-    batches = sorted_batches(test, spec.train.valid_batch)
-    for index, rows in enumerate(batches):
-        batch = test.batch(rows, spec.kind).to(device)
-        noise = generator(device, seed, "bounds", index)
-        weights, log_p_length_B = [], torch.empty(0)
-        left = max(sums.bound)
-        while left:
-            count = min(left, samples_at_once(spec.evaluate, model, batch))
-            with products_in(spec.model.precision, device):
-                terms = model.terms(batch, count, noise)
-            weights.append(log_weights(terms).double())
-            log_p_length_B, left = terms.log_p_length_B, left - count
-            yield (index + 1 - left / max(sums.bound)) / len(batches)
-        sums.add(torch.cat(weights), log_p_length_B, batch)
+def _drawn(split: loading.Split, count: int | None, seed: int) -> loading.Split:
+    """`count` sequences of a split, or all of one that has no more; the same for each model of a corpus."""
+    if count is None or count >= len(split):
+        return split
+    rows = np.sort(np.random.default_rng([seed, len(split)]).choice(len(split), size=count, replace=False))
+    return loading.Split([split.sequences[row] for row in rows], {}, split.width)

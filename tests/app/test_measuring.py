@@ -26,6 +26,7 @@ from lnf.system.files import digest, read_json, write_json
 from lnf.system.parquet import write_table
 from tests.report.fabricated import finish, finish_run, plan_of
 
+WORSE = "worse (+50.5%, ± 0.5%)"
 FOLDER = Path("reports", "measured", "small")
 
 
@@ -101,7 +102,7 @@ def test_the_readme_leaves_out_models_of_another_size_where_the_papers_are_there
 
 @pytest.mark.parametrize(
     ("key", "verdict"),
-    [(None, "worse"), ("train.epochs", "worse"), ("model.hidden", ""), ("subset.train", ""), ("evaluate.samples", "")],
+    [(None, WORSE), ("train.epochs", WORSE), ("model.hidden", ""), ("subset.train", ""), ("evaluate.samples", "")],
 )
 def test_only_the_papers_models_with_its_samples_have_a_verdict(plan: Plan, key: str | None, verdict: str) -> None:
     published = Path("reports", "paper.csv")
@@ -135,7 +136,7 @@ def test_each_run_keeps_its_epochs_and_what_it_says_of_itself(plan: Plan) -> Non
 
 
 def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
-    settings = {"bounds": {"samples": [1, 30], "seed": 0}}
+    settings = {"bounds": {"samples": [1, 30], "sequences": None, "seed": 0}}
     wider = Plan(Config(merge(plan.config.values, settings), plan.config.priors, plan.config.root))
     (study,) = wider.studies
     rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": 1.7 - k / 100, "nll_given_length": 1.0} for k in (1, 30)]

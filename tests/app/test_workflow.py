@@ -66,6 +66,7 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
     counts = jobs(dry_run(folder))
     once = {
         "toy": 1,
+        "bounds": 20,
         "speed": 5,
         "modes": 1,
         "gather": 1,

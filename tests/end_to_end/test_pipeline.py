@@ -67,7 +67,8 @@ def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
     toy = {"steps": 5, "batch": 64, "train": 100, "test": 50, "layers": 2, "width": 8, "seeds": [0]}
     changes = {
         "select__priors": ["lstm", "af_scf", "af_af_2d"], "overrides__priors__af_af_2d": {"model": {"latent": 2}},
-        "toy": toy, "speed": {"batches": [1, 2], "lengths": 2, "repeats": 1}, "bounds": {"samples": [1, 3], "seed": 0},
+        "toy": toy, "speed": {"batches": [1, 2], "lengths": 2, "repeats": 1},
+        "bounds": {"samples": [1, 3], "sequences": None, "seed": 0},
     }  # fmt: skip
     out = finish(copied.workflow(**changes))
     assert "lnf: tiny: 1 runs to train, 1 to evaluate" in out and "lnf: tiny: 3 runs: 3 ok" in out

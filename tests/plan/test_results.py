@@ -52,7 +52,7 @@ def moved(before: Places, after: Places) -> set[str]:
         ({"overrides": {"all": {"resources": {"memory_gb": 7.0}, "train": {"state_minutes": 7.0}}}}, {"page"}),
         ({"toy": {"steps": 7}}, {"studies", "figures", "page"}),
         ({"speed": None}, {"studies", "figures", "page"}),
-        ({"bounds": {"samples": [1, 2], "seed": 0}}, {"studies", "figures", "page"}),
+        ({"bounds": {"samples": [1, 2], "sequences": None, "seed": 0}}, {"studies", "figures", "page"}),
         ({"tables": {"decimals": 7}}, {"tables", "page"}),
         ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"corpora": {"markov": {"prepare": {"expect": {"width": 12}}}}}, {"page"}),
@@ -73,7 +73,7 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
         ("hidden/coupling", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
         ("runs/trainer", {"runs", "studies", "metrics", *VIEWS}),
-        ("runs/evaluation", {"evaluations", "metrics", *VIEWS}),
+        ("runs/evaluation", {"evaluations", "studies", "metrics", *VIEWS}),
         ("runs/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "page"}),
         ("report/figures/nats", {"figures", "page"}),
@@ -93,14 +93,21 @@ def test_what_code_moves(module: str, families: set[str], package: Path) -> None
 
 def test_bounds_are_of_each_corpus_models_that_are_not_exact() -> None:
     select = {"corpora": ["markov", "ptb"], "priors": ["lstm", "af_af", "iaf_scf"], "seeds": [0, 1]}
-    plan = plan_of({"select": select, "bounds": {"samples": [1, 2], "seed": 0}, "toy": None, "speed": None})
+    plan = plan_of(
+        {"select": select, "bounds": {"samples": [1, 2], "sequences": None, "seed": 0}, "toy": None, "speed": None}
+    )
     expected = [(corpus, prior) for corpus in ("markov", "ptb") for prior in ("af_af", "iaf_scf")]
     assert {study.stage for study in plan.studies} == {"bounds"}
     assert [(study.corpus, *(run.spec.prior.name for run in study.runs)) for study in plan.studies] == expected
     assert {run.spec.seed for study in plan.studies for run in study.runs} == {0}
     assert len({study.folder for study in plan.studies}) == len(expected)
     exact = plan_of(
-        {"select": {**select, "priors": ["lstm"]}, "bounds": {"samples": [1], "seed": 0}, "toy": None, "speed": None}
+        {
+            "select": {**select, "priors": ["lstm"]},
+            "bounds": {"samples": [1], "sequences": None, "seed": 0},
+            "toy": None,
+            "speed": None,
+        }
     )
     assert not exact.studies
 

@@ -35,7 +35,9 @@ FACTS = {
 
 def plan_of(**changes: Any) -> Plan:
     """The plan, nothing of it there."""
-    return Plan(config.load(config.merge(config.read(), {"name": "small", "select": SELECT, **changes})))
+    return Plan(
+        config.load(config.merge(config.read(), {"name": "small", "select": SELECT, "bounds": None, **changes}))
+    )
 
 
 def finish(plan: Plan, revision: str = FACTS["revision"]) -> None:
@@ -87,7 +89,8 @@ def _prepare(corpus: Corpus, kind: str) -> None:
     meta = {
         "digest": corpus.digest, "raw": {},
         "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": corpus.settings,
-        "source": {"test": numbers} if kind == "text" else {}, "counts": {"test": {"sequences": TEST}},
+        "source": {"test": numbers} if kind == "text" else {},
+        "counts": {"test": {"sequences": TEST, "steps": 5 * TEST}},
     }  # fmt: skip
     store.write(corpus.folder, raw, meta)
 

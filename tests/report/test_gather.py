@@ -21,7 +21,7 @@ SMALL = {
 }
 OUT = Path("metrics.parquet")
 FACTS = {"nll": 0.5, "nll_given_length": 0.25, "unigram_nll": 1.0, "unigram_nll_given_length": 0.75}
-META = {"kind": "text", "source": {"test": FACTS, "train": FACTS}, "counts": {"test": {"sequences": 7}}}
+META = {"kind": "text", "source": {"test": FACTS, "train": FACTS}, "counts": {"test": {"sequences": 7, "steps": 35}}}
 
 
 @pytest.fixture
@@ -70,7 +70,10 @@ def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
     assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
     assert {row["status"] for row in rows.values()} == {"ok"}
     limits = {(row["prior"], row["metric"]): row for row in read_metrics(OUT) if row["role"] == "reference"}
-    assert len(limits) == 4  # train is not reported
+    assert len(limits) == 6  # train is not reported
+    for prior in ("source", "unigram"):
+        nll, given_length, length = (limits[prior, metric]["value"] for metric in ("nll", "nll_given_length", "length"))
+        assert length == pytest.approx(nll - given_length * 35 / 42)
     assert limits["source", "nll"]["value"] == pytest.approx(0.5 / 0.6931471805599453)
     assert limits["unigram", "nll_given_length"]["value"] == pytest.approx(0.75 / 0.6931471805599453)
     assert limits["source", "nll"]["n"] == 7

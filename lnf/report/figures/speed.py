@@ -29,7 +29,7 @@ def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -
                 axes.xaxis.set_major_formatter(ScalarFormatter())
                 axes.set_xlabel("steps")
                 axes.set_title(f"{corpus}, B = {batch}: {_where(studies[corpus])}", loc="left", fontsize=6)
-            axes_row[0].set_ylabel("seconds a sample")
+            axes_row[0].set_ylabel("seconds per batch")
         handles, names = grid[0][0].get_legend_handles_labels()
         drawn.legend(handles, names, loc="outside lower center", ncols=4)
 

@@ -34,7 +34,9 @@ _SETTINGS: Any = {
 @contextmanager
 def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
     """A figure of the given size in inches, written to FOLDER/NAME.{pdf,png} when the block ends."""
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's matplotlibrc changes no figure
+        matplotlib.rcParams.update(_SETTINGS)
         drawn = Figure(figsize=(width, height))
         yield drawn
         for form in FIGURE_FORMS:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lnf.report.cells import Cell
+from lnf.report.intervals import SURE
 from lnf.report.markdown import number, table_lines
-from lnf.report.measured.hypotheses import SURE, findings, read_hypotheses
+from lnf.report.measured.hypotheses import findings, read_hypotheses
 from lnf.report.measured.kept import (
     at_paper_settings,
     beside_published,
@@ -18,6 +19,7 @@ from lnf.report.measured.kept import (
     read_plan,
     read_rows,
 )
+from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
@@ -29,14 +31,29 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
+RANKINGS = (
+    "corpus",
+    "better in the paper",
+    "worse",
+    "its lead",
+    "our lead",
+    f"{SURE:.0%} interval",
+    "seeds",
+    "verdict",
+)
 EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
 `make measured CONFIG=...` keeps what a configuration measured in reports/measured/NAME and writes this page; a test
-makes it anew from the kept files. NLL counts the length and is divided by the sum of T + 1, as in the paper; NLL given
+makes it again from the kept files. NLL counts the length and is divided by the sum of T + 1, as in the paper; NLL given
 T does not, and is divided by the sum of T. Nats a step for music, bits a character for text; K importance samples a
-sequence, none where the model is exact. {LEGEND} What was expected is held (not held) if the {SURE:.0%} interval of the
-difference over seeds, by Student's t, lies above (below) its margin, else undecided.
+sequence, none where the model is exact. The NLL of a flow is a bound at the K that is given: its own NLL may be lower.
+
+{LEGEND}
+
+What was expected is held (not held) if the {SURE:.0%} interval of the difference over seeds, by Student's t, lies above
+(below) its margin, else undecided. A ranking of the paper is confirmed (contradicted) if the {SURE:.0%} interval of our
+difference lies above (below) 0, by the seeds of both rows; an exact NLL below a bound decides nothing.
 """
 
 
@@ -72,7 +89,11 @@ def results_page(root: Path) -> str:
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*table_lines((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
-        lines += [*_bounds(folder), *_expected(folder, root / "reports" / "hypotheses.csv")]
+        lines += [
+            *_rankings(folder, published),
+            *_bounds(folder),
+            *_expected(folder, root / "reports" / "hypotheses.csv"),
+        ]
         lines += [*table_lines(RUNS, _runs(folder)), "", *_differences(folder), *_data(folder)]
     for path in sorted((root / "reports" / "tries").glob("*.csv")):
         lines += [*tries_section(path), ""]
@@ -124,6 +145,27 @@ def _expected(folder: Path, path: Path) -> list[str]:
         names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
         lines.append([one.corpus, *names, f"{one.margin:g}", number(found.mean), seeds, found.verdict])
     return ["Expected beforehand (reports/hypotheses.csv):", "", *table_lines(EXPECTED, lines), ""] if lines else []
+
+
+def _rankings(folder: Path, published: Path) -> list[str]:
+    """Which of the paper's rankings are confirmed, of models that are the paper's."""
+    if not beside_published(folder):
+        return []
+    lines = []
+    for one in rankings(read_rows(folder), read_published(published)):
+        seeds = f"{len(one.better.values)}, {len(one.worse.values)}"
+        reach = "one seed" if one.reach is None else f"± {one.reach:.3f}"
+        lead = [f"{one.published:.2f}{_recalled(one)}", f"{one.lead:+.3f}", reach, seeds]
+        lines.append([one.corpus, one.better.label, one.worse.label, *lead, one.verdict])
+    if not lines:
+        return []
+    counts = Counter(line[-1] for line in lines)
+    words = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return [f"Rankings of the paper ({words}):", "", *table_lines(RANKINGS, lines), ""]
+
+
+def _recalled(one: Ranking) -> str:
+    return "†" if "memory" in (one.better.published.mark, one.worse.published.mark) else ""
 
 
 def _bounds(folder: Path) -> list[str]:

@@ -4,14 +4,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
-
-from scipy import stats
+from statistics import mean
 
 from lnf.report.gather import Row
-
-SURE = 0.95
-"""Of the interval, by Student's t over seeds, that a difference must keep to one side of its margin."""
+from lnf.report.intervals import over_seeds, reach
 
 
 @dataclass(frozen=True)
@@ -43,10 +39,8 @@ class Finding:
         values = [value - self.hypothesis.margin for value in self.differences.values()]
         if not values:
             return "not run"
-        if len(values) < 2:
-            return "undecided"
-        reach = float(stats.t.ppf((1 + SURE) / 2, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-        if abs(mean(values)) <= reach:
+        error = over_seeds(values)
+        if error is None or abs(mean(values)) <= reach(error):
             return "undecided"
         return "held" if mean(values) > 0 else "not held"
 

@@ -26,7 +26,7 @@ from lnf.system.files import read_json, replacing
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
 _RESTORE = "restore it with git, or move its folder away"
-BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length")
+BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length", "error", "gain", "gain_error", "n", "flat")
 """Columns of bounds.csv."""
 SIZES = frozenset(f"model.{setting.name}" for setting in fields(ModelSpec) if setting.type is int)
 """The settings that make a model larger or smaller: its whole numbers, of units and of layers."""

@@ -1,4 +1,4 @@
-"""What a measured number says of the published one (docs/paper.md, section 8)."""
+"""What a measured number says of the published one (docs/paper.md, section 8), and how sure that is."""
 
 from lnf.report.cells import Cell
 
@@ -6,21 +6,27 @@ WITHIN = 0.02
 """Share of the published number that a reproduced one may miss it by."""
 LEGEND = (
     f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
-    " recalled and was not read again (†) it agrees or disagrees. Models of another size than the paper's, on part of"
-    " the data, or with another K have no verdict, nor has a row of which a seed failed; one that lacks seeds has the"
-    " verdict of those that are there."
+    " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"
+    " mean over seeds, in percent of the published number; the paper gives no error of its own. Models of another size"
+    " than the paper's, on part of the data, or with another K have no verdict, nor has a row of which a seed failed;"
+    " one that lacks seeds has the verdict of those that are there."
 )
 
 
 def verdict(cell: Cell) -> str:
-    """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; empty without both.
+    """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; with the miss and its
+    standard error. Empty without both numbers.
 
     Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
     """
     if cell.mean is None or cell.published is None or cell.failed:
         return ""
     miss = cell.mean / cell.published.value - 1
-    recalled = cell.published.mark == "memory"
+    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published.value:.1%}"
+    return f"{_word(miss, cell.published.mark == 'memory')} ({miss:+.1%}, {error})"
+
+
+def _word(miss: float, recalled: bool) -> str:
     if abs(miss) <= WITHIN:
         return "agrees" if recalled else "reproduced"
     found = "better" if miss < 0 else "worse"

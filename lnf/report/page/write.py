@@ -8,10 +8,11 @@ import jinja2
 
 from lnf.report.cells import NAMES, Cell
 from lnf.report.gather import Row, read_metrics
+from lnf.report.intervals import SURE
 from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts
 from lnf.report.outcomes import outcomes
-from lnf.report.page.answer import answers
+from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.embedding import data_uri
 from lnf.report.page.runs import runs_of, setting
 from lnf.report.published import read_published
@@ -19,6 +20,7 @@ from lnf.report.showing import showing
 from lnf.report.table_formats import LEGEND, TITLES
 from lnf.report.tables import SPLITS, TABLES, summarise
 from lnf.system.files import read_json, replacing, write_json
+from lnf.system.parquet import read_rows
 
 
 def write_page(told: Mapping[str, Any]) -> None:
@@ -48,7 +50,8 @@ def context(told: Mapping[str, Any], rows: Sequence[Row], out: Path) -> dict[str
     return {
         "name": told["name"],
         "note": told["note"],
-        "answers": list(answers(corpora, told["runs"])),
+        "answers": list(answers(corpora, told["runs"], _bounds(told["studies"]), _sources(told["corpora"]))),
+        "sure": SURE,
         "tables": tables(told, rows),
         "headings": NAMES,
         "legend": LEGEND,
@@ -107,6 +110,21 @@ def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any
         values = tuple(item[key] for key in keys)
         groups.setdefault(values if len(keys) > 1 else values[0], []).append(item)
     return list(groups.items())
+
+
+def _bounds(studies: Iterable[Mapping[str, Any]]) -> Bounds:
+    """The rows of each study of bounds that is there."""
+    files = [
+        (study["corpus"], Path(study["folder"], "bounds.parquet")) for study in studies if study["stage"] == "bounds"
+    ]
+    tables = [(corpus, read_rows(file)) for corpus, file in files if file.exists()]
+    return {(corpus, rows[0]["prior"]): rows for corpus, rows in tables}
+
+
+def _sources(corpora: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Corpus -> whether its source is known, from its meta.json."""
+    files = {corpus["corpus"]: Path(corpus["data"], "meta.json") for corpus in corpora}
+    return {corpus: file.exists() and bool(read_json(file).get("source")) for corpus, file in files.items()}
 
 
 def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pyarrow
 import pytest
 from matplotlib.figure import Figure
 
 from lnf.plan import config
 from lnf.plan.results import Plan
-from lnf.report.figures import results
+from lnf.report.figures import nats, results, speed
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
@@ -23,6 +24,7 @@ SMALL = {
     "name": "small",
     "toy": None,
     "speed": None,
+    "bounds": None,
     "select": {"corpora": ["ptb", "markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]},
 }
 TERMS = {"nll": 1.4, "elbo": 1.5, "reconstruction": 0.1, "kl": 1.0, "length": 0.4}
@@ -44,7 +46,7 @@ def rows_of(plan: Plan, **values: float) -> list[Row]:
             if not exact or metric in ("nll", "length"):
                 row = {"split": "test", "metric": metric, "unit": "bpc", "value": value + 0.01 * run["seed"]}
                 rows.append({**head, **row, "status": "ok", "n": 3})
-    source = {
+    source: dict[str, Any] = {
         "corpus": "markov",
         "kind": "text",
         "prior": "source",
@@ -52,8 +54,8 @@ def rows_of(plan: Plan, **values: float) -> list[Row]:
         "role": "reference",
         "seed": None,
     }
-    value = {"seed": None, "split": "test", "metric": "nll", "unit": "bpc", "value": 1.2, "status": "ok"}
-    rows.append(source | value)
+    for metric, number in (("nll", 1.2), ("length", 0.3)):
+        rows.append(source | {"split": "test", "metric": metric, "unit": "bpc", "value": number, "status": "ok"})
     return rows
 
 
@@ -122,6 +124,43 @@ def test_what_is_missing_has_a_unit_and_its_reason_beside_the_axes(
     assert [label.get_text() for label in panel.get_yticklabels()] == ["LSTM: not_run"]
 
 
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn."""
+    found: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (found.append(figure), save(figure, *to, **how)))
+    return found
+
+
+def test_every_bar_shows_the_cost_of_the_length_separately(plan: Plan, kept: list[Figure], tmp_path: Path) -> None:
+    """The source's too: its length, then what is left of its NLL."""
+    nats.draw(outcomes(rows_of(plan)), tmp_path)
+    panel = next(axes for axes in kept[0].axes if axes.get_title(loc="left").startswith("markov"))
+    line = [label.get_text() for label in panel.get_yticklabels()].index("source")
+    bars = [
+        (bar.get_x(), bar.get_width()) for bar in panel.patches if round(bar.get_y() + bar.get_height() / 2) == line
+    ]
+    assert sorted(bars)[-2:] == [(0.0, pytest.approx(0.3)), (pytest.approx(0.3), pytest.approx(0.9))]
+
+
+def test_the_speed_axis_names_what_it_shows(kept: list[Figure], tmp_path: Path) -> None:
+    """Seconds of a whole batch, whatever its size."""
+    rows = [{"prior": "lstm", "batch": batch, "length": 8, "repeat": 0, "seconds": 0.5} for batch in (1, 16)]
+    write_table(tmp_path / "speed.parquet", pyarrow.Table.from_pylist(rows))
+    facts = {"device": "cpu", "threads": 1, "machine": {"processor": "a processor"}}
+    write_json(tmp_path / "speed.json", facts)
+    speed.draw({"markov": tmp_path}, {"lstm": "LSTM"}, tmp_path)
+    assert kept[0].axes[0].get_ylabel() == "seconds per batch"
+    assert [axes.lines[0].get_ydata()[0] for axes in kept[0].axes] == [0.5, 0.5]
+
+
+def test_a_users_matplotlibrc_changes_no_figure(plan: Plan) -> None:
+    before = drawn(plan, rows_of(plan))
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
+        assert drawn(plan, rows_of(plan)) == before
+
+
 def test_outcomes(plan: Plan) -> None:
     diverged = {**rows_of(plan)[0], "seed": 2, "status": "diverged", "value": None}
     found = outcomes([{"code": "current", **row} for row in (*rows_of(plan), diverged)])
@@ -134,7 +173,9 @@ def test_outcomes(plan: Plan) -> None:
 
 
 def test_bounds_are_drawn_for_each_corpus_that_was_looked_at(plan: Plan) -> None:
-    wider = Plan(config.load(config.merge(plan.config.values, {"bounds": {"samples": [1, 10], "seed": 0}})))
+    wider = Plan(
+        config.load(config.merge(plan.config.values, {"bounds": {"samples": [1, 10], "sequences": None, "seed": 0}}))
+    )
     pictures = {path.name for path in wider.views["figures"].files if path.stem == "bounds"}
     assert pictures == {"bounds.png", "bounds.pdf"}
     assert not pictures & set(drawn(wider, rows_of(wider)))

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from lnf.report.page.answer import Answer, answers
 from lnf.report.page.write import write_page
 from lnf.report.samples.write import write_samples
 from lnf.system.files import write_json
-from tests.report.fabricated import LIMIT, finish, finish_run, plan_of
+from tests.report.fabricated import LIMIT, TEST, finish, finish_run, plan_of
 
 
 @pytest.fixture
@@ -30,7 +31,16 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def answered(plan: Plan) -> dict[str, Answer]:
     gather(plan.gathered, Path("metrics.parquet"), existing=True)
     found = outcomes(read_metrics(Path("metrics.parquet")))
-    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"])}
+    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"], {}, {"markov": True})}
+
+
+def studied(plan: Plan, **last: Any) -> dict[str, Answer]:
+    """The answers with a study of bounds of AF / AF on markov, whose last row says this."""
+    row = {"k": 48, "gain": 0.02, "gain_error": 0.001, "n": TEST, "flat": True} | last
+    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    found = outcomes(read_metrics(Path("metrics.parquet")))
+    bounds = {("markov", "af_af"): [{**row, "k": 3, "gain": 0.0, "flat": False}, row]}
+    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"], bounds, {})}
 
 
 def page(plan: Plan) -> str:
@@ -46,48 +56,80 @@ def page(plan: Plan) -> str:
 def test_the_answer_is_the_least_nll_its_lead_and_its_distance_from_the_limit(plan: Plan) -> None:
     text = answered(plan)["markov"]
     assert text.runner_up is not None
-    assert (text.winner.prior, text.runner_up.prior, text.unit) == ("lstm", "af_af", "bpc")
+    assert (text.winner.outcome.prior, text.runner_up.outcome.prior, text.unit) == ("lstm", "af_af", "bpc")
     assert text.margin == pytest.approx(0.1) and text.limit == pytest.approx(LIMIT)
     assert answered(plan)["chorales"].limit is None
 
 
-def test_an_ablation_is_not_ranked(plan: Plan) -> None:
+def test_an_ablation_is_not_ranked_and_is_named_where_it_is_lower(plan: Plan) -> None:
     gather(plan.gathered, Path("metrics.parquet"), existing=True)
     found = outcomes(read_metrics(Path("metrics.parquet")))["markov"]
     found[0] = replace(found[0], role="ablation")
-    (answer,) = answers({"markov": found}, plan.gathered["runs"])
-    assert (answer.winner.prior, answer.runner_up) == ("af_af", None)
+    (answer,) = answers({"markov": found}, plan.gathered["runs"], {}, {})
+    assert (answer.winner.outcome.prior, answer.runner_up) == ("af_af", None)
+    assert [one.prior for one in answer.lower] == ["lstm"]
 
 
-def test_the_error_joins_seeds_and_sequences(plan: Plan) -> None:
-    answer = answered(plan)["markov"]
+def test_the_interval_joins_seeds_and_sequences_by_students_t(plan: Plan) -> None:
+    """Two seeds of each: 12.7 is the quantile of one degree of freedom, 1.96 the normal one."""
+    answer = studied(plan)["markov"]
     over_seeds = math.sqrt(2 * 0.01**2 / 2 / 2)
-    assert answer.error is not None and over_seeds < answer.error < over_seeds + 0.05
-    assert answer.verdict == "settled"
+    assert answer.reach is not None and 2 * over_seeds < answer.reach < 12.8 * (over_seeds + 0.05)
+    assert answer.verdict == ("settled" if answer.margin > answer.reach else "open")
 
 
 @pytest.mark.parametrize(
-    ("margin", "error", "verdict"),
-    [(0.31, 0.1, "settled"), (0.25, 0.1, "likely"), (0.19, 0.1, "open"), (0.3, None, "open"), (0.0, 0.0, "open")],
+    ("tight", "margin", "reach", "shows", "verdict"),
+    [
+        ((True, True), 0.3, 0.1, "about", "settled"),
+        ((True, True), 0.1, 0.3, "about", "open"),
+        ((True, True), 0.3, None, "about", "open"),
+        ((False, True), 0.3, 0.1, "at least", "settled"),
+        ((True, False), 0.3, 0.1, "at most", "open"),
+        ((False, False), 0.3, 0.1, "nothing", "open"),
+    ],
 )
-def test_how_sure(plan: Plan, margin: float, error: float | None, verdict: str) -> None:
+def test_what_bounds_can_show(
+    plan: Plan, tight: tuple[bool, bool], margin: float, reach: float | None, shows: str, verdict: str
+) -> None:
     one = answered(plan)["markov"]
-    assert Answer(one.corpus, one.unit, one.winner, one.runner_up, margin, error, None).verdict == verdict
+    assert one.runner_up is not None
+    winner, other = replace(one.winner, tight=tight[0]), replace(one.runner_up, tight=tight[1])
+    found = replace(one, winner=winner, runner_up=other, margin=margin, reach=reach)
+    assert (found.shows, found.verdict) == (shows, verdict)
 
 
-def test_one_seed_cannot_tell(plan: Plan) -> None:
+def test_a_model_is_taken_at_a_k_at_which_its_bound_is_flat(plan: Plan) -> None:
+    flat, loose, none = studied(plan)["markov"], studied(plan, flat=False)["markov"], answered(plan)["markov"]
+    assert flat.runner_up is not None and loose.runner_up is not None and none.runner_up is not None
+    assert (flat.runner_up.k, flat.runner_up.nll, flat.shows) == (48, pytest.approx(1.605 - 0.02), "about")
+    assert (loose.runner_up.nll, loose.shows) == (pytest.approx(1.605 - 0.02), "at most")
+    assert (none.runner_up.k, none.runner_up.nll, none.shows) == (3, pytest.approx(1.605), "at most")
+    assert flat.winner.k is None and flat.winner.tight
+
+
+def test_one_seed_has_no_error_estimate(plan: Plan) -> None:
     lost = next(run for run in plan.runs if run.spec.key == "markov/af_af/1")
     (lost.folder / "run.json").unlink()
     answer = answered(plan)["markov"]
-    assert answer.error is None and answer.margin == pytest.approx(1.6 - 1.505)
-    assert "How sure that is cannot be told" in page(plan)
+    assert answer.reach is None and answer.margin == pytest.approx(1.6 - 1.505)
+    assert "No error estimate: it takes two seeds of each." in page(plan)
+
+
+def test_a_subset_has_no_limit_though_its_source_is_known(plan: Plan) -> None:
+    markov = plan_of(overrides={"all": {"subset": {"test": 3}}})
+    finish(markov)
+    text = page(markov)
+    assert "The source of this corpus is known, but its NLL is computed for the whole test split" in text
+    assert "No limit is known: nobody has the probabilities of the source of this corpus." in text  # chorales
 
 
 def test_the_page_says_it_all(plan: Plan) -> None:
     text = page(plan)
     assert "<strong>markov: LSTM</strong>, with 1.505 ± 0.007 bpc" in text
-    assert "AF / AF comes next, 0.100 bpc behind" in text and "That is settled" in text
-    assert "The limit, the source that wrote the text itself, has 1.250: the winner is 0.255 bpc from it." in text
+    assert "AF / AF comes next, with 1.605 ± 0.007 (K = 3, not flat, an upper limit), 0.100 bpc behind." in text
+    assert "is behind by at most that, and may be ahead: not settled." in text
+    assert "The limit, the source that wrote the text itself, has 1.250: LSTM is 0.255 bpc from it." in text
     assert "A &lt;note&gt; for readers." in text and "<note>" not in text
     assert "8 runs ok" in text and "0.20 hours of training" in text and "a processor, 2 cores, cpu" in text
     for run in plan.runs:

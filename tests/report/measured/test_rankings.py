@@ -1,0 +1,53 @@
+"""Which rankings of the paper are confirmed, contradicted or undecided."""
+
+from typing import Any
+
+import pytest
+
+from lnf.report.measured.rankings import Ranking, rankings
+from lnf.report.published import Published, PublishedKey
+
+PAPER = {"lstm": 8.0, "af_af": 7.0, "af_scf": 7.0}
+
+
+def found(**values: list[float]) -> dict[tuple[str, str], Ranking]:
+    """(better, worse) in the paper -> what comes of our values by seed."""
+    published = {PublishedKey("music", "jsb", prior, "test", "nll"): Published(value, "certain", prior)
+                 for prior, value in PAPER.items()}  # fmt: skip
+    whose = {"corpus": "jsb", "split": "test", "metric": "nll", "status": "ok"}
+    rows: list[dict[str, Any]] = [
+        {
+            **whose,
+            "prior": prior,
+            "label": prior,
+            "value": value,
+            "estimator": "exact" if prior == "lstm" else "sampled",
+        }
+        for prior, mine in values.items()
+        for value in mine
+    ]
+    return {(one.better.label, one.worse.label): one for one in rankings(rows, published)}
+
+
+@pytest.mark.parametrize(
+    ("lstm", "af_af", "verdict"),
+    [
+        ([8.0, 8.01, 8.02], [7.0, 7.01, 7.02], "confirmed"),
+        ([7.0, 7.9, 8.8], [7.0, 7.5, 8.0], "undecided"),
+        ([8.0], [7.0], "undecided"),
+        ([8.0, 8.01], [7.0], "undecided"),
+        ([7.0, 7.01, 7.02], [8.0, 8.01, 8.02], "undecided (a bound)"),
+    ],
+)
+def test_a_ranking_needs_the_interval_over_seeds(lstm: list[float], af_af: list[float], verdict: str) -> None:
+    assert found(lstm=lstm, af_af=af_af)["af_af", "lstm"].verdict == verdict
+
+
+def test_two_bounds_may_contradict_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PAPER, "af_scf", 7.5)
+    one = found(af_af=[7.4, 7.41, 7.42], af_scf=[7.0, 7.01, 7.02])["af_af", "af_scf"]
+    assert one.verdict == "contradicted" and one.lead == pytest.approx(-0.4) and one.published == 0.5
+
+
+def test_equal_published_numbers_are_no_ranking() -> None:
+    assert set(found(lstm=[8.0], af_af=[7.0], af_scf=[7.0])) == {("af_af", "lstm"), ("af_scf", "lstm")}
