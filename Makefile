@@ -1,13 +1,18 @@
 # Each target does the set-up that it needs. `make demo` and `make test` work on a fresh machine with Python >= 3.11.
+# Variables are given on the command line, `make run CONFIG=...`: an environment that has one of these names changes nothing.
 
-PYTHON ?= python3
+PYTHON = python3
 BIN := .venv/bin
+# Where packages come from is the user's choice (index, proxy, cache); where they go and which is not.
+PIP := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_USER -u PIP_REQUIREMENT -u PIP_CONSTRAINT -u PIP_NO_DEPS -u PIP_DRY_RUN \
+  -u PYTHONHOME -u PYTHONPATH $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/ready
 # On a machine without a GPU, PyTorch's own CPU index spares gigabytes: make demo TORCH_INDEX=https://...
-TORCH_INDEX ?=
-CONFIG ?= config.yaml
-CORES ?= all
-NAME ?= paper
+TORCH_INDEX =
+CONFIG = config.yaml
+CORES = all
+NAME = paper
+JSON =
 # Tests are shared out, file by file, to a process a core; four are enough, and some memory. In their order: by count, long ones come last.
 SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
@@ -65,7 +70,7 @@ clean-old: $(READY)
 $(READY): requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lnf: Python 3.11 or later is needed; name one by PYTHON=")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 	  -r requirements.txt -c constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) --no-deps --editable .
 	touch $(READY)

@@ -147,7 +147,9 @@ def _tell(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configfile", type=Path, action="append", default=[], help="overlay over config.yaml")
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", action="extend", default=[], help="overlays over config.yaml"
+    )
 
 
 def _cores(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from lnf.app.arguments import parser
 from lnf.errors import Stopped, UserError
 from lnf.system import machine_faults
+from lnf.system.caches import move_caches
 
 STOPPED = 130
 """The exit status of a run that was asked to stop and left its state, whichever signal asked."""
@@ -13,6 +14,8 @@ STOPPED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    if (moved := move_caches()) is not None:
+        print(f"lnf: {moved}", file=sys.stderr, flush=True)
     try:
         arguments = parser().parse_args(argv)
         arguments.command(arguments)

@@ -28,6 +28,8 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
+RESERVED = ("checks", "metrics", "toy", "speed", "modes", "bounds", "raw")
+"""Names that a corpus cannot have (workflow/schema.yaml), since folders beside it have them."""
 _BOUNDS = {word: wording for word, (wording, _) in BOUNDS.items()} | {"minItems": "a list of at least {}"}
 
 
@@ -196,6 +198,9 @@ def _unknown_key(error: ValidationError, path: str) -> str:
     for key in instance:
         if key in known or any(re.search(pattern, str(key)) for pattern in patterns):
             continue
+        if path == "corpora" and key in RESERVED:
+            taken = "downloaded files" if key == "raw" else f"the results of {key}"
+            return f"{prefix}{key}: is the name of the folder of {taken}; give the corpus another name"
         if not known:
             return f"{prefix}{_cut(key)}: not a name; use at most {LONGEST_NAME} lower-case letters, digits and _"
         close = get_close_matches(str(key), known, n=1)
@@ -217,5 +222,5 @@ def _hint(value: Any, names: Sequence[str]) -> str:
 
 
 def _cut(key: Any) -> str:
-    text = str(key)
+    text = str(key) if str(key).isprintable() else repr(str(key))[1:-1]
     return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}... ({len(text)} characters)"

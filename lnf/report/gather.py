@@ -99,6 +99,8 @@ def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
             continue
         unit, nats = UNITS[meta["kind"]]
         for name, (label, prefix) in REFERENCES.items():
+            if f"{prefix}nll" not in facts:
+                continue
             nll, given_length = (facts[prefix + metric] / nats for metric in ("nll", "nll_given_length"))
             counts = meta["counts"][split]
             steps = counts["steps"] / (counts["steps"] + counts["sequences"])

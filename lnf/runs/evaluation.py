@@ -74,6 +74,8 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     made its corpus.
     """
     settle(spec.resources.cpus)
+    if not (run / "run.json").exists():
+        raise UserError(f"evaluate: {run}: no run.json in it; train the run first")
     facts = read_json(run / "run.json")
     _require(run / "run.json", facts["digests"], digests)
     metadata = {"run": digest(digests), "evaluation": evaluation, "status": facts["status"]}

@@ -1,5 +1,6 @@
 """Files written whole or not at all, and the canonical text that digests are taken of."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lnf.system.damage import Damaged, set_aside, tell
+
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY})
+"""What a file system answers that lacks a call altogether."""
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
             _flush(scratch)
         os.replace(scratch, path)
         if durable:
-            _flush(path.parent)
+            _flush_folder(path.parent)
     except OSError as problem:
         problem.filename = problem.filename or str(path)  # a stream does not know its name
         raise
@@ -72,6 +76,15 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    """`_flush` of the names in a folder, where its file system can: some network and FUSE file systems refuse."""
+    try:
+        _flush(folder)
+    except OSError as problem:
+        if problem.errno not in UNSUPPORTED:
+            raise
 
 
 def _indented(value: Any) -> str:

@@ -68,7 +68,7 @@ class RunFiles:
             "lnf.key": self.key, "lnf.kind": "run", "lnf.run": self.place, "lnf.variant": self.variant,
             "lnf.role": facts["role"], "lnf.label": facts["label"], "lnf.revision": facts["revision"],
             "lnf.differs_from_paper": json.dumps(facts["differs_from_paper"], sort_keys=True),
-            "mlflow.user": getpass.getuser(), "mlflow.source.type": "LOCAL",
+            **user(), "mlflow.source.type": "LOCAL",
             "mlflow.source.name": f"rules/priors/{facts['prior']}.smk",
             "mlflow.source.git.commit": facts["revision"].rstrip("+"),
             "mlflow.note.content": self.description,
@@ -91,6 +91,14 @@ class RunFiles:
     def history_digest(self, epochs: int) -> str:
         """Identifies the first epochs of the curve."""
         return digest([{key: repr(value) for key, value in row.items()} for row in self.history[:epochs]])
+
+
+def user() -> dict[str, str]:
+    """The tag of the user's name; none where the user's id has no name, as in some containers."""
+    try:
+        return {"mlflow.user": getpass.getuser()}
+    except (KeyError, OSError):
+        return {}
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

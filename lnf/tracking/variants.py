@@ -20,8 +20,8 @@ def variant_of(store: Store, experiment: str, files: RunFiles) -> Entry:
     kept = ("lnf.role", "lnf.label", "lnf.variant", "mlflow.user", "mlflow.source.type", "mlflow.source.name")
     note = f"**{facts['label']}** on {facts['corpus']}: mean over seeds; `..._sd` is the standard deviation (n-1)."
     own = {"lnf.key": files.variant, "lnf.kind": "variant", "mlflow.note.content": note}
-    return store.create(experiment, facts["prior"], files.started_ms, {**{key: tags[key] for key in kept}, **own},
-                        {"prior": facts["prior"]})  # fmt: skip
+    shared = {key: tags[key] for key in kept if key in tags}
+    return store.create(experiment, facts["prior"], files.started_ms, {**shared, **own}, {"prior": facts["prior"]})
 
 
 def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:

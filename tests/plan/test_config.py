@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lnf.app.arguments import parser
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan import config, rule_files, validation
@@ -392,3 +393,14 @@ def test_command_line_prints_a_spec_and_its_origins(capsys: pytest.CaptureFixtur
     assert run.spec == config.resolve(PAPER, "ptb", "iaf_scf", 1) and run == run_of(PAPER, "ptb", "iaf_scf", 1)
     assert main(["spec", "ptb", "iaf_scf", "1", "--folder"]) == 0
     assert capsys.readouterr().out == f"results/paper/ptb/iaf_scf/1/{run.digest}\n"
+
+
+def test_several_configfiles_may_follow_one_option(tmp_path: Path) -> None:
+    """As Snakemake reads them; the later one wins."""
+    for name, value in (("a", "one"), ("b", "two")):
+        (tmp_path / f"{name}.yaml").write_text(f"name: {value}\n", encoding="utf-8")
+    files = [str(tmp_path / name) for name in ("a.yaml", "b.yaml")]
+    for words in (["--configfile", *files], ["--configfile", files[0], "--configfile", files[1]]):
+        found = parser().parse_args(["run", *words])
+        assert list(map(str, found.configfile)) == files
+    assert config.read(list(map(Path, files)))["name"] == "two"

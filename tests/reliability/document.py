@@ -1,12 +1,19 @@
 """docs/reliability.md, from the rows of this folder's tests: `python -m tests.reliability.document`."""
 
 from lnf.plan.config import ROOT
-from tests.reliability import test_damaged_state, test_leaks, test_odd_machines, test_servers, test_signals
+from tests.reliability import (
+    test_damaged_state,
+    test_leaks,
+    test_odd_machines,
+    test_servers,
+    test_signals,
+    wrong_numbers,
+)
 from tests.reliability import test_wrong_input as wrong_input
 from tests.reliability.case import Case
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
-MODULES = (test_damaged_state, test_odd_machines, test_signals, test_servers, wrong_input, test_leaks)
+MODULES = (test_damaged_state, test_odd_machines, test_signals, test_servers, wrong_input, wrong_numbers, test_leaks)
 HEAD = """# What goes wrong, what is seen, what is lost
 
 Every row is a test in `tests/reliability/`, or one that the row names there. The lines are those that the tests saw,

@@ -104,7 +104,58 @@ ELSEWHERE = [
         proved="tests/end_to_end/test_pipeline.py::test_what_workers_write_is_as_open_as_the_users_own_files",
     ),
 ]
-ROWS = [*REFUSED, FULL, FILLED, READ_ONLY, *ELSEWHERE]
+OTHERS = "tests/system/test_other_machines.py::test_"
+WITHOUT = [
+    Case(
+        "a file system without locks (flock: ENOSYS)",
+        "",
+        "nothing: a file that only one process can create is the lock",
+        proved=f"{OTHERS}a_file_system_without_locks_still_has_one_writer",
+    ),
+    Case(
+        "a process that is killed while it holds such a lock",
+        "",
+        "nothing: the next one on the same host takes it over",
+        proved=f"{OTHERS}a_lock_of_a_process_that_was_killed_is_taken_over",
+    ),
+    Case(
+        "a file system that flushes no folders (fsync: EINVAL)",
+        "",
+        "nothing: files are flushed, folders are not",
+        proved=f"{OTHERS}folders_that_cannot_be_flushed_are_not",
+    ),
+    Case(
+        "a user id without a name",
+        "",
+        "nothing: MLflow is given no user",
+        proved=f"{OTHERS}a_user_id_without_a_name_has_no_tag",
+    ),
+    Case(
+        "a home that cannot be written to",
+        "…/.cache cannot be written to; caches go to .lnf/cache",
+        NOTHING,
+        proved="tests/reliability/test_odd_machines.py::test_a_workflow_needs_no_home",
+    ),
+    Case(
+        "an environment with variables named CONFIG, NAME or CORES",
+        "",
+        "nothing: make takes them from its command line only",
+        proved=f"{OTHERS}an_environments_variables_are_none_of_makes",
+    ),
+    Case(
+        "a user's matplotlibrc",
+        "",
+        "nothing: figures have the same bytes",
+        proved="tests/report/figures/test_figures.py::test_a_users_matplotlibrc_changes_no_figure",
+    ),
+    Case(
+        "a corpus with one sequence a split",
+        "",
+        "nothing: what one sequence cannot tell is left out",
+        proved="tests/runs/test_one_sequence.py::test_one_sequence_a_split_is_enough",
+    ),
+]
+ROWS = [*REFUSED, FULL, FILLED, READ_ONLY, *ELSEWHERE, *WITHOUT]
 
 
 @pytest.fixture
@@ -217,6 +268,14 @@ def test_a_full_disk_is_told_in_a_line_a_run(finished: Project, project: Project
     assert len(out.splitlines()) < 60
     (model,) = kept.glob("tiny/markov/af_scf/0/*/history.parquet")
     assert model.read_bytes() == finished.result("af_scf", "history.parquet").read_bytes()
+
+
+@pytest.mark.e2e
+def test_a_workflow_needs_no_home(project: Project) -> None:
+    project.environment |= dict.fromkeys(("HOME", "XDG_CACHE_HOME"), "/dev/null/.cache")
+    out = finish(project.workflow(select__priors=["lstm"]))
+    next(case for case in WITHOUT if "home" in case.what).assert_seen(out)
+    assert "lnf: tiny: 1 runs: 1 ok" in out
 
 
 @pytest.mark.e2e

@@ -47,6 +47,12 @@ def of_spec(section: str, **values: Any) -> Callable[[Path], list[str]]:
     return act
 
 
+def untrained(folder: Path) -> list[str]:
+    """`lnf evaluate SPEC` before `lnf train SPEC`."""
+    of_spec("train")(folder)
+    return ["evaluate", "run/spec.json"]
+
+
 def of_command(*words: str) -> Callable[[Path], list[str]]:
     return lambda folder: list(words)
 
@@ -93,6 +99,36 @@ CASES = [
         "config: name: 'aaa… (302 characters): must be at most 64 letters, digits, _ and -, as it names the folder of…",
         NOTHING,
         of_overlay({"name": LONG}),
+    ),
+    Case(
+        "a name that ends in a line break",
+        r"config: name: 'mine\n': must be at most 64 letters, digits, _ and -, as it names the folder of…",
+        NOTHING,
+        of_overlay({"name": "mine\n"}),
+    ),
+    Case(
+        "a corpus named raw",
+        "config: corpora.raw: is the name of the folder of downloaded files; give the corpus another name",
+        NOTHING,
+        of_overlay({"corpora": {"raw": {"kind": "text", "roles": ["main"], "prepare": {"source": "x.y"}}}}),
+    ),
+    Case(
+        "a corpus named checks",
+        "config: corpora.checks: is the name of the folder of the results of checks; give the corpus another name",
+        NOTHING,
+        of_overlay({"corpora": {"checks": {"kind": "text", "roles": ["main"], "prepare": {"source": "x.y"}}}}),
+    ),
+    Case(
+        "a corpus' name that ends in a line break",
+        r"config: corpora.mine\n: not a name; use at most 64 lower-case letters, digits and _",
+        NOTHING,
+        of_overlay({"corpora": {"mine\n": {"kind": "text", "roles": ["main"], "prepare": {"source": "x.y"}}}}),
+    ),
+    Case(
+        "lnf evaluate SPEC of a run that is not trained",
+        "evaluate: run: no run.json in it; train the run first",
+        NOTHING,
+        untrained,
     ),
     Case(
         "a corpus' name of 300 characters",

@@ -78,7 +78,7 @@ class MarkovSource:
     def next_letter(self, context: tuple[int, int], left: int) -> Floats:
         """p(next letter | context, exactly `left` >= 1 letters still to come), [V].
 
-        V in a context is "before the text".         Zeros where no text of that length goes on from the context.
+        V in a context is "before the text". Zeros where no text of that length goes on from the context.
         """
         a, b = context
         weights: Floats = self._next_ABV[a, b] * self._finish_NAB[left - 1, b, : self.letters]
@@ -108,7 +108,8 @@ def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
     """Draw the splits, with `log_prob` (log p(x, T)) and `log_prob_length` (log p(T)) of each text in nats.
 
     `source` holds, by split, `nll` (nats per T + 1, length included) and `nll_given_length` (nats per T) of the source
-    itself and of letters drawn alone with train's frequencies and the same p(T) (`unigram_...`). Raises UserError for
+    itself and of letters drawn alone with train's frequencies and the same p(T) (`unigram_...`, left out where train
+    lacks a letter of the split). Raises UserError for
     sizes that cannot be.
     """
     source = from_settings(settings)
@@ -151,14 +152,16 @@ def _columns(source: MarkovSource, texts: Sequences) -> Columns:
 def _facts(texts: Sequences, columns: Columns, train_counts: NDArray[np.int64]) -> dict[str, float]:
     letters = np.concatenate(texts)
     joint, length = math.fsum(columns["log_prob"]), math.fsum(columns["log_prob_length"])
-    alone = math.fsum(np.log(train_counts / train_counts.sum())[letters])
+    with np.errstate(divide="ignore"):
+        alone = math.fsum(np.log(train_counts / train_counts.sum())[letters])
     steps, ends = len(letters), len(texts)
-    return {
+    facts = {
         "nll": -joint / (steps + ends),
         "nll_given_length": (length - joint) / steps,
         "unigram_nll": -(alone + length) / (steps + ends),
         "unigram_nll_given_length": -alone / steps,
     }
+    return {name: value for name, value in facts.items() if math.isfinite(value)}
 
 
 def _choose(weights: Floats, generator: np.random.Generator) -> int:
