@@ -135,7 +135,10 @@ def sync(arguments: Namespace) -> None:
     """Mirror a configuration's results to MLflow."""
     from lnf.tracking.sync import sync_all
 
-    print(f"lnf: {sync_all(arguments.name)} runs of {arguments.name} mirrored to MLflow")
+    mirrored, runs = sync_all(arguments.name)
+    print(f"lnf: {mirrored} of {runs} runs of {arguments.name} mirrored to MLflow")
+    if mirrored < runs:
+        raise UserError(f"sync: MLflow lacks {runs - mirrored} runs of {arguments.name}; type the same command again")
 
 
 def ui(arguments: Namespace) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from lnf.tracking.store import opened, store_uri
+from lnf.tracking.store import opened, store_uri, without_secrets
 from lnf.tracking.views import list_address
 
 
@@ -16,7 +16,7 @@ def serve(port: int) -> None:
         experiments = store.experiments("lnf.unit")
     server = store_uri() if store_uri().startswith("http") else f"http://127.0.0.1:{port}"
     for name, experiment in experiments.items():
-        print(f"lnf: {name}: {list_address(experiment, server)}")
+        print(f"lnf: {name}: {without_secrets(list_address(experiment, server))}")
     if not experiments:
         print("lnf: no run has been mirrored yet; `lnf sync NAME` mirrors a configuration's results")
     if server == store_uri():

@@ -85,6 +85,11 @@ def sources_of(stage: Stage, modules: Sequence[str] = ()) -> list[Path]:
     return _sources(PACKAGE).sources_of(stage, tuple(modules))
 
 
+def user_sources(stage: Stage, modules: Sequence[str]) -> list[Path]:
+    """The top-level packages (folders) and modules (files) of a user's own that `code_digest` covers."""
+    return _sources(PACKAGE).user_sources(stage, tuple(modules))
+
+
 def module_of(path: str, wanted: Kind | None = None) -> str:
     """The module of a dotted path. Raises UserError if there is no such module with such a name in it, or if the name
     is seen to be of another kind than `wanted`.
@@ -126,9 +131,17 @@ class Sources:
 
     def sources_of(self, stage: Stage, modules: tuple[str, ...]) -> list[Path]:
         """As the function of this name."""
-        roots = self._roots(stage, modules)
-        names = self.graph.imported({key.module for key in self.graph.reached(roots)})
+        names = self._imported(stage, modules)
         return sorted({path for name in names if (path := self.locate(name)) is not None})
+
+    def user_sources(self, stage: Stage, modules: tuple[str, ...]) -> list[Path]:
+        """As the function of this name."""
+        tops = {name.partition(".")[0] for name in self._imported(stage, modules)} - {"lnf"}
+        specs = map(self._spec, sorted(tops))
+        return [Path(next(iter(spec.submodule_search_locations or [spec.origin]))) for spec in specs]
+
+    def _imported(self, stage: Stage, modules: tuple[str, ...]) -> set[str]:
+        return self.graph.imported({key.module for key in self.graph.reached(self._roots(stage, modules))})
 
     def reached(self, stage: Stage, modules: tuple[str, ...] = ()) -> set[Key]:
         """The definitions that `code_digest` covers."""

@@ -29,6 +29,8 @@ from lnf.system.parquet import write_table
 from lnf.units import UNITS
 
 Numbers = NDArray[np.float64]
+FLAT = 0.1
+"""Of the standard error of the NLL: on the same sequences, two models differ with an error several times smaller."""
 
 
 @torch.no_grad()
@@ -37,8 +39,8 @@ def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int,
 
     `run` is the folder of a trained model; `settings`: samples (every K to be tried), seed, and sequences (how many of
     test are drawn, the same for all models; None: all). The K of the run's evaluation is one of them. They are taken in
-    turn until the bound is flat: a K of at least twice the one before changes the NLL by less than its standard error
-    over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard error.
+    turn until the bound is flat: a K of at least twice the one before changes the NLL by less than FLAT of its standard
+    error over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard error.
     A smaller K takes the same samples in groups, and the mean of the groups' bounds.
     """
     settle(threads)
@@ -84,7 +86,7 @@ def _row(weights: "_Weights", k: int, tried: Sequence[int], spec: Spec) -> dict[
     return {
         "prior": spec.prior.name, "k": k, "unit": unit, "nll": values_N.sum() / tokens,
         "nll_given_length": -bound_N.sum() / (nats * weights.steps), "error": error, "gain": gain_N.sum() / tokens,
-        "gain_error": _error(gain_N, tokens), "n": n, "flat": bool(abs(change) < error),
+        "gain_error": _error(gain_N, tokens), "n": n, "flat": bool(abs(change) < FLAT * error),
     }  # fmt: skip
 
 

@@ -52,7 +52,12 @@ class RunFiles:
     @property
     def ended_ms(self) -> int | None:
         """When it ended; None while it trains."""
-        return None if self.facts["status"] == "running" else int(self.facts.get("ended", self._written) * MILLISECONDS)
+        return None if self.status == "running" else int(self.facts.get("ended", self._written) * MILLISECONDS)
+
+    @property
+    def status(self) -> str:
+        """As its facts say, or "error" while the last attempt to train or evaluate it has failed."""
+        return "error" if (self.folder / "state" / "error.json").exists() else str(self.facts["status"])
 
     @property
     def _written(self) -> float:

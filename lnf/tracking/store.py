@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,9 @@ DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 LOCK = Path(".lnf", "mlflow.lock")
 LOCK_WAIT_S = 120.0
+SAFE = re.compile(r"[\w/. -]*")
+"""Paths that are an address as they are."""
+PARAM_TYPES: Mapping[type, str] = {int: "long", float: "double", bool: "boolean"}
 LONGEST_BATCH = {"metrics": 1000, "params": 100}  # MLflow's limits for one call
 
 
@@ -57,17 +61,29 @@ class Entry:
 
 
 def store_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the SQLite file of this project."""
+    """MLFLOW_TRACKING_URI, or the SQLite file of this project where that is not set, or empty."""
     return os.environ.get("MLFLOW_TRACKING_URI") or _sqlite(DATABASE)
 
 
+def is_elsewhere() -> bool:
+    """Whether MLFLOW_TRACKING_URI names a store of the user's own."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+def without_secrets(text: str) -> str:
+    """A text in which no address has a user's name or password, to be printed or stored."""
+    return re.sub(r"(\w://)[^/@\s]*@", r"\1", text)
+
+
 def _sqlite(path: Path) -> str:
-    return f"sqlite:///{path.absolute()}"
+    """The address of a database file. SQLAlchemy reads a path with a `?` as a query: from here, it needs none."""
+    where = path.absolute()
+    return f"sqlite:///{where if SAFE.fullmatch(str(where)) else os.path.relpath(where)}"
 
 
 def database_stamp() -> int | None:
     """What changes when the project's database file is deleted or replaced; None without such a file."""
-    if "MLFLOW_TRACKING_URI" in os.environ or not DATABASE.exists():
+    if is_elsewhere() or not DATABASE.exists():
         return None
     return DATABASE.stat().st_ino
 
@@ -86,12 +102,12 @@ def opened() -> Iterator["Store"]:
 
 def _reached() -> "MlflowClient":
     """A client that has had an answer. Raises UserError, whatever MLflow raises, that says where there is none."""
-    elsewhere = "MLFLOW_TRACKING_URI" in os.environ
     try:
-        return _client(store_uri()) if elsewhere else _own_client()
+        return _client(store_uri()) if is_elsewhere() else _own_client()
     except Exception as problem:  # MLflow's, SQLAlchemy's, urllib3's: all alike here
-        right = "name another with MLFLOW_TRACKING_URI" if elsewhere else "if it is damaged, move it away and sync anew"
-        raise UserError(f"MLflow: {store_uri()}: {first_line(problem)}; {right}") from problem
+        right = "if it is damaged, move it away and sync again"
+        right = "name another with MLFLOW_TRACKING_URI" if is_elsewhere() else right
+        raise UserError(without_secrets(f"MLflow: {store_uri()}: {first_line(problem)}; {right}")) from None
 
 
 def _client(uri: str) -> "MlflowClient":
@@ -146,8 +162,8 @@ class Store:
         wanted = {**tags, "mlflow.note.content": note}
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            ours = "MLFLOW_TRACKING_URI" not in os.environ  # elsewhere the server decides where artifacts go
-            location = (ARTIFACTS / name).absolute().as_uri() if ours else None
+            # elsewhere the server decides where artifacts go
+            location = None if is_elsewhere() else (ARTIFACTS / name).absolute().as_uri()
             return str(self._client.create_experiment(name, artifact_location=location, tags=wanted))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
@@ -197,6 +213,18 @@ class Store:
         if tags:
             self._client.log_batch(run, tags=[RunTag(*item) for item in tags.items()])
 
+    def artifacts(self, run: str, folder: str | None = None) -> set[str]:
+        """The files that a run's artifacts really have, in a folder of theirs and those below it."""
+        found: set[str] = set()
+        for one in self._client.list_artifacts(run, folder):
+            found |= self.artifacts(run, one.path) if one.is_dir else {str(one.path)}
+        return found
+
+    def has_model(self, experiment: str, run: str) -> bool:
+        """Whether a model that was logged for a run is there, with its files."""
+        found = self._client.search_logged_models([experiment], f"source_run_id = '{run}'")
+        return any(self._client.list_logged_model_artifacts(model.model_id) for model in found)
+
     def artifact(self, run: str, file: Path, folder: str | None = None) -> None:
         """Log a file, below a folder of the run's artifacts."""
         self._client.log_artifact(run, str(file), folder)
@@ -209,22 +237,35 @@ class Store:
                        profile=json.dumps(profile))  # fmt: skip
         self._client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
+    def go_on(self, run: str) -> None:
+        """Say that a run that had ended goes on."""
+        self._client.update_run(run, status="RUNNING")
+
     def end(self, run: str, status: str, ended_ms: int | None) -> None:
         """Say how and when a run ended: FINISHED or FAILED."""
         self._client.set_terminated(run, status, end_time=ended_ms)
 
-    def model(self, experiment: str, run: str, folder: Path, loader: str, code: Path, needs: Sequence[str]) -> None:
-        """Log a model that `mlflow.pyfunc.load_model` loads: LOADER's `_load_pyfunc` is given `folder`."""
+    def model(
+        self, experiment: str, run: str, folder: Path, loader: str, code: Sequence[Path], needs: Sequence[str],
+        params: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Log a model that `mlflow.pyfunc.load_model` loads: LOADER's `_load_pyfunc` is given `folder`, and `predict`
+        takes `params`, whose values here are the defaults. `code` are the packages and modules that it needs.
+        """
         with warnings.catch_warnings(action="ignore"):  # of MLflow's own modules, about themselves
             import mlflow
             import mlflow.pyfunc
-            from mlflow.models import Model
+            from mlflow.models import Model, ModelSignature
+            from mlflow.types import ParamSchema, ParamSpec
 
             with _fluent(store_uri()):
                 mlflow.set_experiment(experiment_id=experiment)
                 Model.log(
                     artifact_path=None, name="model", flavor=mlflow.pyfunc, run_id=run, loader_module=loader,
-                    data_path=str(folder), code_paths=[str(code)], pip_requirements=list(needs),
+                    data_path=str(folder), code_paths=list(map(str, code)), pip_requirements=list(needs),
+                    signature=ModelSignature(params=ParamSchema([
+                        ParamSpec(name, PARAM_TYPES[type(value)], value) for name, value in params.items()
+                    ])),
                 )  # fmt: skip
 
 

@@ -10,30 +10,34 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lnf.errors import UserError
+from lnf.plan.code_digests import user_sources
+from lnf.spec import read_spec
 from lnf.system.files import read_json, sha256_of, write_json
 from lnf.tracking import views
 from lnf.tracking.files import MILLISECONDS, RunFiles
-from lnf.tracking.store import Entry, Point, Store, opened
+from lnf.tracking.store import Entry, Point, Store, opened, without_secrets
 from lnf.tracking.variants import sync_variant, variant_of
 from lnf.units import UNITS
 
-ENDED = {"ok": "FINISHED", "diverged": "FAILED"}
+ENDED = {"ok": "FINISHED", "diverged": "FAILED", "error": "FAILED"}
 MODEL_SEED = 0
 """The seed whose model is logged as one that MLflow loads."""
 LOADER = "lnf.app.pyfunc"
+DRAWING = {"seed": 0, "temperature": 1.0, "greedy": False}
+"""What `predict` of a logged model takes, with its defaults."""
 SAMPLES = "samples"
 REPORT = "report.html"
 
 
-def sync_all(name: str) -> int:
+def sync_all(name: str) -> tuple[int, int]:
     """Mirror every run of a configuration's results, the latest of each place last: it supersedes the others.
 
-    Returns the number of runs mirrored. Raises UserError without results.
+    Returns how many runs were mirrored, and of how many. Raises UserError without results.
     """
     folder = Path("results", name)
     if not folder.is_dir():
@@ -43,7 +47,7 @@ def sync_all(name: str) -> int:
     report = Path("reports", "out", name)
     if (report / REPORT).exists():
         try_sync(report)
-    return sum(try_sync(run) for run in sorted(written, key=lambda run: written[run]))
+    return sum(try_sync(run) for run in sorted(written, key=lambda run: written[run])), len(written)
 
 
 def try_sync(run_dir: Path) -> bool:
@@ -51,7 +55,7 @@ def try_sync(run_dir: Path) -> bool:
     try:
         sync(run_dir)
     except Exception as problem:  # MLflow's, SQLAlchemy's, urllib3's, the file system's, the lock's: all alike here
-        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        reason = without_secrets((str(problem).strip() or type(problem).__name__).splitlines()[0])
         print(f"lnf: warning: MLflow: {run_dir} not mirrored ({reason})", file=sys.stderr, flush=True)
         return False
     return True
@@ -71,16 +75,29 @@ def sync(run_dir: Path) -> None:
         unit = UNITS[facts["kind"]][0].replace("/", "_per_")
         tags = {**views.tags(unit), "lnf.unit": unit}
         experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
-        found = store.runs(experiment, "lnf.key", files.key)
-        run = found[0] if found else None
+        run = _one_of(store, store.runs(experiment, "lnf.key", files.key))
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
             store.delete(run.id)  # the run went back to an earlier state: its curve is another one now
             run = None
         if run is None:
             run = _create(store, experiment, files)
-        if _log(store, experiment, run, files):
+        parent = variant_of(store, experiment, files).id
+        moved = run.tags.get("mlflow.parentRunId") != parent
+        if moved:  # the variant's run was deleted in MLflow's page
+            store.log(run.id, tags={"mlflow.parentRunId": parent})
+        if _log(store, experiment, run, files) or moved:
             sync_variant(store, experiment, files)
         _leave_address(run_dir, experiment, run)
+
+
+def _one_of(store: Store, found: Sequence[Entry]) -> Entry | None:
+    """The run that stands for a run directory; where several have its key, as after an experiment was restored, the
+    others are superseded.
+    """
+    ranked = sorted(found, key=lambda run: (run.tags.get("lnf.status") != "superseded", run.ended_ms or 0))
+    for other in ranked[:-1]:
+        store.log(other.id, tags={"lnf.status": "superseded"})
+    return ranked[-1] if ranked else None
 
 
 def _create(store: Store, experiment: str, files: RunFiles) -> Entry:
@@ -104,9 +121,14 @@ def _logged(run: Entry) -> dict[str, Any]:
 
 
 def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
-    """Log what is new since the last sync, then say so in `lnf.logged`. Whether anything was."""
-    logged, status = _logged(run), files.facts["status"]
+    """Log what is new since the last sync, and what MLflow no longer has, then say so in `lnf.logged`; whether anything
+    was logged.
+    """
+    logged, status = _logged(run), files.status
     artifacts = files.artifacts | _samples(files)
+    there = store.artifacts(run.id)
+    logged["artifacts"] = {name: content for name, content in logged["artifacts"].items() if name in there}
+    logged["model"] = bool(logged.get("model")) and store.has_model(experiment, run.id)
     model = status == "ok" and files.facts["seed"] == MODEL_SEED
     now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)), "artifacts": artifacts,
            "model": model}  # fmt: skip
@@ -119,11 +141,13 @@ def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
     for name, content in artifacts.items():
         if logged["artifacts"].get(name) != content:
             _artifact(store, run, files, name)
-    if model and not logged.get("model"):
+    if model and not logged["model"]:
         _model(store, experiment, run, files)
     store.log(run.id, points, {"lnf.status": status, "lnf.logged": json.dumps(now)})
     if status in ENDED:
         store.end(run.id, ENDED[status], files.ended_ms)
+    elif run.status != "RUNNING":
+        store.go_on(run.id)
     return True
 
 
@@ -162,7 +186,15 @@ def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
         folder = Path(scratch, "data")
         write_json(folder / "symbols.json", {"vocabulary": vocabulary})
         (folder / "model.pt").write_bytes((files.folder / "model.pt").read_bytes())
-        store.model(experiment, run.id, folder, LOADER, Path(__file__).parents[1], needs)
+        store.model(
+            experiment, run.id, folder, LOADER, _code(files), needs, {"seed": 0, "temperature": 1.0, "greedy": False}
+        )
+
+
+def _code(files: RunFiles) -> list[Path]:
+    """The packages and modules that the model needs: lnf, and a user's own."""
+    spec = read_spec(files.facts["spec"], files.facts.get("format"))
+    return [Path(__file__).parents[1], *user_sources("train", spec.prior.paths)]
 
 
 def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator[Point]:
@@ -204,7 +236,8 @@ def _sync_report(out: Path) -> None:
         tags = {"lnf.key": f"{name}/report", "lnf.kind": "report", "mlflow.source.type": "LOCAL",
                 "mlflow.source.name": str(out / REPORT), "lnf.logged": "{}"}  # fmt: skip
         run = found[0] if found else store.create(experiment, f"{name}/report", written_ms, tags, {})
-        logged = json.loads(run.tags["lnf.logged"])
+        there = store.artifacts(run.id)
+        logged = {place: digest for place, digest in json.loads(run.tags["lnf.logged"]).items() if place in there}
         for place, path in files.items():
             if logged.get(place) != digests[place]:
                 store.artifact(run.id, path, str(Path(place).parent) if "/" in place else None)

@@ -28,7 +28,7 @@ def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:
     """Make the parent say what its seeds say now: those that are superseded do not count."""
     parent = variant_of(store, experiment, files)
     seeds = [run for run in store.runs(experiment, "lnf.variant", files.variant) if run.tags.get("lnf.kind") == "run"]
-    seeds = [run for run in seeds if run.tags["lnf.status"] != "superseded"]
+    seeds = list({run.tags["lnf.key"]: run for run in seeds if run.tags["lnf.status"] != "superseded"}.values())
     now = int(time.time() * MILLISECONDS)
     store.log(parent.id, [Point(key, value, now, 0) for key, value in _summary(seeds).items()])
     ends = [run.ended_ms for run in seeds]
