@@ -40,8 +40,8 @@ def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int,
     `run` is the folder of a trained model; `settings`: samples (every K to be tried), seed, and sequences (how many of
     test are drawn, the same for all models; None: all). The K of the run's evaluation is one of them. They are taken in
     turn until the bound is flat: a K of at least twice the one before changes the NLL by less than FLAT of its standard
-    error over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard error.
-    A smaller K takes the same samples in groups, and the mean of the groups' bounds.
+    error over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard
+    error. A smaller K takes the same samples in groups, and the mean of the groups' bounds.
     """
     settle(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
