@@ -61,7 +61,7 @@ AWAY = Case(
 )
 SPOILT = Case(
     "a damaged mlflow.db",
-    "MLflow: sqlite:///…/mlflow.db: …; if it is damaged, move it away and sync anew",
+    "MLflow: sqlite:///…/mlflow.db: …; if it is damaged, move it away and sync again",
     "nothing: `lnf sync NAME` fills a new one from the files",
     proved=f"{HERE}test_a_store_that_cannot_be_reached_is_one_line",
 )

@@ -8,6 +8,8 @@ MEASURING, SYMBOLS = "tests/app/test_measuring.py::test_", "tests/corpora/test_s
 PROVENANCE, DIGESTS = "tests/system/test_provenance.py::test_", "tests/plan/test_digests.py::test_"
 PAGE, FIGURES = "tests/report/page/test_page.py::test_", "tests/report/figures/test_figures.py::test_"
 
+MIRRORED = "tests/tracking/test_mirrored.py::test_"
+
 ROWS = [
     Case(
         "`lnf measured` after an edit of a reader's or a run's code",
@@ -140,5 +142,65 @@ ROWS = [
         "",
         "nothing: its axis says seconds per batch",
         proved=f"{FIGURES}the_speed_axis_names_what_it_shows",
+    ),
+    Case(
+        "a variant's run is deleted in MLflow's page",
+        "",
+        "nothing: the next sync makes it again above its seeds",
+        proved=f"{MIRRORED}a_variants_run_that_was_deleted_is_made_again_above_its_seeds",
+    ),
+    Case(
+        "MLflow's artifacts are removed",
+        "",
+        "nothing: the next sync logs what MLflow no longer has",
+        proved=f"{MIRRORED}artifacts_that_were_removed_are_logged_again",
+    ),
+    Case(
+        "an experiment with deleted runs is restored",
+        "",
+        "nothing: a seed counts once",
+        proved=f"{MIRRORED}a_seed_counts_once_after_an_experiment_was_restored",
+    ),
+    Case(
+        "a run whose evaluation failed",
+        "",
+        "nothing: MLflow shows it as failed",
+        proved=f"{MIRRORED}a_run_whose_evaluation_failed_says_so",
+    ),
+    Case(
+        "`lnf sync` when something is missing afterwards",
+        "sync: MLflow lacks 1 runs of demo; type the same command again",
+        "nothing: the files are there",
+        proved=f"{MIRRORED}sync_fails_if_something_is_missing_afterwards",
+    ),
+    Case(
+        "an empty MLFLOW_TRACKING_URI",
+        "",
+        "nothing: it counts as not set",
+        proved=f"{MIRRORED}an_empty_address_is_none",
+    ),
+    Case(
+        "a project below a folder with a `?` in its name, or any other character",
+        "",
+        "nothing: all that is written is below the project",
+        proved=f"{MIRRORED}every_character_that_a_path_may_hold",
+    ),
+    Case(
+        "a password in MLflow's address",
+        "",
+        "nothing: it is neither printed nor stored",
+        proved=f"{MIRRORED}no_password_is_printed_or_stored",
+    ),
+    Case(
+        "a seed or a temperature for a logged model's `predict`",
+        "",
+        "nothing: it is used",
+        proved=f"{MIRRORED}predict_takes_a_seed_and_a_temperature",
+    ),
+    Case(
+        "a logged model with a user's own prior, loaded in another folder",
+        "",
+        "nothing: it has the user's modules with it",
+        proved=f"{MIRRORED}a_model_with_a_users_own_class_is_loaded_elsewhere",
     ),
 ]
