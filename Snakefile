@@ -27,6 +27,7 @@ wildcard_constraints:
 
 onstart:
     FLOW.tell()
+    FLOW.mirror()
 
 
 include: "rules/data.smk"

@@ -135,10 +135,11 @@ def sync(arguments: Namespace) -> None:
     """Mirror a configuration's results to MLflow."""
     from lnf.tracking.sync import sync_all
 
-    mirrored, runs = sync_all(arguments.name)
-    print(f"lnf: {mirrored} of {runs} runs of {arguments.name} mirrored to MLflow")
-    if mirrored < runs:
-        raise UserError(f"sync: MLflow lacks {runs - mirrored} runs of {arguments.name}; type the same command again")
+    mirrored, wanted = sync_all(arguments.name)
+    print(f"lnf: {mirrored} of {wanted} runs and reports of {arguments.name} mirrored to MLflow")
+    if mirrored < wanted:
+        lacks = f"{wanted - mirrored} runs or reports of {arguments.name}"
+        raise UserError(f"sync: MLflow lacks {lacks}; type the same command again")
 
 
 def ui(arguments: Namespace) -> None:

@@ -15,7 +15,7 @@ from lnf.plan import config, validation
 from lnf.plan.results import Plan
 from lnf.system import machine_faults
 from lnf.system.damage import damaged_name
-from lnf.tracking import mirror
+from lnf.tracking import follow
 
 MIRROR_WAIT_S = 20.0
 HEAD_WAIT_S = 10.0
@@ -63,7 +63,7 @@ def _to_its_end(plan: Plan, command: Sequence[str]) -> Ended:
 
 def _interrupted(ended: Ended) -> None:
     """Leave once all is gone: Ray's processes, and what mirrors to MLflow, which the next workflow goes on with."""
-    mirror.stop(ended.identity)
+    follow.stop(ended.identity)
     if ended.asked < 2:
         head.wait_gone(ended.identity, HEAD_WAIT_S)
     print("lnf: interrupted; the same command goes on where it stopped", flush=True)
@@ -85,10 +85,10 @@ def _tell(plan: Plan, ended: Ended, configfiles: Sequence[Path]) -> None:
     counts = Counter(run.status for run in plan.runs)
     how = ", ".join(f"{count} {what}" for what, count in counts.items())
     print(f"lnf: {plan.name}: {sum(counts.values())} runs: {how}")
-    mirror.wait(ended.identity, MIRROR_WAIT_S)
-    if left := mirror.left():
-        print(f"lnf: MLflow lacks {left} runs or reports so far (see {mirror.LOG}); the next workflow here goes on with"
-              f" them, or type: python -m lnf sync {plan.name}")  # fmt: skip
+    follow.wait(ended.identity, MIRROR_WAIT_S)
+    if left := follow.left(ended.identity):
+        print(f"lnf: MLflow lacks {left} runs or reports so far (see {follow.LOG}); the next workflow here makes good"
+              f" what is left, or type: python -m lnf sync {plan.name}")  # fmt: skip
     print(f"lnf: report: {(plan.out / 'report.html').absolute()}")
     again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
     print(f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again}", flush=True)

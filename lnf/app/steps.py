@@ -1,4 +1,4 @@
-"""The steps of the DAG as a job does them: told by a file, in this process or on Ray and then mirrored to MLflow."""
+"""The steps of the DAG as a job does them: told by a file, in this process or on Ray."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -74,15 +74,9 @@ def evaluate_here(told: dict[str, Any], out: str) -> None:
 
 
 def view(name: Literal["figures", "samples", "page"], told: Mapping[str, Any]) -> None:
-    """Write a view (`lnf.plan.results.Plan.told_to_views`); what MLflow shows of it is mirrored."""
-    from lnf.tracking import mirror
-
+    """Write a view (`lnf.plan.results.Plan.told_to_views`)."""
     module = import_module(f"lnf.report.{name}.write")
     getattr(module, f"write_{name}")(told)
-    for run in told["runs"] if name == "samples" else ():
-        mirror.request(Path(run["folder"]))
-    if name == "page":
-        mirror.request(Path(told["out"]))
 
 
 def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
@@ -132,7 +126,6 @@ def _speed_on_ray(told: Mapping[str, Any], out: Path) -> None:
 
 def _on_ray(step: Step, run: Run, out: Path) -> None:
     from lnf.cluster.client import RemoteJob, run_remote
-    from lnf.tracking import mirror
 
     job = RemoteJob(
         entry=f"lnf.app.steps:{step}_here",
@@ -141,7 +134,6 @@ def _on_ray(step: Step, run: Run, out: Path) -> None:
         run_dir=out,
         label=run.spec.key,
         step=step,
-        on_progress=lambda: mirror.request(out),
         ask_to_stop=(lambda: ask_to_stop(out)) if step == "train" else None,
         hidden=run.spec.model.hidden,
     )

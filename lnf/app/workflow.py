@@ -154,6 +154,12 @@ class Workflow:
         for file, content in self.plan.told():
             keep_json(file, content)
 
+    def mirror(self) -> None:
+        """Start the process that mirrors results to MLflow. Called when a workflow begins, not by -n."""
+        from lnf.tracking import follow
+
+        follow.start(self.name)
+
 
 @contextmanager
 def _mistakes_end() -> Iterator[None]:

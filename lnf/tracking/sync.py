@@ -11,6 +11,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,28 @@ SAMPLES = "samples"
 REPORT = "report.html"
 
 
-def sync_all(name: str) -> tuple[int, int]:
-    """Mirror every run of a configuration's results, the latest of each place last: it supersedes the others.
-
-    Returns how many runs were mirrored, and of how many. Raises UserError without results.
+def folders_of(name: str) -> list[Path]:
+    """The run folders of a configuration, the latest last, since of one place it supersedes the others; then the folder
+    of its report.
     """
-    folder = Path("results", name)
-    if not folder.is_dir():
-        raise UserError(f"sync: {folder}: no such folder; its runs have not been trained here")
-    written = {path.parent: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/run.json")}
-    written |= {path.parents[1]: path.stat().st_mtime_ns for path in folder.glob("*/*/*/*/state/run.json")}
-    report = Path("reports", "out", name)
-    if (report / REPORT).exists():
-        try_sync(report)
-    return sum(try_sync(run) for run in sorted(written, key=lambda run: written[run])), len(written)
+    root, report = Path("results", name), Path("reports", "out", name)
+    written: dict[Path, int] = {}
+    for pattern, up in (("*/*/*/*/run.json", 0), ("*/*/*/*/state/run.json", 1)):
+        for path in root.glob(pattern):
+            with suppress(FileNotFoundError):  # a run that ends removes its state
+                written[path.parents[up]] = path.stat().st_mtime_ns
+    return [*sorted(written, key=lambda run: written[run]), *([report] if (report / REPORT).exists() else [])]
+
+
+def sync_all(name: str) -> tuple[int, int]:
+    """Mirror every run of a configuration's results, and its report.
+
+    Returns how many were mirrored, and of how many. Raises UserError without results.
+    """
+    if not Path("results", name).is_dir():
+        raise UserError(f"sync: {Path('results', name)}: no such folder; its runs have not been trained here")
+    folders = folders_of(name)
+    return sum(map(try_sync, folders)), len(folders)
 
 
 def try_sync(run_dir: Path) -> bool:

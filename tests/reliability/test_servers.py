@@ -14,9 +14,7 @@ from subprocess import DEVNULL, PIPE
 import pytest
 
 from lnf.app.command_line import main
-from lnf.system.files import read_json, write_json
-from lnf.system.processes import owner_folder, process_identity
-from lnf.tracking import mirror
+from lnf.system.files import read_json
 from tests.end_to_end.mirrored import mirrored
 from tests.patience import finish, wait_for
 from tests.pipeline import ROOT, Project
@@ -24,7 +22,9 @@ from tests.reliability.case import Case
 
 Server = Callable[[], AbstractContextManager[str]]
 KIND = "Servers that are away or hang"
-LACKS = "MLflow lacks … runs or reports so far (see .lnf/mirror.log); the next workflow here goes on with them, or …"
+LACKS = (
+    "MLflow lacks … runs or reports so far (see .lnf/mlflow.log); the next workflow here makes good what is left, or …"
+)
 LATER = "nothing: the run is done in its own time; MLflow is told by the next workflow, or by `lnf sync`"
 HERE = "tests/reliability/test_servers.py::"
 DEAF = Case("an MLflow server that never answers", LACKS, LATER, proved=f"{HERE}test_no_run_waits_for_mlflow[deaf]")
@@ -96,14 +96,15 @@ def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
 def test_no_run_waits_for_mlflow(
     project: Project, server: Callable[[], AbstractContextManager[str]], case: Case
 ) -> None:
-    """While the server is away the run trains, is scored and reported; then the notes are still there."""
+    """While the server is away the run trains, is scored and reported; what is left is counted from the files."""
     with server() as address:
         project.environment["MLFLOW_TRACKING_URI"] = f"http://{address}"
         out = finish(project.workflow(select__priors=["lstm"]))
         case.assert_seen(out)
     assert "lnf: tiny: 1 runs: 1 ok" in out
     wait_for(lambda: not project.processes())
-    assert len(list(project.folder.glob(".lnf/mirror/*/*.note"))) == 2  # the run and the report
+    (status,) = project.folder.glob(".lnf/mlflow/*/status.json")
+    assert read_json(status)["left"] == 2  # the run and the report
 
 
 @pytest.mark.e2e
@@ -117,7 +118,8 @@ def test_a_locked_database_is_told_later(copied: Project) -> None:
         wait_for(lambda: not copied.processes())
     finish(copied.workflow(**again, overrides__all__sample={"samples": 5}))
     wait_for(lambda: not copied.processes())
-    assert not list(copied.folder.glob(".lnf/mirror/*/*.note"))
+    lefts = [read_json(status)["left"] for status in copied.folder.glob(".lnf/mlflow/*/status.json")]
+    assert 0 in lefts and max(lefts) > 0
     for name, run in mirrored(copied).items():
         told = read_json(copied.result(name.partition("/")[0], "spec.json"))
         assert f"evaluation-{told['evaluation']}.parquet" in run.files
@@ -151,18 +153,3 @@ def test_a_ray_address_that_never_answers(tmp_path: Path) -> None:
         answer = json.loads(session.stdout.readline())
     assert answer["kind"] == "user"
     DEAF_RAY.assert_seen(answer["message"])
-
-
-def test_notes_of_the_dead_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And those of a workflow that is alive are left to it."""
-    monkeypatch.chdir(tmp_path)
-    mine = owner_folder("mirror", process_identity(os.getpid()))
-    dead = owner_folder("mirror", "1:1")
-    for folder, name in ((mine, "mine"), (dead, "theirs")):
-        write_json(folder / f"{name}.note", {"run": name})
-    other = owner_folder("mirror", process_identity(os.getppid()))
-    write_json(other / "living.note", {"run": "living"})
-    assert mirror.left() == 3
-    mirror._adopt(mine)
-    assert {path.name for path in mine.iterdir()} == {"mine.note", "theirs.note"}
-    assert not dead.exists() and (other / "living.note").exists()

@@ -169,7 +169,7 @@ ROWS = [
     ),
     Case(
         "`lnf sync` when something is missing afterwards",
-        "sync: MLflow lacks 1 runs of demo; type the same command again",
+        "sync: MLflow lacks 1 runs or reports of demo; type the same command again",
         "nothing: the files are there",
         proved=f"{MIRRORED}sync_fails_if_something_is_missing_afterwards",
     ),

@@ -127,10 +127,10 @@ def test_sync_fails_if_something_is_missing_afterwards(
     leave_run(1, seed=1)
     (broken / "history.parquet").write_bytes(b"damaged")
     assert main(["sync", "demo"]) == 1
-    assert "sync: MLflow lacks 1 runs of demo; type the same command again" in capsys.readouterr().err
+    assert "sync: MLflow lacks 1 runs or reports of demo; type the same command again" in capsys.readouterr().err
     leave_run(1)
     assert main(["sync", "demo"]) == 0
-    assert "2 of 2 runs of demo mirrored to MLflow" in capsys.readouterr().out
+    assert "2 of 2 runs and reports of demo mirrored to MLflow" in capsys.readouterr().out
 
 
 def test_no_password_is_printed_or_stored(

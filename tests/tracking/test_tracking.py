@@ -16,10 +16,9 @@ import pytest
 from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
 from lnf.system.parquet import write_table
-from lnf.system.processes import owner_folder, process_identity
-from lnf.tracking import mirror, store, sync
+from lnf.tracking import store, sync
 from lnf.tracking.files import ARTIFACTS
-from tests.patience import LIMIT_S, wait_for
+from tests.patience import LIMIT_S
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
 
@@ -179,23 +178,6 @@ def test_mlflow_away_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch,
     assert not sync.try_sync(leave_run(1))
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("lnf: warning: MLflow: results/demo/markov/af_af/0/c1 not mirrored")
-
-
-def test_the_mirror_follows_a_workflow_and_ends_with_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workflow = subprocess.Popen(["sleep", "3600"])
-    identity = process_identity(workflow.pid)
-    monkeypatch.setenv("LNF_OWNER", identity)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    run = leave_run(2, "running")
-    mirror.request(run)
-    leave_run(3)
-    mirror.request(run)
-    workflow.kill()
-    workflow.wait()
-    wait_for(lambda: not owner_folder("mirror", identity).exists())
-    (mirrored,) = runs()
-    assert mirrored.data.tags["lnf.status"] == "ok" and len(curve(mirrored, "valid_loss")) == 3
-    assert mirror.LOG.read_text() == ""
 
 
 def test_the_page_is_told_what_a_person_looks_for(project: Path) -> None:

@@ -1,0 +1,102 @@
+"""The follower of a workflow mirrors what changes, makes good what is missing, and ends with the workflow."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lnf.system.files import read_json
+from lnf.system.processes import owner_folder, process_identity
+from lnf.tracking import follow
+from tests.patience import wait_for
+from tests.tracking.test_tracking import ROOT, curve, database, evaluate, fresh, leave_run, project, runs, store_client
+
+__all__ = ["database", "fresh", "project"]
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def identity(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The identity of a workflow, which each test ends."""
+    workflow = subprocess.Popen(["sleep", "3600"])
+    found = process_identity(workflow.pid)
+    monkeypatch.setenv("LNF_OWNER", found)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    WORKFLOWS[found] = workflow
+    return found
+
+
+WORKFLOWS: dict[str, "subprocess.Popen[bytes]"] = {}
+
+
+def end(identity: str) -> None:
+    WORKFLOWS[identity].kill()
+    WORKFLOWS[identity].wait()
+    wait_for(lambda: (owner_folder("mlflow", identity) / follow.STATUS).exists() and not follow.running(identity))
+
+
+def test_it_follows_a_workflow_and_ends_with_it(project: Path, identity: str) -> None:
+    leave_run(2, "running")
+    follow.start("demo")
+    wait_for(lambda: follow.running(identity))
+    folder = leave_run(3)
+    evaluate(folder, 1.5)
+    end(identity)
+    (run,) = runs()
+    assert run.data.tags["lnf.status"] == "ok" and len(curve(run, "valid_loss")) == 3
+    assert follow.left(identity) == 0 and follow.LOG.read_text() == ""
+
+
+def test_its_first_look_makes_good_what_mlflow_lost(project: Path, identity: str) -> None:
+    """Of an earlier workflow, whose files did not change since."""
+    folder = leave_run(1)
+    evaluate(folder, 1.5)
+    before = process_identity(os.getpid())
+    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
+    assert follower.look() and follower.changed() == {} and before
+    (parent,) = runs("variant")
+    store_client().delete_run(parent.info.run_id)
+    shutil.rmtree("mlartifacts")
+    follow.start("demo")
+    wait_for(lambda: follow.running(identity))
+    end(identity)
+    (again,) = runs("variant")
+    assert again.info.run_id != parent.info.run_id and list(Path("mlartifacts").rglob("run.json"))
+
+
+def test_only_what_changed_is_mirrored_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("lnf.tracking.sync.sync", synced.append)
+    folders = [leave_run(1, seed=seed) for seed in (0, 1)]
+    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
+    assert follower.look() and synced == folders
+    assert follower.look() and synced == folders
+    evaluate(folders[1], 1.5)
+    assert follower.look() and synced == [*folders, folders[1]]
+    shown = Path("reports", "out", "demo", "samples", "markov", "af_af", "0", "run.json")
+    shown.parent.mkdir(parents=True)
+    shown.write_text("{}", encoding="utf-8")
+    assert follower.look() and synced[-1] == folders[0] and len(synced) == 4
+
+
+def test_a_run_that_cannot_be_mirrored_holds_up_no_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, whole = (leave_run(1, seed=seed) for seed in (0, 1))
+    (broken / "history.parquet").write_bytes(b"damaged")
+    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
+    assert not follower.look()
+    assert list(follower.changed()) == [broken]
+    assert read_json(Path(".lnf", "mlflow", "test", follow.STATUS))["left"] == 1
+    assert [run.info.run_name for run in runs()] == ["af_af/1"] and whole.exists()
+
+
+def test_what_cannot_be_started_is_one_line_and_no_fault_of_the_workflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".lnf").write_text("a file where a folder would be right\n", encoding="utf-8")
+    follow.start("small")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("lnf: MLflow is not filled (") and line.endswith("type later: lnf sync small")
