@@ -17,15 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from lnf.plan.syntax import Bare, References, bound_by, called_at_import, imports_of, is_main, is_text, plain, source_of
 from lnf.system.files import digest
-
-_DERIVED = ("ctx", "kind", "type_comment", "type_ignores", "type_params")
-"""Fields of a node that follow from the rest of the tree, or that are comments or annotations."""
-_MEANT = frozenset({"ClassVar", "InitVar", "KW_ONLY"})
-"""Annotations that change what a dataclass is."""
-_LOGGERS = frozenset({"log", "logger", "logging", "warnings", "LOG", "LOGGER"})
-_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 class Key(NamedTuple):
@@ -46,7 +39,7 @@ class Definition:
     @cached_property
     def tree(self) -> list[Any]:
         """The statements, bare of what changes no number, as lists and texts."""
-        return [plain(_Bare().visit(node)) for node in self.nodes]
+        return [plain(Bare().visit(node)) for node in self.nodes]
 
     @cached_property
     def own(self) -> str:
@@ -93,11 +86,11 @@ def read_module(name: str, is_package: bool, tree: ast.Module) -> Module:
         if isinstance(node, ast.Import | ast.ImportFrom):
             module.imports |= imports_of(node, name, is_package)
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-                module.stars.append(_source(node, name, is_package))
+                module.stars.append(source_of(node, name, is_package))
             continue
-        if _is_text(node) or _is_main(node):
+        if is_text(node) or is_main(node):
             continue
-        names = list(dict.fromkeys(_bound(node)))
+        names = list(dict.fromkeys(bound_by(node)))
         if not names or not isinstance(
             node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.AugAssign
         ):
@@ -106,99 +99,6 @@ def read_module(name: str, is_package: bool, tree: ast.Module) -> Module:
         for bound in names:
             module.definitions.setdefault(bound, Definition(name, is_package)).nodes.append(node)
     return module
-
-
-def imports_of(node: ast.Import | ast.ImportFrom, module: str, is_package: bool) -> dict[str, tuple[str, str | None]]:
-    """Name -> (module, name in it) of what an import statement of a module binds; a star binds nothing here."""
-    if isinstance(node, ast.ImportFrom):
-        source = _source(node, module, is_package)
-        return {alias.asname or alias.name: (source, alias.name) for alias in node.names if alias.name != "*"}
-    return {
-        alias.asname or alias.name.partition(".")[0]: (
-            alias.name if alias.asname else alias.name.partition(".")[0],
-            None,
-        )
-        for alias in node.names
-    }
-
-
-class References(ast.NodeVisitor):
-    """The references of a definition: dotted names whose first part is not local, and what is imported inside."""
-
-    def __init__(self, module: str, is_package: bool) -> None:
-        self._module, self._is_package = module, is_package
-        self.dotted: set[tuple[str, ...]] = set()
-        self.imports: dict[str, tuple[str, str | None]] = {}
-        self.named: set[str] = set()
-        """Modules that `import_module` is given as a text."""
-        self._local: list[set[str]] = []
-
-    def visit_Import(self, node: ast.Import) -> None:
-        """Note an import inside a definition."""
-        self.imports |= imports_of(node, self._module, self._is_package)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Note an import inside a definition."""
-        self.imports |= imports_of(node, self._module, self._is_package)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        """Note a name that is read."""
-        if isinstance(node.ctx, ast.Load):
-            self._note((node.id,))
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        """Note a dotted name as one reference."""
-        parts, base = [node.attr], node.value
-        while isinstance(base, ast.Attribute):
-            parts, base = [base.attr, *parts], base.value
-        if isinstance(base, ast.Name):
-            self._note((base.id, *parts))
-        else:
-            self.visit(base)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        """Note a module that is imported by its name."""
-        function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if function in ("import_module", "__import__") and node.args and isinstance(node.args[0], ast.Constant):
-            self.named.add(str(node.args[0].value))
-        self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """Visit a function, whose parameters and assigned names are local to its body."""
-        self._function(node, node.body)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        """Visit a function."""
-        self._function(node, node.body)
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Visit a function of one expression."""
-        self._function(node, [node.body])
-
-    def generic_visit(self, node: ast.AST) -> None:
-        """Visit what is inside; the targets of a comprehension are local to it."""
-        if isinstance(node, _COMPREHENSIONS):
-            self._local.append({name for part in node.generators for name in _stored(part.target)})
-            super().generic_visit(node)
-            self._local.pop()
-        else:
-            super().generic_visit(node)
-
-    def _function(self, node: _FUNCTIONS, body: Iterable[ast.AST]) -> None:
-        for outside in (
-            *getattr(node, "decorator_list", ()),
-            *node.args.defaults,
-            *filter(None, node.args.kw_defaults),
-        ):
-            self.visit(outside)
-        self._local.append(_locals(node, body))
-        for inside in body:
-            self.visit(inside)
-        self._local.pop()
-
-    def _note(self, parts: tuple[str, ...]) -> None:
-        if not any(parts[0] in names for names in self._local):
-            self.dotted.add(parts)
 
 
 class Graph:
@@ -328,7 +228,7 @@ class Graph:
         """Definitions of a module that call a function of ours when it is imported: a registry may learn of them."""
         for name, definition in module.definitions.items():
             for node in definition.nodes:
-                for call in _called_at_import(node):
+                for call in called_at_import(node):
                     target = self._follow(module, definition.references, call)
                     if isinstance(target, Key) and not self.inert(target) and self._is_function(target):
                         yield name
@@ -392,143 +292,3 @@ class Graph:
         module = self.load(key.module)
         assert module is not None, key
         return "" if key.name == "*" else module.definitions[key.name].own
-
-
-class _Bare(ast.NodeTransformer):
-    """Drops what changes no number: texts that are only read by people, and annotations."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if _is_text(node) else self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if not any(isinstance(part, ast.Name) and part.id in _MEANT for part in ast.walk(node.annotation)):
-            node.annotation = ast.Constant(None)
-        return self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        if node.exc is not None:
-            node.exc = _Wordless(whole=True).visit(node.exc)
-        return self.generic_visit(node)
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        node.msg = None
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        speaks = isinstance(node.func, ast.Name) and node.func.id == "print"
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-            speaks = node.func.value.id in _LOGGERS
-        return self.generic_visit(_Wordless(whole=False).visit(node) if speaks else node)
-
-
-class _Wordless(ast.NodeTransformer):
-    """Drops texts. Of an f-string what is put in stays, for it may act, unless `whole`."""
-
-    def __init__(self, whole: bool) -> None:
-        self.whole = whole
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant("") if isinstance(node.value, str) else node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        if self.whole:
-            return ast.Constant("")
-        return ast.Tuple([part.value for part in node.values if isinstance(part, ast.FormattedValue)], ast.Load())
-
-
-def plain(value: Any) -> Any:
-    """A syntax tree as lists and texts. An empty field is left out, so that one which a later Python adds is too."""
-    if isinstance(value, ast.Constant):
-        return [type(value.value).__name__, ascii(value.value)]
-    if isinstance(value, ast.JoinedStr):
-        # Python 3.12 leaves empty texts in some f-strings.
-        return ["JoinedStr", *(plain(part) for part in value.values if getattr(part, "value", None) != "")]
-    if isinstance(value, ast.AST):
-        fields = {name: item for name, item in ast.iter_fields(value) if name not in _DERIVED}
-        kept = [[name, plain(item)] for name, item in fields.items() if item is not None and item != []]
-        return [type(value).__name__, *kept]
-    if isinstance(value, list):  # what an import binds counts where it is used, by what it refers to
-        return [plain(item) for item in value if not isinstance(item, ast.Import | ast.ImportFrom)]
-    return value
-
-
-def _source(node: ast.ImportFrom, module: str, is_package: bool) -> str:
-    """The module that an import statement imports from, as an absolute name."""
-    if not node.level:
-        return node.module or ""
-    parts = module.split(".")
-    package = parts if is_package else parts[:-1]
-    return ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _is_main(node: ast.stmt) -> bool:
-    """Whether a statement is only for a type checker, or only for a module that is run as a script."""
-    if not isinstance(node, ast.If) or node.orelse:
-        return False
-    words = [getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(node.test)]
-    return "TYPE_CHECKING" in words or "__name__" in words
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a statement binds in its own scope."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
-        return
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-        yield node.id
-    elif isinstance(node, ast.alias):
-        yield node.asname or node.name.partition(".")[0]
-    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-        yield node.name
-    elif isinstance(node, ast.MatchMapping) and node.rest:
-        yield node.rest
-    if not isinstance(node, ast.Lambda | _COMPREHENSIONS):
-        for child in ast.iter_child_nodes(node):
-            yield from _bound(child)
-
-
-def _stored(target: ast.AST) -> Iterator[str]:
-    return (part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
-
-
-def _locals(node: _FUNCTIONS, body: Iterable[ast.AST]) -> set[str]:
-    """The names that are local to a function: parameters, and what its body binds and does not declare global.
-
-    An import binds a name too, but is a reference: what it binds is looked up.
-    """
-    given = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg)
-    inside = list(body)
-    assigned = {name for part in inside for name in _bound(part)}
-    walked = [part for one in inside for part in ast.walk(one)]
-    shared = {name for part in walked if isinstance(part, ast.Global) for name in part.names}
-    imported = {part.asname or part.name.partition(".")[0] for part in walked if isinstance(part, ast.alias)}
-    return {argument.arg for argument in given if argument is not None} | (assigned - shared - imported)
-
-
-def _called_at_import(node: ast.stmt) -> Iterator[tuple[str, ...]]:
-    """Dotted names of what a top-level statement calls as its module is imported: decorators, and calls of a value."""
-    decorators = getattr(node, "decorator_list", [])
-    values = [node.value] if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None else []
-    calls = [part.func for value in (*values, *decorators) for part in ast.walk(value) if isinstance(part, ast.Call)]
-    for called in (*decorators, *calls):
-        parts: list[str] = []
-        while isinstance(called, ast.Attribute):
-            parts, called = [called.attr, *parts], called.value
-        if isinstance(called, ast.Name):
-            yield (called.id, *parts)
