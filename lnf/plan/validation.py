@@ -29,7 +29,7 @@ _TYPES = {
     "null": "null",
 }
 RESERVED = ("checks", "metrics", "toy", "speed", "modes", "bounds", "raw")
-"""Names that a corpus cannot have (workflow/schema.yaml), since folders beside it have them."""
+"""Names that a corpus cannot have (workflow/schema.yaml), since other folders have them."""
 _BOUNDS = {word: wording for word, (wording, _) in BOUNDS.items()} | {"minItems": "a list of at least {}"}
 
 

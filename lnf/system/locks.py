@@ -1,7 +1,7 @@
 """File locks: the one writer of a run directory, and whatever else must happen once at a time.
 
 The kernel frees a lock when its holder dies. On a file system without such locks (`flock` fails with ENOSYS), a file
-that only one process can create stands for the lock, with its holder's host and pid in it; one whose holder is dead is
+that only one process can create is the lock, with its holder's host and pid in it; one whose holder is dead is
 taken over, on the same host.
 """
 

@@ -100,8 +100,8 @@ def sync(run_dir: Path) -> None:
 
 
 def _one_of(store: Store, found: Sequence[Entry]) -> Entry | None:
-    """The run that stands for a run directory; where several have its key, as after an experiment was restored, the
-    others are superseded.
+    """The run of a run directory; where several have its key, as after an experiment was restored, the others are
+    superseded.
     """
     ranked = sorted(found, key=lambda run: (run.tags.get("lnf.status") != "superseded", run.ended_ms or 0))
     for other in ranked[:-1]:

@@ -25,7 +25,7 @@ KIND = "Servers that are away or hang"
 LACKS = (
     "MLflow lacks … runs or reports so far (see .lnf/mlflow.log); the next workflow here makes good what is left, or …"
 )
-LATER = "nothing: the run is done in its own time; MLflow is told by the next workflow, or by `lnf sync`"
+LATER = "nothing: the run is done in its own time; MLflow is filled by the next workflow, or by `lnf sync`"
 HERE = "tests/reliability/test_servers.py::"
 DEAF = Case("an MLflow server that never answers", LACKS, LATER, proved=f"{HERE}test_no_run_waits_for_mlflow[deaf]")
 CLOSED = Case("a closed port for MLflow", LACKS, LATER, proved=f"{HERE}test_no_run_waits_for_mlflow[closed]")
