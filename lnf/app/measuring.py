@@ -35,6 +35,7 @@ def keep_measured(plan: Plan, results: Path = Path("results"), drop: bool = Fals
     """
     root = plan.config.root
     folder = root / "reports" / "measured" / plan.name
+    _recover(folder)
     data = {name: _data(corpus) for name, corpus in plan.corpora.items()}
     choices = [choose(run, data[run.spec.corpus], results, folder) for run in plan.runs]
     if not any(choice.found for choice in choices):
@@ -89,20 +90,32 @@ def _told(choices: Sequence[Choice]) -> Iterable[str]:
             now = _in_words(choice.found.facts)
             if choice.kept is None:
                 yield f"new: {choice.run.spec.key}, {now}"
-            elif choice.kept != choice.found.facts:
+            elif not choice.same:
                 why = f" ({'; '.join(choice.differs)})" if choice.differs else ""
-                yield f"replaced: {choice.run.spec.key}{why}, {_in_words(choice.kept)}, with {now}"
+                yield f"replaced: {choice.run.spec.key}{why}, {_in_words(choice.kept.facts)}, with {now}"
 
 
 def _in_words(facts: Facts) -> str:
     return f"{facts['status']} of revision {str(facts['revision'])[:12]}"
 
 
-def _replace(folder: Path, scratch: Path) -> None:
-    """Put the files of `scratch` in the place of a folder; a kill leaves the old or the new one, whole."""
-    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+def _aside(folder: Path) -> tuple[Path, Path]:
+    """Where the new and the old files of a folder are while one takes the other's place."""
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Put back what a kill left aside: the old files if the new ones did not take their place."""
+    new, old = _aside(folder)
+    if old.exists() and not folder.exists():
+        os.rename(old, folder)
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _replace(folder: Path, scratch: Path) -> None:
+    """Put the files of `scratch` in the place of a folder. What a kill leaves aside, the next call puts back."""
+    new, old = _aside(folder)
     shutil.copytree(scratch, new)
     if folder.exists():
         os.rename(folder, old)
@@ -163,6 +176,8 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
         of = Path(read_json(file.with_name(TOLD))["runs"][0])
         if found and of.parts[1:] == found.folder.relative_to(results).parts:
             return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
-    as_before = choice.stays or (found is not None and choice.kept == found.facts)
-    names = (spec.corpus, spec.prior.name)
-    return [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == names] if as_before else []
+    rows = [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == (spec.corpus, spec.prior.name)]
+    if rows and not (choice.stays or choice.same):
+        print(f"lnf: {choice.run.context.name}: dropped the bounds of {spec.key}: its model was replaced", flush=True)
+        return []
+    return rows

@@ -17,7 +17,7 @@ from lnf.plan.run import Run
 from lnf.report.figures.write import write_figures
 from lnf.report.gather import gather, read_metrics
 from lnf.report.measured.documents import results_page, with_block
-from lnf.report.measured.kept import read_facts, read_rows
+from lnf.report.measured.kept import BOUNDS, read_facts, read_rows, write_csv
 from lnf.report.page.write import write_page
 from lnf.report.samples.write import write_samples
 from lnf.report.tables import write_tables
@@ -56,6 +56,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def cut_short(run: Run, epochs: int) -> None:
     """A finished run as if it had been killed."""
     facts = read_json(run.folder / "run.json")
+    del facts["epochs"]  # which only a run that ended says
     shutil.rmtree(run.folder)
     state = RunState(run.folder / "state", facts["digests"])
     state.folder.mkdir(parents=True)
@@ -253,6 +254,70 @@ def test_an_evaluation_of_before_stays_where_there_is_none(plan: Plan) -> None:
         path.unlink()
     keep_measured(plan)
     assert Path("docs", "results.md").read_bytes() == before
+
+
+def test_a_run_that_came_further_stays(plan: Plan) -> None:
+    """Of two that were cut, the one with more epochs; and numbers are not replaced by a run that diverged."""
+    cut_short(plan.runs[0], epochs=20)
+    keep_measured(plan)
+    before = Path("docs", "results.md").read_bytes()
+    assert b"| unfinished | 20 of 100 |" in before
+    cut_short(finished_again(plan.runs[0]), epochs=2)
+    finish_run(plan.runs[1], status="diverged", stopped="loss not finite after 3 smaller steps")
+    diverge(plan.runs[1])
+    keep_measured(plan)
+    assert Path("docs", "results.md").read_bytes() == before
+    cut_short(finished_again(plan.runs[0]), epochs=21)
+    keep_measured(plan)
+    assert "| unfinished | 21 of 100 |" in Path("docs", "results.md").read_text(encoding="utf-8")
+
+
+def finished_again(run: Run) -> Run:
+    shutil.rmtree(run.folder)
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, encoding="utf-8").stdout
+    finish_run(run, revision=revision.strip())
+    return run
+
+
+def diverge(run: Run) -> None:
+    """A finished run's evaluation as one that diverged has it."""
+    whose = {"run": run.digest, "evaluation": run.evaluation, "status": "diverged"}
+    empty = pyarrow.parquet.read_table(run.evaluated[0]).slice(0, 0)
+    write_table(run.evaluated[0], empty.replace_schema_metadata(whose))
+
+
+def test_bounds_stay_with_the_run_that_they_are_of(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    keep_measured(plan)
+    rows = [{"corpus": "markov", "prior": "af_af", "k": 30, "unit": "bpc", "nll": 1.5, "nll_given_length": 1.0}]
+    write_csv(FOLDER / "bounds.csv", BOUNDS, rows)
+    kept = (FOLDER / "bounds.csv").read_bytes()
+    for path in FOLDER.glob("runs/*/*/*/run.json"):  # an earlier format of the same runs
+        write_json(path, read_json(path) | {"format": 2})
+    keep_measured(plan)
+    assert (FOLDER / "bounds.csv").read_bytes() == kept
+    for path in FOLDER.glob("runs/markov/af_af/0/run.json"):
+        write_json(path, read_json(path) | {"digests": {"code": "older"}})
+    capsys.readouterr()
+    keep_measured(plan)
+    assert "dropped the bounds of markov/af_af/0: its model was replaced" in capsys.readouterr().out
+    assert not (FOLDER / "bounds.csv").exists()
+
+
+@pytest.mark.parametrize("killed", ["before the new ones are there", "before the old ones are gone"])
+def test_what_a_kill_left_aside_is_put_back(plan: Plan, killed: str) -> None:
+    keep_measured(plan)
+    before = {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
+    old, new = FOLDER.with_name(".small.old"), FOLDER.with_name(".small.new")
+    if killed == "before the new ones are there":
+        FOLDER.rename(old)
+        new.mkdir()
+    else:
+        shutil.copytree(FOLDER, old)
+    for run in plan.runs[1:]:
+        shutil.rmtree(run.folder)
+    keep_measured(plan)
+    assert {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == before
+    assert not old.exists() and not new.exists()
 
 
 def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:

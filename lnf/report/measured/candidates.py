@@ -14,9 +14,9 @@ from lnf.plan.config import flatten
 from lnf.plan.data_identity import Identity, data_difference, prepared_data
 from lnf.plan.digests import train_identity
 from lnf.plan.results import TOLD, told_of
-from lnf.plan.run import UNFINISHED, Run
+from lnf.plan.run import Run
 from lnf.report.gather import Row, rows_of_run
-from lnf.report.measured.kept import Facts, place, read_kept
+from lnf.report.measured.kept import Facts, place, read_kept, read_metrics_of
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.files import read_json, try_read_json
 
@@ -26,51 +26,73 @@ EVALUATION = ("evaluate", "sample")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run of a configuration in a folder of results, that trains or has been trained: its facts and metrics."""
+    """A run of a configuration, in a folder of results or kept before: its facts and metrics."""
 
     folder: Path
     facts: Facts
     rows: list[Row]
 
     @property
-    def ended(self) -> bool:
-        """Whether it has its result: numbers, or that it diverged."""
-        return any(row["status"] in ("ok", "diverged") for row in self.rows)
+    def level(self) -> int:
+        """2 with numbers, 1 if it diverged, 0 if it trains, was cut or is not evaluated."""
+        statuses = {row["status"] for row in self.rows}
+        return 2 if "ok" in statuses else 1 if "diverged" in statuses else 0
 
     @property
-    def order(self) -> tuple[bool, float]:
-        """What the better one of several has more of: a result, then a later end."""
-        return self.ended, float(self.facts.get("ended", 0.0))
+    def rank(self) -> tuple[int, int]:
+        """What the better one of two has more of: its level, then, without a result, its epochs."""
+        return self.level, 0 if self.level else self._epochs
+
+    @property
+    def order(self) -> tuple[tuple[int, int], float]:
+        """Which of several is taken: the best, then the one that ended last."""
+        return self.rank, float(self.facts.get("ended", 0.0))
+
+    @property
+    def _epochs(self) -> int:
+        lines = self.folder / "state" / "history.jsonl"
+        return int(self.facts.get("epochs", len(lines.read_bytes().splitlines()) if lines.exists() else 0))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is known of a planned run: the candidate in the results, and the facts that were kept before, with all that
-    tells these from the planned run (empty: they are of it).
+    """What is known of a planned run: the candidate in the results, and what was kept before, with all that tells the
+    latter from the planned run (empty: it is of it).
     """
 
     run: Run
     found: Candidate | None
-    kept: Facts | None
+    kept: Candidate | None
     differs: list[str]
 
     @property
     def stays(self) -> bool:
-        """Whether what was kept before stays: it is of the planned run, and the results have no more."""
+        """Whether what was kept before stays: it is of the planned run, and the results have nothing better."""
         if self.kept is None or self.differs:
             return False
-        return self.found is None or (not self.found.ended and self.kept["status"] != UNFINISHED)
+        return self.found is None or self.found.rank < self.kept.rank
 
     @property
     def lost(self) -> bool:
-        """Whether what was kept before is of another run, and no result takes its place."""
-        return self.kept is not None and bool(self.differs) and (self.found is None or not self.found.ended)
+        """Whether what was kept before is of another run, and no result as good takes its place."""
+        if self.kept is None or not self.differs:
+            return False
+        return self.found is None or self.found.level < max(1, self.kept.level)
+
+    @property
+    def same(self) -> bool:
+        """Whether the results have the very run that was kept before: the same model, as far trained."""
+        if self.kept is None or self.found is None:
+            return False
+        return self.kept.facts["digests"] == self.found.facts["digests"] and self.kept.rank == self.found.rank
 
 
 def choose(run: Run, data: Identity, results: Path, before: Path) -> Choice:
     """What is known of a planned run, whose data are `data`. Raises UserError if what is kept cannot be read."""
-    kept = read_kept(place(before, names_of(run)))
-    differs = [] if kept is None else _differences(kept, run, data)
+    folder = place(before, names_of(run))
+    facts = read_kept(folder)
+    kept = None if facts is None else Candidate(folder, facts, read_metrics_of(folder))
+    differs = [] if facts is None else _differences(facts, run, data)
     return Choice(run, max(_found(results, run, data), key=lambda one: one.order, default=None), kept, differs)
 
 

@@ -61,6 +61,11 @@ def read_kept(place: Path) -> Facts | None:
     return facts
 
 
+def read_metrics_of(place: Path) -> list[Row]:
+    """The rows of metrics of a kept run."""
+    return _metrics(place / "evaluation.csv")
+
+
 def read_plan(folder: Path) -> Facts:
     """plan.json."""
     plan: Facts = read_json(folder / "plan.json")
