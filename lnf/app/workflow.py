@@ -158,7 +158,7 @@ class Workflow:
         """Start the process that mirrors results to MLflow. Called when a workflow begins, not by -n."""
         from lnf.tracking import follow
 
-        follow.start(self.name)
+        follow.start(self.name, [run.folder for run in self.plan.runs])
 
 
 @contextmanager

@@ -78,9 +78,12 @@ def _try_create(path: Path) -> Callable[[], None] | None:
         if _text(holder) == before:  # one process at a time removes what a dead one left, and only that
             holder.unlink(missing_ok=True)
         taking.unlink(missing_ok=True)
-    if not _create(holder):
+    try:
+        if not _create(holder):
+            return None
+        path.write_text(str(os.getpid()), encoding="utf-8")
+    except FileNotFoundError:  # a finished run removes its folder
         return None
-    path.write_text(str(os.getpid()), encoding="utf-8")
     return lambda: holder.unlink(missing_ok=True)
 
 

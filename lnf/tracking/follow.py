@@ -1,6 +1,6 @@
 """A background process per workflow that mirrors its results to MLflow, so that MLflow delays no run.
 
-It follows the files: every few seconds it syncs the run folders of the configuration that changed since it last did,
+It follows the files: every few seconds it syncs the run folders of the plan that changed since it last did,
 until the workflow is gone, and then once more. Its first look covers all of them, so that what an earlier workflow
 could not mirror, or MLflow has lost, is made good. Importing MLflow and opening its database costs 3 s of a CPU: here
 it is paid once a workflow. A file in `.lnf/mlflow` says how much is left.
@@ -12,16 +12,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lnf.system.files import try_read_json, write_json
+from lnf.system.files import read_json, try_read_json, write_json
 from lnf.system.machine_faults import sentence
 from lnf.system.processes import alive, owner, owner_folder, process_identity
 
 LOG = Path(".lnf", "mlflow.log")
-STATUS = "status.json"
+STATUS, PLANNED = "status.json", "planned.json"
 EVERY_S = 5.0
 RETRY_S = 30.0
 LAST_LOOK_S = 60
@@ -35,14 +35,16 @@ Stamp = tuple[tuple[str, int, int], ...]
 """(name, time of change in ns, size) of the files of a folder that MLflow shows."""
 
 
-def start(name: str) -> None:
+def start(name: str, folders: Iterable[Path]) -> None:
     """Start to follow a configuration's results, on the machine where its workflow begins. Waits for nothing.
+
+    `folders` are those of the runs that are planned: they supersede others of the same corpus, prior and seed.
 
     What the machine refuses here, on a full disk for instance, is one line and no fault of the workflow.
     """
     try:
         identity = owner()
-        owner_folder("mlflow", identity).mkdir(parents=True, exist_ok=True)
+        write_json(owner_folder("mlflow", identity) / PLANNED, list(map(str, folders)), durable=False)
         with LOG.open("ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "lnf.tracking.follow", identity, name],
@@ -124,7 +126,9 @@ class _Follower:
         """The folders that changed since they were mirrored, with the stamps of now."""
         from lnf.tracking.sync import folders_of
 
-        now = {folder: _stamp(folder) for folder in folders_of(self.name)}
+        planned = {Path(folder) for folder in read_json(self._folder / PLANNED)}
+        folders = [folder for folder in folders_of(self.name) if folder in planned or folder.parts[0] == "reports"]
+        now = {folder: _stamp(folder) for folder in folders}
         return {folder: stamp for folder, stamp in now.items() if self._mirrored.get(folder) != stamp}
 
     def look(self) -> bool:

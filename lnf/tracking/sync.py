@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def sync(run_dir: Path) -> None:
         unit = UNITS[facts["kind"]][0].replace("/", "_per_")
         tags = {**views.tags(unit), "lnf.unit": unit}
         experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
-        run = _one_of(store, store.runs(experiment, "lnf.key", files.key))
+        run = _one_of(store, experiment, files)
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
             store.delete(run.id)  # the run went back to an earlier state: its curve is another one now
             run = None
@@ -99,20 +99,21 @@ def sync(run_dir: Path) -> None:
         _leave_address(run_dir, experiment, run)
 
 
-def _one_of(store: Store, found: Sequence[Entry]) -> Entry | None:
-    """The run of a run directory; where several have its key, as after an experiment was restored, the others are
-    superseded.
+def _one_of(store: Store, experiment: str, files: RunFiles) -> Entry | None:
+    """The run of a run directory, None if MLflow has none. All others of its place, and further ones with its key, as
+    after an experiment was restored, are superseded by it.
     """
-    ranked = sorted(found, key=lambda run: (run.tags.get("lnf.status") != "superseded", run.ended_ms or 0))
-    for other in ranked[:-1]:
-        store.log(other.id, tags={"lnf.status": "superseded"})
+    of_place = store.runs(experiment, "lnf.run", files.place)
+    mine = [run for run in of_place if run.tags.get("lnf.key") == files.key]
+    ranked = sorted(mine, key=lambda run: (run.tags.get("lnf.status") != "superseded", run.ended_ms or 0))
+    for other in of_place:
+        if other not in ranked[-1:] and other.tags.get("lnf.status") != "superseded":
+            store.log(other.id, tags={"lnf.status": "superseded"})
     return ranked[-1] if ranked else None
 
 
 def _create(store: Store, experiment: str, files: RunFiles) -> Entry:
-    """A new run with its params and tags; runs of the same place with other digests are tagged superseded."""
-    for old in store.runs(experiment, "lnf.run", files.place):
-        store.log(old.id, tags={"lnf.status": "superseded"})
+    """A new run with its params and tags."""
     parent = variant_of(store, experiment, files)
     logged = {"epochs": 0, "history": files.history_digest(0), "artifacts": {}}
     tags = {**files.tags, "mlflow.parentRunId": parent.id, "lnf.status": "running", "lnf.logged": json.dumps(logged)}

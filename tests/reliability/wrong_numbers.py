@@ -162,6 +162,24 @@ ROWS = [
         proved=f"{MIRRORED}a_seed_counts_once_after_an_experiment_was_restored",
     ),
     Case(
+        "a setting is changed and taken back",
+        "",
+        "nothing: the planned run of a seed counts in MLflow, whichever was written last",
+        proved="tests/tracking/test_follow.py::test_the_planned_run_of_a_place_counts_whichever_was_written_last",
+    ),
+    Case(
+        "`lnf measured` with a run that diverged, or came less far than the kept one",
+        "",
+        "nothing: the kept one stays",
+        proved=f"{MEASURING}a_run_that_came_further_stays",
+    ),
+    Case(
+        "`lnf measured` is killed",
+        "",
+        "nothing: the next call puts back what was set aside",
+        proved=f"{MEASURING}what_a_kill_left_aside_is_put_back",
+    ),
+    Case(
         "a run whose evaluation failed",
         "",
         "nothing: MLflow shows it as failed",

@@ -1,13 +1,12 @@
 """The follower of a workflow mirrors what changes, makes good what is missing, and ends with the workflow."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lnf.system.files import read_json
+from lnf.system.files import read_json, write_json
 from lnf.system.processes import owner_folder, process_identity
 from lnf.tracking import follow
 from tests.patience import wait_for
@@ -32,6 +31,13 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> str:
 WORKFLOWS: dict[str, "subprocess.Popen[bytes]"] = {}
 
 
+def plan_of(*folders: Path) -> Path:
+    """The folder of a follower whose workflow planned these runs."""
+    folder = Path(".lnf", "mlflow", "test")
+    write_json(folder / follow.PLANNED, list(map(str, folders)))
+    return folder
+
+
 def end(identity: str) -> None:
     WORKFLOWS[identity].kill()
     WORKFLOWS[identity].wait()
@@ -39,8 +45,7 @@ def end(identity: str) -> None:
 
 
 def test_it_follows_a_workflow_and_ends_with_it(project: Path, identity: str) -> None:
-    leave_run(2, "running")
-    follow.start("demo")
+    follow.start("demo", [leave_run(2, "running")])
     wait_for(lambda: follow.running(identity))
     folder = leave_run(3)
     evaluate(folder, 1.5)
@@ -54,13 +59,12 @@ def test_its_first_look_makes_good_what_mlflow_lost(project: Path, identity: str
     """Of an earlier workflow, whose files did not change since."""
     folder = leave_run(1)
     evaluate(folder, 1.5)
-    before = process_identity(os.getpid())
-    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
-    assert follower.look() and follower.changed() == {} and before
+    follower = follow._Follower("demo", plan_of(folder))
+    assert follower.look() and follower.changed() == {}
     (parent,) = runs("variant")
     store_client().delete_run(parent.info.run_id)
     shutil.rmtree("mlartifacts")
-    follow.start("demo")
+    follow.start("demo", [folder])
     wait_for(lambda: follow.running(identity))
     end(identity)
     (again,) = runs("variant")
@@ -71,7 +75,7 @@ def test_only_what_changed_is_mirrored_again(project: Path, monkeypatch: pytest.
     synced: list[Path] = []
     monkeypatch.setattr("lnf.tracking.sync.sync", synced.append)
     folders = [leave_run(1, seed=seed) for seed in (0, 1)]
-    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
+    follower = follow._Follower("demo", plan_of(*folders))
     assert follower.look() and synced == folders
     assert follower.look() and synced == folders
     evaluate(folders[1], 1.5)
@@ -85,11 +89,25 @@ def test_only_what_changed_is_mirrored_again(project: Path, monkeypatch: pytest.
 def test_a_run_that_cannot_be_mirrored_holds_up_no_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, whole = (leave_run(1, seed=seed) for seed in (0, 1))
     (broken / "history.parquet").write_bytes(b"damaged")
-    follower = follow._Follower("demo", Path(".lnf", "mlflow", "test"))
+    follower = follow._Follower("demo", plan_of(broken, whole))
     assert not follower.look()
     assert list(follower.changed()) == [broken]
     assert read_json(Path(".lnf", "mlflow", "test", follow.STATUS))["left"] == 1
     assert [run.info.run_name for run in runs()] == ["af_af/1"] and whole.exists()
+
+
+def test_the_planned_run_of_a_place_counts_whichever_was_written_last(project: Path) -> None:
+    """A setting that was changed and taken back: the older run is planned again, and no seed counts twice."""
+    older, newer = leave_run(1, code="c1"), leave_run(1, code="c2")
+    evaluate(older, 1.0)
+    evaluate(newer, 2.0)
+    for planned in (older, newer, older):
+        assert follow._Follower("demo", plan_of(planned)).look()
+        counted = {run.data.tags["lnf.key"].split()[1] for run in runs() if run.data.tags["lnf.status"] == "ok"}
+        assert counted == {f"code={planned.name}"}
+        (parent,) = runs("variant")
+        assert parent.data.metrics["seeds"] == 1
+    assert parent.data.metrics["test.nll_nats_per_step"] == 1.0
 
 
 def test_what_cannot_be_started_is_one_line_and_no_fault_of_the_workflow(
@@ -97,6 +115,6 @@ def test_what_cannot_be_started_is_one_line_and_no_fault_of_the_workflow(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".lnf").write_text("a file where a folder would be right\n", encoding="utf-8")
-    follow.start("small")
+    follow.start("small", [])
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("lnf: MLflow is not filled (") and line.endswith("type later: lnf sync small")
