@@ -2,8 +2,9 @@
 
 from snakemake.utils import min_version
 
-from lnf.app.workflow import LNF, begin, until_made
+from lnf.app.workflow import LNF, begin
 from lnf.plan.rule_files import declare as prior
+from lnf.plan.stages import STAGES
 
 min_version("9.0")
 
@@ -16,9 +17,20 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 FLOW = begin(config, workflow.basedir)
-NAME = FLOW.name
-RUN = f"results/{NAME}/{{corpus}}/{{prior}}/{{seed}}/{{run}}"
-LOGGED = f"{NAME}/{{corpus}}/{{prior}}/{{seed}}/{{run}}"
+
+
+def needs(stage, *of):
+    """An input function: what a job of a stage reads of other stages. Dates do not count, for names say what a file was
+    made of; only what is made again in this workflow (--forcerun, --forceall) has all that reads it made again.
+    """
+
+    def inputs(wildcards):
+        settings = workflow.dag_settings
+        forced = STAGES if settings.forceall else settings.forcerun
+        found = FLOW.inputs(stage, wildcards, of, forced)
+        return [file if again else ancient(file) for file, again in found.items()]
+
+    return inputs
 
 
 wildcard_constraints:
@@ -39,7 +51,7 @@ include: "rules/report.smk"
 
 
 rule all:
-    """Every file of the plan by its own name: what is asked for only through another would not be missed."""
+    """Every planned file by its own name: Snakemake does not notice a missing intermediate file."""
     default_target: True
     input:
         FLOW.files,

@@ -66,8 +66,8 @@ def plan_of(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
 def prepare(plan: Plan) -> None:
     """Prepare the corpus, if it is not there."""
     (corpus,) = plan.corpora.values()
-    if not all(path.exists() for path in corpus.prepared):
-        write_json(corpus.folder / "spec.json", corpus.to_dict())
+    if not all(path.exists() for path in corpus.files):
+        write_json(corpus.folder / "spec.json", corpus.spec)
         subprocess.run([sys.executable, "-m", "lnf", "prepare", str(corpus.folder / "spec.json")], check=True)
 
 

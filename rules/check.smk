@@ -7,13 +7,13 @@ Outputs: results/NAME/checks/PRIOR/DIGEST/check.json.
 rule check:
     """Hold a variant's mathematics against the laws, on a small instance."""
     output:
-        f"results/{NAME}/checks/{{prior}}/{{check}}/check.json",
+        update(FLOW.output("check")),
     log:
-        f"logs/{NAME}/checks/{{prior}}/{{check}}.log",
+        FLOW.log("check"),
     benchmark:
-        f"benchmarks/{NAME}/checks/{{prior}}/{{check}}.tsv"
+        FLOW.benchmark("check")
     params:
         lnf=LNF,
-        told=subpath(output[0], parent=True),
+        spec=FLOW.spec("check"),
     shell:
-        "{params.lnf} check {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} check {params.spec:q} 2>&1 | tee -i {log:q}"

@@ -8,16 +8,13 @@ configurations.
 rule prepare:
     """Check the raw files of a corpus, read them, and write its splits."""
     output:
-        train="data/{corpus}/{data}/train.arrow",
-        valid="data/{corpus}/{data}/valid.arrow",
-        test="data/{corpus}/{data}/test.arrow",
-        meta="data/{corpus}/{data}/meta.json",
+        update(FLOW.output("prepare")),
     log:
-        f"logs/{NAME}/{{corpus}}/{{data}}.prepare.log",
+        FLOW.log("prepare"),
     benchmark:
-        f"benchmarks/{NAME}/{{corpus}}/{{data}}.prepare.tsv"
+        FLOW.benchmark("prepare")
     params:
         lnf=LNF,
-        told=subpath(output.meta, parent=True),
+        spec=FLOW.spec("prepare"),
     shell:
-        "{params.lnf} prepare {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} prepare {params.spec:q} 2>&1 | tee -i {log:q}"

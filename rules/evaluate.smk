@@ -1,32 +1,23 @@
-"""Evaluation of trained models, each handed to Ray.
+"""Evaluation of trained models, on Ray.
 
-Inputs: the run's outputs and the prepared corpus, for a run that is yet to be evaluated.
+Inputs: the run's outputs and the prepared corpus.
 Outputs: results/NAME/CORPUS/PRIOR/SEED/DIGEST/{evaluation,sequences,samples}-DIGEST.parquet.
 """
-
-EVALUATED = [
-    f"{RUN}/evaluation-{{evaluation}}.parquet",
-    f"{RUN}/sequences-{{evaluation}}.parquet",
-    f"{RUN}/samples-{{evaluation}}.parquet",
-]
 
 
 rule evaluate:
     """Likelihood, its bounds and their terms on valid and test; samples and reconstructions."""
     input:
-        data=until_made(EVALUATED, FLOW.corpus_of_run),
-        run=until_made(EVALUATED, lambda wildcards: FLOW.run(wildcards).trained),
+        needs("evaluate", "prepare", "train"),
     output:
-        evaluation=EVALUATED[0],
-        sequences=EVALUATED[1],
-        samples=EVALUATED[2],
+        update(FLOW.output("evaluate")),
     log:
-        f"logs/{LOGGED}.evaluate-{{evaluation}}.log",
+        FLOW.log("evaluate"),
     benchmark:
-        f"benchmarks/{LOGGED}.evaluate-{{evaluation}}.tsv"
-    threads: FLOW.cpus
+        FLOW.benchmark("evaluate")
+    threads: FLOW.cpus("evaluate")
     params:
         lnf=LNF,
-        folder=subpath(output.evaluation, parent=True),
+        spec=FLOW.spec("evaluate"),
     shell:
-        "{params.lnf} evaluate {params.folder:q}/spec.json --ray 2>&1 | tee -i {log:q}"
+        "{params.lnf} evaluate {params.spec:q} --ray 2>&1 | tee -i {log:q}"

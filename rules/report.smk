@@ -1,114 +1,117 @@
 """All runs' metrics in one file, and what people look at: tables, figures, samples, the report.
 
-Outputs: results/NAME/metrics/DIGEST/metrics.parquet; reports/out/NAME/tables/{text,ablation,music}.{csv,md,tex} and
-reports/out/NAME/{figures,samples}/* and report.html, views of the plan's metrics: reports/out/NAME/made/VIEW-DIGEST.json says of which,
-and is gone when another plan's are shown.
+Outputs: results/NAME/metrics/DIGEST/metrics.parquet; results/NAME/{tables, figures, samples, page}/DIGEST/*, which are
+copied to reports/out/NAME; reports/out/NAME/published-DIGEST.json says of which, and is gone when others are shown.
 """
-
-METRICS = [str(FLOW.plan.metrics)]
-VIEWS = {
-    name: [str(path) for path in view.files] for name, view in FLOW.plan.views.items()
-}
 
 
 rule gather:
     """Put every run's metrics into one tidy file; a file that belongs to another run is refused."""
     input:
-        runs=until_made(METRICS, FLOW.runs_results),
-        meta=until_made(METRICS, FLOW.corpora_facts),
+        needs("gather", "prepare", "train", "evaluate"),
     output:
-        METRICS,
+        update(FLOW.output("gather")),
     log:
-        f"logs/{NAME}/gather.log",
+        FLOW.log("gather"),
     benchmark:
-        f"benchmarks/{NAME}/gather.tsv"
+        FLOW.benchmark("gather")
     params:
         lnf=LNF,
-        told=subpath(output[0], parent=True),
+        spec=FLOW.spec("gather"),
     shell:
-        "{params.lnf} gather {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} gather {params.spec:q} 2>&1 | tee -i {log:q}"
 
 
 rule tables:
-    """The paper's tables, each cell beside the published value."""
+    """The paper's tables, each cell next to the published value."""
     input:
-        until_made(VIEWS["tables"], lambda wildcards: METRICS),
+        needs("tables", "gather"),
     output:
-        VIEWS["tables"],
+        update(FLOW.output("tables")),
     log:
-        f"logs/{NAME}/tables.log",
+        FLOW.log("tables"),
     benchmark:
-        f"benchmarks/{NAME}/tables.tsv"
+        FLOW.benchmark("tables")
     params:
         lnf=LNF,
-        told=str(FLOW.plan.metrics.parent),
+        spec=FLOW.spec("tables"),
     shell:
-        "{params.lnf} tables {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} tables {params.spec:q} 2>&1 | tee -i {log:q}"
 
 
 rule figures:
-    """Results beside the published ones, training curves, where the nats go."""
+    """Results next to the published ones, training curves, where the nats go, the studies."""
     input:
-        metrics=until_made(VIEWS["figures"], lambda wildcards: METRICS),
-        studies=until_made(VIEWS["figures"], FLOW.studies_files),
+        needs("figures", "gather", "train", "toy", "speed", "modes", "bounds"),
     output:
         [
             (
-                report(path, caption=FLOW.plan.caption(path), category="Figures")
-                if path.endswith(".png")
-                else path
+                report(
+                    update(file), caption=FLOW.plan.caption(file), category="Figures"
+                )
+                if file.endswith(".png")
+                else update(file)
             )
-            for path in VIEWS["figures"]
+            for file in FLOW.output("figures")
         ],
     log:
-        f"logs/{NAME}/figures.log",
+        FLOW.log("figures"),
     benchmark:
-        f"benchmarks/{NAME}/figures.tsv"
+        FLOW.benchmark("figures")
     params:
         lnf=LNF,
-        told=str(FLOW.plan.metrics.parent),
+        spec=FLOW.spec("figures"),
     shell:
-        "{params.lnf} figures {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} figures {params.spec:q} 2>&1 | tee -i {log:q}"
 
 
 rule samples:
-    """What the models draw, as text, MIDI, pictures and audio, beside the nearest training sequences."""
+    """What the models draw, as text, MIDI, pictures and audio, next to the nearest training sequences."""
     input:
-        metrics=until_made(VIEWS["samples"], lambda wildcards: METRICS),
-        samples=until_made(VIEWS["samples"], FLOW.runs_samples),
-        data=until_made(VIEWS["samples"], FLOW.corpora_prepared),
+        needs("samples", "prepare", "evaluate"),
     output:
-        VIEWS["samples"],
+        update(FLOW.output("samples")),
     log:
-        f"logs/{NAME}/samples.log",
+        FLOW.log("samples"),
     benchmark:
-        f"benchmarks/{NAME}/samples.tsv"
+        FLOW.benchmark("samples")
     params:
         lnf=LNF,
-        told=str(FLOW.plan.metrics.parent),
+        spec=FLOW.spec("samples"),
     shell:
-        "{params.lnf} samples {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} samples {params.spec:q} 2>&1 | tee -i {log:q}"
 
 
 rule page:
-    """One page that shows it all, and opens without a network."""
+    """One page that shows everything, and opens without a network."""
     input:
-        until_made(
-            VIEWS["page"],
-            lambda wildcards: [
-                *METRICS,
-                *(VIEWS[view][-1] for view in ("tables", "figures", "samples")),
-            ],
-        ),
+        needs("page", "gather", "tables", "figures", "samples"),
     output:
-        report(VIEWS["page"][0], category="Report"),
-        VIEWS["page"][1:],
+        report(update(FLOW.output("page")[0]), category="Report"),
+        update(FLOW.output("page")[1:]),
     log:
-        f"logs/{NAME}/page.log",
+        FLOW.log("page"),
     benchmark:
-        f"benchmarks/{NAME}/page.tsv"
+        FLOW.benchmark("page")
     params:
         lnf=LNF,
-        told=str(FLOW.plan.metrics.parent),
+        spec=FLOW.spec("page"),
     shell:
-        "{params.lnf} page {params.told:q}/spec.json 2>&1 | tee -i {log:q}"
+        "{params.lnf} page {params.spec:q} 2>&1 | tee -i {log:q}"
+
+
+rule publish:
+    """Copy the tables, figures, samples and the page to where people look."""
+    input:
+        needs("publish", "tables", "figures", "samples", "page"),
+    output:
+        update(FLOW.output("publish")),
+    log:
+        FLOW.log("publish"),
+    benchmark:
+        FLOW.benchmark("publish")
+    params:
+        lnf=LNF,
+        spec=FLOW.spec("publish"),
+    shell:
+        "{params.lnf} publish {params.spec:q} 2>&1 | tee -i {log:q}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from lnf.app import commands
 from lnf.errors import UserError
+from lnf.plan.stages import STAGES
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -37,46 +38,29 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line. Its result has `command`, a function of the result."""
     whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
     added = Commands(whole)
-    for add in (_add_steps, _add_studies, _add_views, _add_questions, _add_sample, _add_upkeep, _add_bench, _add_run):
+    for add in (_add_jobs, _add_measured, _add_questions, _add_sample, _add_upkeep, _add_bench, _add_run):
         add(added)
     return whole
 
 
-def _add_steps(to: Commands) -> None:
-    """The jobs that prepare, train and evaluate."""
-    _tell(to.add("prepare", commands.prepare))
-    _tell(to.add("check", commands.check))
-    for step, about in (("train", "Train one run."), ("evaluate", "Evaluate a trained run.")):
-        added = to.add(step, commands.step, about, step=step)
-        _tell(added)
-        added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
+def _add_jobs(to: Commands) -> None:
+    """The jobs of a workflow."""
+    for stage in STAGES.values():
+        run = commands.tables if stage.name == "tables" else commands.job
+        added = to.add(stage.name, run, None if stage.name == "tables" else stage.about, stage=stage.name)
+        added.add_argument(
+            "spec", type=commands.read_spec, metavar="SPEC", nargs="?" if stage.name == "tables" else None,
+            help="spec.json, which holds what is to be done, or -",
+        )  # fmt: skip
+        added.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
         added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
+        if stage.name in ("train", "evaluate"):
+            added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
+        if stage.name == "tables":
+            _configure(added)
 
 
-def _add_studies(to: Commands) -> None:
-    for stage, about in (
-        ("toy", "Fit flows to two densities on a plane."),
-        ("speed", "Time sampling, on Ray."),
-        ("modes", "Look at p(z_t | z_<t) of a model with two latent dimensions."),
-        ("bounds", "Bound the NLL with ever more importance samples."),
-    ):
-        _tell(to.add(stage, commands.study, about, stage=stage))
-
-
-def _add_views(to: Commands) -> None:
-    """What is made of the metrics of all runs."""
-    metrics = "spec.json of gathered metrics"
-    _tell(to.add("gather", commands.gather))
-    added = to.add("tables", commands.tables)
-    added.add_argument("told", type=commands.read_told, nargs="?", metavar="SPEC", help=metrics)
-    _configure(added)
-    for view, about in (
-        ("figures", "Draw the figures."),
-        ("samples", "Write what the models draw as files."),
-        ("page", "Write the report, one page."),
-    ):
-        added = to.add(view, commands.view, about, view=view)
-        added.add_argument("told", type=commands.read_told, metavar="SPEC", help=metrics)
+def _add_measured(to: Commands) -> None:
     added = to.add("measured", commands.measured)
     _configure(added)
     added.add_argument(
@@ -92,7 +76,7 @@ def _add_questions(to: Commands) -> None:
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
         added.add_argument(name, type=kind)
     _configure(added)
-    added.add_argument("--json", action="store_true", help="all that `train` must be told")
+    added.add_argument("--json", action="store_true", help="a spec.json for `train` and `evaluate`")
     added.add_argument("--folder", action="store_true", help="the folder of its results alone")
     to.add("sync", commands.sync).add_argument("name")
     to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
@@ -137,13 +121,6 @@ def _add_run(to: Commands) -> None:
     added = to.add("run", commands.run)
     _configure(added)
     added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
-
-
-def _tell(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "told", type=commands.read_told, metavar="SPEC", help="spec.json, which says what is to be done, or -"
-    )
-    parser.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """Removal of results, all or the old ones, once their user knows what they cost."""
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,10 +8,11 @@ from pathlib import Path
 
 from lnf.app.alone import require_no_workflow
 from lnf.errors import UserError
-from lnf.plan.results import BESIDE_RUNS, Plan
-from lnf.plan.run import EVALUATED
+from lnf.plan.results import Plan
+from lnf.plan.stages import STAGES, reserved
 from lnf.system.files import try_read_json
 
+WILDCARD = r"\{\w+\}"
 PLACES = ("results", "logs", "benchmarks", "reports/out")
 
 
@@ -58,24 +60,33 @@ def clean_old(plans: Sequence[Plan], yes: bool) -> None:
 
 def _wanted(plan: Plan) -> Iterator[Path]:
     """The folders of a plan's results, and the files of evaluations in them."""
-    for run in plan.runs:
-        yield from (run.folder, *run.evaluated)
-    yield from (file.parent for file in (*plan.checks.values(), plan.metrics))
-    yield from (study.folder for study in plan.studies)
+    for job in plan.jobs:
+        yield from (job.folder, *job.files)
 
 
 def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
     """What lies where results lie, and the logs and benchmarks of runs that are gone."""
-    root = Path("results", name)
-    runs = {path for path in root.glob("*/*/*/*/") if path.parts[2] not in BESIDE_RUNS}
-    others = ("checks/*/*/", "metrics/*/", "toy/*/", "speed/*/*/", "modes/*/*/", "bounds/*/*/")
-    folders = {*runs, *(path for pattern in others for path in root.glob(pattern))}
-    scores = [path for run in runs & wanted for kind in EVALUATED for path in run.glob(f"{kind}-*")]
-    yield from (path for path in {*folders, *scores} if path not in wanted)
+    for stage in STAGES.values():
+        folders = [folder for folder in _glob(stage.folder(name)) if folder.is_dir()]
+        if stage.folder(name).startswith("results/") and "{digest}" in stage.folder(name):
+            yield from (folder for folder in folders if folder not in wanted)
+        elif stage.folder(name).startswith("results/"):  # a job in the folder of another: its files alone
+            found = [file for folder in folders if folder in wanted for kind in stage.files
+                     for file in folder.glob(re.sub(WILDCARD, "*", kind))]  # fmt: skip
+            yield from (file for file in found if file not in wanted)
+    runs = {folder for folder in _glob(STAGES["train"].folder(name)) if folder.is_dir()}
     gone = {run.name for run in runs - wanted}
     for place in ("logs", "benchmarks"):
         files = Path(place, name).glob("*/*/*/*")
         yield from (path for path in files if path.name.partition(".")[0] in gone)
+
+
+def _glob(pattern: str) -> Iterator[Path]:
+    """What a pattern of a stage may stand for. Where a corpus' name is meant, the folders of other stages are not."""
+    named = pattern.split("/").index("{corpus}") if "{corpus}" in pattern else 0
+    for path in Path().glob(re.sub(WILDCARD, "*", pattern)):
+        if not named or path.parts[named] not in reserved():
+            yield path
 
 
 def _size(path: Path) -> int:

@@ -14,15 +14,15 @@ from lnf.errors import UserError
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a file, or standard input, says is to be done, and the folder that it lies in."""
+class JobSpec:
+    """What a spec.json, or standard input, holds, and the folder that it lies in."""
 
     values: dict[str, Any]
     folder: Path | None
 
 
-def read_told(text: str) -> Told:
-    """What the file of that name tells, or standard input for "-". Raises UserError if it is no JSON mapping."""
+def read_spec(text: str) -> JobSpec:
+    """What the file of that name holds, or standard input for "-". Raises UserError if it is no JSON mapping."""
     path = None if text == "-" else Path(text)
     if path is not None and not path.is_file():
         raise UserError(f"{text}: no such file; give a spec.json, or -")
@@ -32,65 +32,33 @@ def read_told(text: str) -> Told:
         raise UserError(f"{text}: not JSON ({problem})") from None
     if not isinstance(values, dict):
         raise UserError(f"{text}: must hold a mapping")
-    return Told(values, None if path is None else path.parent)
+    return JobSpec(values, None if path is None else path.parent)
 
 
-def prepare(arguments: Namespace) -> None:
-    """Prepare a corpus: raw files to Arrow files."""
+def job(arguments: Namespace) -> None:
+    """Do a job of a workflow."""
     from lnf.app import steps
 
-    steps.prepare(arguments.told.values, _out(arguments))
+    spec, out = arguments.spec.values, arguments.out or arguments.spec.folder
+    if out is None:
+        raise UserError("--out: missing; with - there is no folder that the result could go to")
+    if arguments.stage in steps.OF_RUNS:
+        from lnf.plan.run import Run
 
-
-def check(arguments: Namespace) -> None:
-    """Hold a variant against the laws."""
-    from lnf.laws import check
-    from lnf.plan.run import Run
-
-    check.check(Run.from_dict(arguments.told.values).spec, _out(arguments) / "check.json")
-
-
-def step(arguments: Namespace) -> None:
-    """Train or evaluate one run."""
-    from lnf.app import steps
-    from lnf.plan.run import Run
-
-    run = Run.from_dict(arguments.told.values, arguments.data)
-    steps.run_step(arguments.step, run, _out(arguments), arguments.ray)
-
-
-def study(arguments: Namespace) -> None:
-    """Make one of the studies beside the paper's tables."""
-    from lnf.app import steps
-
-    steps.study(arguments.stage, arguments.told.values, _out(arguments))
-
-
-def gather(arguments: Namespace) -> None:
-    """Put the metrics of all runs into one file."""
-    from lnf.report import gather
-
-    gather.gather(arguments.told.values, _out(arguments) / "metrics.parquet")
+        run = Run.from_dict(spec, arguments.data)
+        spec = {**run.job_spec, **spec, **run.to_dict()}  # what is not said is as of today
+    (steps.on_ray if arguments.ray else steps.here)(arguments.stage, spec, out)
 
 
 def tables(arguments: Namespace) -> None:
     """Write the paper's tables; without SPEC, every view of whatever exists."""
-    if arguments.told:
-        from lnf.report.tables import write_tables
-
-        write_tables(arguments.told.values)
+    if arguments.spec:
+        job(arguments)
     else:
         from lnf.plan.results import Plan
         from lnf.report.existing import write_existing
 
         write_existing(Plan(_configuration(arguments)))
-
-
-def view(arguments: Namespace) -> None:
-    """Write one of the views of gathered metrics."""
-    from lnf.app import steps
-
-    steps.view(arguments.view, arguments.told.values)
 
 
 def measured(arguments: Namespace) -> None:
@@ -113,7 +81,7 @@ def spec(arguments: Namespace) -> None:
     key = (arguments.corpus, arguments.prior, arguments.seed)
     run = results.run_of(values, *key)
     if arguments.json:
-        print(json.dumps(run.to_dict()))
+        print(json.dumps(run.job_spec))
     elif arguments.folder:
         print(run.folder)
     else:
@@ -185,13 +153,6 @@ def run(arguments: Namespace) -> None:
     from lnf.app import launcher
 
     launcher.run(arguments.configfile, arguments.cores)
-
-
-def _out(arguments: Namespace) -> Path:
-    out: Path | None = arguments.out or arguments.told.folder
-    if out is None:
-        raise UserError("--out: missing; with - there is no folder that the result could go to")
-    return out
 
 
 def _configuration(arguments: Namespace) -> Any:

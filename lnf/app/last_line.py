@@ -1,7 +1,6 @@
 """What a step that ran in this process says at its end: what came of it, where it lies, and what to do next."""
 
 from pathlib import Path
-from typing import Literal
 
 from lnf.plan.run import Run
 from lnf.runs.progress import duration
@@ -9,7 +8,7 @@ from lnf.system.files import read_json
 from lnf.system.parquet import read_rows
 
 
-def last_line(step: Literal["train", "evaluate"], run: Run, out: Path) -> str:
+def last_line(step: str, run: Run, out: Path) -> str:
     """A line on what the step left in `out`."""
     facts = read_json(out / "run.json")
     if facts["status"] != "ok":

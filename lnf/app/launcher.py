@@ -52,7 +52,7 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
 def _to_its_end(plan: Plan, command: Sequence[str]) -> Ended:
     """Run Snakemake, and again while its jobs find files damaged that were taken for whole."""
     for _ in range(ROUNDS):
-        there = [path for path in (*plan.files, *plan.needed) if path.exists()]
+        there = [path for job in plan.jobs for path in job.files if path.exists()]
         ended = attend(command)
         damaged = [path for path in there if not path.exists() and damaged_name(path).exists()]
         if ended.status == 0 or ended.status > 128 or not damaged:

@@ -11,7 +11,8 @@ import torch
 
 from lnf.errors import UserError
 from lnf.plan.data_identity import Identity, planned_data
-from lnf.plan.results import TOLD, Corpus, Plan, told_of
+from lnf.plan.jobs import SPEC, Job
+from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
 from lnf.report.gather import METRICS, references_of, rows_of_run
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of
@@ -65,10 +66,10 @@ def make_again(root: Path) -> None:
     show(root)
 
 
-def _data(corpus: Corpus) -> Identity:
+def _data(corpus: Job) -> Identity:
     """The data that a plan asks for, with the sequences where they are prepared here."""
     meta = try_read_json(corpus.folder / "meta.json") or {}
-    return planned_data(corpus.settings, meta.get("contents"))
+    return planned_data(corpus.arguments["settings"], meta.get("contents"))
 
 
 def _lost(choices: Sequence[Choice], folder: Path) -> Iterable[str]:
@@ -163,7 +164,7 @@ def _as_far_as_it_came(found: Candidate) -> tuple[Facts, list[dict[str, Any]]]:
 
 def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
     """What generated corpora say of themselves, here or as it was kept."""
-    here = [row for corpus in plan.gathered["corpora"] for row in references_of(corpus)]
+    here = [row for corpus in plan.gathered.arguments["corpora"] for row in references_of(corpus)]
     there = {row["corpus"] for row in here}
     return here + [row for row in read_references(before) if row["corpus"] in plan.corpora.keys() - there]
 
@@ -173,7 +174,8 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
     spec, found = choice.run.spec, choice.found
     studies = (results / choice.run.context.name / "bounds" / spec.corpus).glob("*/bounds.parquet")
     for file in sorted(studies, key=lambda path: path.stat().st_mtime, reverse=True):
-        of = Path(read_json(file.with_name(TOLD))["runs"][0])
+        told = read_json(file.with_name(SPEC))
+        of = Path(told["run"] if "run" in told else told["runs"][0])  # as of this revision, or of earlier ones
         if found and of.parts[1:] == found.folder.relative_to(results).parts:
             return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
     rows = [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == (spec.corpus, spec.prior.name)]

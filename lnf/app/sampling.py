@@ -11,8 +11,8 @@ from lnf.corpora import store
 from lnf.corpora.loading import Split
 from lnf.errors import UserError
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
+from lnf.plan.jobs import SPEC
 from lnf.plan.origin import other_code
-from lnf.plan.results import TOLD
 from lnf.report.samples import files
 from lnf.runs import checkpoint, sampling
 from lnf.runs.evaluation import score
@@ -68,7 +68,7 @@ def _require_possible(wish: Wish, model: SequenceModel) -> None:
 
 def _vocabulary(run: Path, data: Path | None) -> list[str]:
     """The symbols of the run's corpus."""
-    folder = data or (Path(read_json(run / TOLD)["data"]) if (run / TOLD).exists() else None)
+    folder = data or (Path(read_json(run / SPEC)["data"]) if (run / SPEC).exists() else None)
     if folder is None or not (folder / store.META).exists():
         raise UserError(f"sample: {folder or run}: no {store.META}, which has the symbols; name the corpus with --data")
     return list(store.read_meta(folder)["vocabulary"])

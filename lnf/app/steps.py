@@ -1,15 +1,13 @@
-"""The steps of the DAG as a job does them: told by a file, in this process or on Ray."""
+"""The jobs of a workflow as a command does them: in this process, or on Ray; and what those of a run do."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lnf.app.last_line import last_line
-from lnf.errors import Stopped, UserError
-from lnf.plan.code_digests import require_same_code
-from lnf.plan.digests import evaluation_digest
+from lnf.errors import Stopped
+from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
 from lnf.runs.progress import shown
@@ -18,126 +16,80 @@ from lnf.spec import Resources
 from lnf.system.files import write_json
 from lnf.system.signals import stopping
 
-Step = Literal["train", "evaluate"]
+OF_RUNS = ("train", "evaluate")
+"""The stages whose spec.json is that of a run."""
 
 
-def prepare(told: Mapping[str, Any], out: Path) -> None:
-    """Prepare a corpus as it was told (`lnf.plan.results.Corpus`)."""
+def here(stage: str, spec: Mapping[str, Any], out: Path) -> None:
+    """Do a job in this process, whose user sees how far it is. Raises UserError.
+
+    Asked to stop, training leaves its state at its next step, and ends with Stopped.
+    """
+    if stage not in OF_RUNS:
+        perform(stage, spec, out)
+        return
+    run = Run.from_dict(spec)
+    with shown(out, run.spec.key), stopping(lambda: ask_to_stop(out)) if stage == "train" else nullcontext():
+        perform(stage, spec, out)
+    print(last_line(stage, run, out), flush=True)
+
+
+def on_ray(stage: str, spec: Mapping[str, Any], out: Path) -> None:
+    """Do a job on Ray, and wait for it."""
+    from lnf.cluster.client import RemoteJob, run_remote
+
+    hidden = spec["resources"]["hidden"]
+    job = RemoteJob(
+        entry="lnf.app.steps:there",
+        kwargs={"stage": stage, "spec": dict(spec), "out": str(out)},
+        resources=Resources(**{name: value for name, value in spec["resources"].items() if name != "hidden"}),
+        run_dir=out,
+        label=Run.from_dict(spec).spec.key if stage in OF_RUNS else f"{stage} of {out.parts[-2]}",
+        step=stage,
+        ask_to_stop=(lambda: ask_to_stop(out)) if stage == "train" else None,
+        hidden=hidden,
+    )
+    take_back(out)
+    with _noting_failure(out) if stage in OF_RUNS else nullcontext():
+        run_remote(job)
+
+
+def there(stage: str, spec: Mapping[str, Any], out: str) -> None:
+    """Do a job in a worker."""
+    perform(stage, spec, Path(out))
+
+
+def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: str | None, out: Path) -> None:
+    """Prepare a corpus into `out`."""
     from lnf.corpora.prepare import prepare
 
-    require_same_code("data", [told["settings"]["source"]], told["code"])
-    prepare(told["corpus"], told["settings"], told["digest"], mirror_folder(told["mirror"]), out)
+    prepare(corpus, settings, digest, mirror_folder(mirror), out)
 
 
-def run_step(step: Step, run: Run, out: Path, on_ray: bool) -> None:
-    """Train a run into `out`, or evaluate the one there.
+def check(out: Path, **run: Any) -> None:
+    """Hold the variant of a run against the laws: OUT/check.json."""
+    from lnf.laws.check import check
 
-    Raises UserError; whatever fails is noted in OUT/state/error.json. Asked to stop, training leaves its state at its
-    next step, and ends with Stopped.
-    """
-    take_back(out)
-    with _noting_failure(out):
-        if on_ray:
-            _on_ray(step, run, out)
-        else:
-            _here(step, run, out)
+    check(Run.from_dict(run).spec, out / "check.json")
 
 
-def _here(step: Step, run: Run, out: Path) -> None:
-    """In this process, whose user sees how far it is."""
-    with shown(out, run.spec.key):
-        if step == "train":
-            with stopping(lambda: ask_to_stop(out)):
-                train_here(run.to_dict(), str(out))
-        else:
-            evaluate_here(run.to_dict(), str(out))
-    print(last_line(step, run, out), flush=True)
-
-
-def train_here(told: dict[str, Any], out: str) -> None:
-    """Train in this process, with plain values, as a worker elsewhere does."""
+def train(out: Path, **told: Any) -> None:
+    """Train a run into `out`. What fails is noted in OUT/state/error.json."""
     from lnf.runs.training import train_run
 
     run = Run.from_dict(told)
-    require_same_code("train", run.spec.prior.paths, run.context.digests["code"])
-    train_run(run.spec, run.data, Path(out), run.context)
+    take_back(out)
+    with _noting_failure(out):
+        train_run(run.spec, run.data, out, run.context)
 
 
-def evaluate_here(told: dict[str, Any], out: str) -> None:
-    """Evaluate in this process, likewise."""
+def evaluate(out: Path, **told: Any) -> None:
+    """Evaluate the run that was trained into `out`. What fails is noted in OUT/state/error.json."""
     from lnf.runs.evaluation import evaluate_run
 
     run = Run.from_dict(told)
-    if evaluation_digest(run.spec) != run.evaluation:
-        raise UserError("evaluate: the code changed since this was planned; start the workflow again")
-    evaluate_run(run.spec, run.data, Path(out), run.context.digests, run.evaluation)
-
-
-def view(name: Literal["figures", "samples", "page"], told: Mapping[str, Any]) -> None:
-    """Write a view (`lnf.plan.results.Plan.told_to_views`)."""
-    module = import_module(f"lnf.report.{name}.write")
-    getattr(module, f"write_{name}")(told)
-
-
-def study(stage: str, told: Mapping[str, Any], out: Path) -> None:
-    """Make a study as it was told (`lnf.plan.studies.Study.told`): in this process, but what is timed on Ray."""
-    if stage == "speed":
-        _speed_on_ray(told, out)
-    elif stage == "modes":
-        from lnf.runs.modes import run_modes
-
-        require_same_code("modes", told["modules"], told["code"])
-        run_modes(Path(told["runs"][0]), Path(told["data"]), told["word"], told["seed"], out)
-    elif stage == "bounds":
-        from lnf.runs.bounds import run_bounds
-
-        require_same_code("bounds", told["modules"], told["code"])
-        with shown(out, "/".join(Path(told["runs"][0]).parts[2:5])):  # CORPUS/PRIOR/SEED
-            run_bounds(Path(told["runs"][0]), Path(told["data"]), told["settings"], told["threads"], out)
-    else:
-        from lnf.runs.toy import run_toy
-
-        require_same_code("toy", [], told["code"])
-        run_toy(told["settings"], out)
-
-
-def speed_here(told: dict[str, Any], out: str) -> None:
-    """Time sampling in this process."""
-    from lnf.runs.speed import run_speed
-
-    require_same_code("speed", told["modules"], told["code"])
-    run_speed(told["runs"], told["settings"], told["threads"], told["resources"]["gpus"], Path(out))
-
-
-def _speed_on_ray(told: Mapping[str, Any], out: Path) -> None:
-    from lnf.cluster.client import RemoteJob, run_remote
-
-    job = RemoteJob(
-        entry="lnf.app.steps:speed_here",
-        kwargs={"told": dict(told), "out": str(out)},
-        resources=Resources(**told["resources"]),
-        run_dir=out,
-        label=f"speed of {Path(told['runs'][0]).parts[2]}",
-        step="speed",
-        hidden=told["hidden"],
-    )
-    run_remote(job)
-
-
-def _on_ray(step: Step, run: Run, out: Path) -> None:
-    from lnf.cluster.client import RemoteJob, run_remote
-
-    job = RemoteJob(
-        entry=f"lnf.app.steps:{step}_here",
-        kwargs={"told": run.to_dict(), "out": str(out)},
-        resources=run.spec.resources,
-        run_dir=out,
-        label=run.spec.key,
-        step=step,
-        ask_to_stop=(lambda: ask_to_stop(out)) if step == "train" else None,
-        hidden=run.spec.model.hidden,
-    )
-    run_remote(job)
+    with _noting_failure(out):
+        evaluate_run(run.spec, run.data, out, run.context.digests, run.evaluation)
 
 
 @contextmanager

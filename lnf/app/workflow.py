@@ -1,13 +1,9 @@
-"""What the Snakefile asks of a configuration: its plan by wildcards, and that every job finds what it must be told.
-
-A job whose output is there has no inputs (`until_made`): its output's name says what it was made from, so nothing can
-outdate it, neither a date nor a lost record of Snakemake's, and what it was made from may be gone.
-"""
+"""What the Snakefile asks of a configuration: its plan by wildcards, and that every job finds what it must be told."""
 
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +12,18 @@ from typing import Any
 from lnf.errors import UserError
 from lnf.plan import config, validation
 from lnf.plan.config import Config
+from lnf.plan.jobs import SPEC, Job
 from lnf.plan.results import Plan
 from lnf.plan.rule_files import rule_files
-from lnf.plan.run import Run
-from lnf.plan.studies import Study
-from lnf.spec import Spec
+from lnf.plan.stages import STAGES
 from lnf.system.files import keep_json
 from lnf.system.processes import alive, process_identity
 
 LNF = f"{shlex.quote(sys.executable)} -m lnf"
 """How a job calls lnf, as a shell reads it."""
 
-Job = Any
-"""Snakemake's wildcards: `corpus`, `data`, `prior`, `seed`, `run` ... as attributes, as far as a rule has them."""
+Wildcards = Any
+"""Snakemake's wildcards: `corpus`, `prior`, `seed`, `digest` ... as attributes, as far as a rule has them."""
 
 
 def begin(values: Mapping[str, Any], root: str) -> "Workflow":
@@ -40,56 +35,29 @@ def begin(values: Mapping[str, Any], root: str) -> "Workflow":
     return flow
 
 
-def until_made(outputs: Iterable[str], needed: Callable[[Job], Iterable[Path]]) -> Callable[[Job], list[str]]:
-    """An input function: what a job needs as long as one of its outputs (patterns with wildcards) is missing."""
-    patterns = [str(output) for output in outputs]
-
-    def inputs(job: Job) -> list[str]:
-        made = all(Path(pattern.format(**dict(job.items()))).exists() for pattern in patterns)
-        return [] if made else [str(path) for path in needed(job)]
-
-    return inputs
-
-
 class Workflow:
-    """A plan as rules see it."""
+    """A plan as rules see it: the patterns of a stage, and what a job of it reads."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.name = plan.name
-        self._runs = {run.digest: run for run in plan.runs}
+        self._makers = {file: job for job in plan.jobs for file in job.files}
+        self._remade: dict[tuple[Path, frozenset[str]], bool] = {}
 
     @property
     def folders(self) -> list[Path]:
         """Every folder that the workflow writes to."""
-        tops = [
-            Path(".lnf"),
-            Path(".snakemake"),
-            Path("logs", self.name),
-            Path("benchmarks", self.name),
-            self.plan.out,
-            self.plan.metrics.parent,
-        ]
-        jobs = [file.parent for file in (*self.plan.checks.values(), self.plan.metrics)]
-        jobs += [study.folder for study in self.plan.studies]
-        return [*(run.folder for run in self.plan.runs), *tops, *jobs,
-                *(corpus.folder for corpus in self.plan.corpora.values())]  # fmt: skip
+        tops = [Path(".lnf"), Path(".snakemake"), Path("logs", self.name), Path("benchmarks", self.name)]
+        return [*tops, *(job.folder for job in self.plan.jobs)]
 
     @cached_property
     def patterns(self) -> dict[str, str]:
         """Wildcard -> what it may be: the names and digests of the plan, and of no other."""
-        runs = self.plan.runs
-        known = {
-            "corpus": self.plan.corpora,
-            "data": [corpus.digest for corpus in self.plan.corpora.values()],
-            "prior": self.plan.checks,
-            "check": [file.parent.name for file in self.plan.checks.values()],
-            "seed": [str(run.spec.seed) for run in runs],
-            "run": self._runs,
-            "evaluation": [run.evaluation for run in runs],
-            "study": [study.folder.name for study in self.plan.studies] or ["none"],
-        }
-        return {name: "|".join(dict.fromkeys(values)) for name, values in known.items()}
+        known: dict[str, dict[str, None]] = {name: {} for name in ("corpus", "prior", "seed", "run", "digest")}
+        for job in self.plan.jobs:
+            for name, value in job.wildcards.items():
+                known[name][value] = None
+        return {name: "|".join(values) for name, values in known.items()}
 
     @property
     def declarations(self) -> list[str]:
@@ -101,57 +69,40 @@ class Workflow:
         """All that is asked for."""
         return [str(path) for path in self.plan.files]
 
-    def run(self, job: Job) -> Run:
-        """The run of a job."""
-        return self._runs[job.run]
+    def output(self, stage: str) -> list[str]:
+        """The files of a stage's jobs, with wildcards."""
+        names = STAGES[stage].files or [file.name for file in next(self._of(stage)).files]
+        return [f"{STAGES[stage].folder(self.name)}/{name}" for name in names]
 
-    def spec(self, job: Job) -> Spec:
-        """The spec of a job's run."""
-        return self.run(job).spec
+    def spec(self, stage: str) -> str:
+        """The file that says what a stage's job is to do, with wildcards."""
+        return f"{STAGES[stage].folder(self.name)}/{SPEC}"
 
-    def cpus(self, job: Job) -> int:
-        """The threads of a job's run."""
-        return self.spec(job).resources.cpus
+    def log(self, stage: str) -> str:
+        """The log of a stage's jobs, with wildcards."""
+        return f"logs/{self.name}/{STAGES[stage].log(self.name)}.log"
 
-    def corpus_of_run(self, job: Job) -> list[Path]:
-        """The prepared corpus of a job's run."""
-        return self.plan.corpora[job.corpus].prepared
+    def benchmark(self, stage: str) -> str:
+        """Where Snakemake writes what a stage's jobs cost, with wildcards."""
+        return f"benchmarks/{self.name}/{STAGES[stage].log(self.name)}.tsv"
 
-    def check_of_run(self, job: Job) -> list[Path]:
-        """The check of the variant of a job's run."""
-        return [self.plan.checks[job.prior]]
+    def inputs(self, stage: str, wildcards: Wildcards, of: Collection[str], forced: Collection[str]) -> dict[str, bool]:
+        """File -> whether it is made again, of those of the stages `of` that a job of `stage` reads.
 
-    def study(self, job: Job) -> Study:
-        """The study of a job."""
-        return next(study for study in self.plan.studies if study.folder.name == job.study)
+        `forced` names the rules and files that are. Of a job that is done, nothing is asked for that is gone.
+        """
+        job = self._job(stage, wildcards)
+        found = {path: self._again(path, frozenset(forced)) for one in of for path in job.inputs.get(one, [])}
+        done = all(file.exists() for file in job.files)
+        return {str(path): again for path, again in found.items() if again or not done or path.exists()}
 
-    def models_of_study(self, job: Job) -> list[Path]:
-        """The models that a job's study looks at."""
-        return [run.folder / "model.pt" for run in self.study(job).runs]
-
-    def studies_files(self, job: Job) -> list[Path]:
-        """All of every study."""
-        return [path for study in self.plan.studies for path in study.files]
-
-    def runs_results(self, job: Job) -> list[Path]:
-        """What is gathered of every run."""
-        return [path for run in self.plan.runs for path in (run.folder / "run.json", run.evaluated[0])]
-
-    def runs_samples(self, job: Job) -> list[Path]:
-        """What each run drew."""
-        return [run.evaluated[2] for run in self.plan.runs]
-
-    def corpora_prepared(self, job: Job) -> list[Path]:
-        """All of every corpus."""
-        return [path for corpus in self.plan.corpora.values() for path in corpus.prepared]
-
-    def corpora_facts(self, job: Job) -> list[Path]:
-        """What is gathered of every corpus."""
-        return [corpus.folder / "meta.json" for corpus in self.plan.corpora.values()]
+    def cpus(self, stage: str) -> Callable[[Wildcards], int]:
+        """The threads of a stage's job."""
+        return lambda wildcards: int(self._job(stage, wildcards).resources["cpus"])
 
     def tell(self) -> None:
         """Write what each job must be told into a file of its folder. Called when a workflow begins, not by -n."""
-        for file, content in self.plan.told():
+        for file, content in self.plan.specs.items():
             keep_json(file, content)
 
     def mirror(self) -> None:
@@ -159,6 +110,24 @@ class Workflow:
         from lnf.tracking import follow
 
         follow.start(self.name, [run.folder for run in self.plan.runs])
+
+    def _of(self, stage: str) -> Iterator[Job]:
+        return (job for job in self.plan.jobs if job.stage.name == stage)
+
+    def _job(self, stage: str, wildcards: Wildcards) -> Job:
+        return self._makers[Path(self.output(stage)[0].format(**dict(wildcards.items())))]
+
+    def _again(self, path: Path, forced: frozenset[str]) -> bool:
+        """Whether a file is made again: its job is forced, or reads such a file. A user's own rule may be any job's."""
+        if (path, forced) not in self._remade:
+            job = self._makers[path]
+            mine = {job.stage.name, *map(str, job.files)}
+            unknown = any(name not in STAGES and Path(name) not in self._makers for name in forced)
+            read = (file for files in job.inputs.values() for file in files)
+            self._remade[path, forced] = (
+                unknown or not mine.isdisjoint(forced) or any(self._again(file, forced) for file in read)
+            )
+        return self._remade[path, forced]
 
 
 @contextmanager

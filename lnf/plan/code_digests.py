@@ -15,31 +15,10 @@ from typing import Any, Literal
 
 from lnf.errors import UserError
 from lnf.plan.definitions import Graph, Key, Module, read_module
+from lnf.plan.stages import STAGES
 from lnf.system.files import digest
 
-Stage = Literal[
-    "data", "check", "train", "evaluate", "toy", "speed", "modes", "bounds", "gather", "tables", "figures", "samples",
-    "page",
-]  # fmt: skip
-
 Kind = Literal["class", "function"]
-
-ENTRIES: dict[Stage, str] = {
-    "data": "lnf.corpora.prepare.prepare",
-    "check": "lnf.laws.check.check",
-    "train": "lnf.runs.training.train_run",
-    "evaluate": "lnf.runs.evaluation.evaluate_run",
-    "toy": "lnf.runs.toy.run_toy",
-    "speed": "lnf.runs.speed.run_speed",
-    "modes": "lnf.runs.modes.run_modes",
-    "bounds": "lnf.runs.bounds.run_bounds",
-    "gather": "lnf.report.gather.gather",
-    "tables": "lnf.report.tables.write_tables",
-    "figures": "lnf.report.figures.write.write_figures",
-    "samples": "lnf.report.samples.write.write_samples",
-    "page": "lnf.report.page.write.write_page",
-}
-"""The function that each stage starts with."""
 
 INERT = (
     "lnf.errors",  # exceptions: a name and a text
@@ -61,7 +40,7 @@ INSTALLED = ("site-packages", "dist-packages")
 """Folders whose modules are a package manager's: run.json has their versions."""
 
 
-def code_digest(stage: Stage, modules: Sequence[str] = ()) -> str:
+def code_digest(stage: str, modules: Sequence[str] = ()) -> str:
     """Digest of the definitions that `stage` reaches, and of those that the dotted paths `modules` name and reach.
 
     Raises UserError if a dotted path names no class or function. Computed once a process.
@@ -69,23 +48,23 @@ def code_digest(stage: Stage, modules: Sequence[str] = ()) -> str:
     return _sources(PACKAGE).code_digest(stage, tuple(modules))
 
 
-def require_same_code(stage: Stage, modules: Sequence[str], planned: str) -> None:
+def require_same_code(stage: str, modules: Sequence[str], planned: str) -> None:
     """Raise UserError if the code is no longer that of the plan: its result would bear another code's name."""
     if code_digest(stage, modules) != planned:
         raise UserError(f"{stage}: the code changed since this was planned; start the workflow again")
 
 
-def definitions_of(stage: Stage, modules: Sequence[str] = ()) -> dict[str, str]:
+def definitions_of(stage: str, modules: Sequence[str] = ()) -> dict[str, str]:
     """Definition -> digest of its own statements, of those that `code_digest` covers."""
     return _sources(PACKAGE).definitions_of(stage, tuple(modules))
 
 
-def sources_of(stage: Stage, modules: Sequence[str] = ()) -> list[Path]:
+def sources_of(stage: str, modules: Sequence[str] = ()) -> list[Path]:
     """The files that `code_digest` covers, and those of inert modules that they import."""
     return _sources(PACKAGE).sources_of(stage, tuple(modules))
 
 
-def user_sources(stage: Stage, modules: Sequence[str]) -> list[Path]:
+def user_sources(stage: str, modules: Sequence[str]) -> list[Path]:
     """The top-level packages (folders) and modules (files) of a user's own that `code_digest` covers."""
     return _sources(PACKAGE).user_sources(stage, tuple(modules))
 
@@ -111,9 +90,9 @@ class Sources:
         self._modules: dict[str, Module] = {}
         self._places: dict[str, Any] = {}
         self._paths: dict[str, Path | None] = {}
-        self._digests: dict[tuple[Stage, tuple[str, ...]], str] = {}
+        self._digests: dict[tuple[str, tuple[str, ...]], str] = {}
 
-    def code_digest(self, stage: Stage, modules: tuple[str, ...]) -> str:
+    def code_digest(self, stage: str, modules: tuple[str, ...]) -> str:
         """As the function of this name."""
         if (stage, modules) not in self._digests:
             roots = self._roots(stage, modules)
@@ -121,7 +100,7 @@ class Sources:
             self._digests[stage, modules] = digest([[self.graph.digest(root) for root in roots], sorted(acts)])
         return self._digests[stage, modules]
 
-    def definitions_of(self, stage: Stage, modules: tuple[str, ...]) -> dict[str, str]:
+    def definitions_of(self, stage: str, modules: tuple[str, ...]) -> dict[str, str]:
         """As the function of this name."""
         return {
             f"{key.module}.{key.name}": module.definitions[key.name].own
@@ -129,21 +108,21 @@ class Sources:
             if key.name != "*" and (module := self.load(key.module)) is not None
         }
 
-    def sources_of(self, stage: Stage, modules: tuple[str, ...]) -> list[Path]:
+    def sources_of(self, stage: str, modules: tuple[str, ...]) -> list[Path]:
         """As the function of this name."""
         names = self._imported(stage, modules)
         return sorted({path for name in names if (path := self.locate(name)) is not None})
 
-    def user_sources(self, stage: Stage, modules: tuple[str, ...]) -> list[Path]:
+    def user_sources(self, stage: str, modules: tuple[str, ...]) -> list[Path]:
         """As the function of this name."""
         tops = {name.partition(".")[0] for name in self._imported(stage, modules)} - {"lnf"}
         specs = map(self._spec, sorted(tops))
         return [Path(next(iter(spec.submodule_search_locations or [spec.origin]))) for spec in specs]
 
-    def _imported(self, stage: Stage, modules: tuple[str, ...]) -> set[str]:
+    def _imported(self, stage: str, modules: tuple[str, ...]) -> set[str]:
         return self.graph.imported({key.module for key in self.graph.reached(self._roots(stage, modules))})
 
-    def reached(self, stage: Stage, modules: tuple[str, ...] = ()) -> set[Key]:
+    def reached(self, stage: str, modules: tuple[str, ...] = ()) -> set[Key]:
         """The definitions that `code_digest` covers."""
         roots = self._roots(stage, modules)
         return self.graph.reached([*roots, *self._acting(roots)])
@@ -213,8 +192,8 @@ class Sources:
         places = None if package is None else package.submodule_search_locations
         return PathFinder.find_spec(module, list(places)) if places else None
 
-    def _roots(self, stage: Stage, modules: Iterable[str]) -> list[Key]:
-        entry = ENTRIES[stage].rpartition(".")
+    def _roots(self, stage: str, modules: Iterable[str]) -> list[Key]:
+        entry = STAGES[stage].code.rpartition(".")
         roots = [Key(entry[0], entry[2])]
         for path in modules:
             target = self.graph.resolve(self.module_of(path), path.rpartition(".")[2])

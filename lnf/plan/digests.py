@@ -37,7 +37,7 @@ def spec_digest(spec: Spec) -> str:
 def data_digest(settings: Mapping[str, Any]) -> str:
     """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the reader's code."""
     packages = {name: _version(name) for name in settings.get("packages", [])}
-    code = code_digest("data", [settings["source"]])
+    code = code_digest("prepare", [settings["source"]])
     chosen = {key: value for key, value in effective(settings).items() if key != "source"}
     return digest({"settings": chosen, "packages": packages, "code": code})
 

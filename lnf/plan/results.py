@@ -1,62 +1,29 @@
-"""Where results lie. A result is named by what made it: a digest in its path, so it is made once and never overwritten.
+"""A plan: every job of a configuration. Where its results lie is said in `lnf.plan.stages`.
 
-    data/CORPUS/DIGEST/{train,valid,test}.arrow, meta.json
-    results/NAME/checks/PRIOR/DIGEST/check.json
-    results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}
-    ... the same folder: {evaluation, sequences, samples}-DIGEST.parquet
-    results/NAME/metrics/DIGEST/metrics.parquet
-    reports/out/NAME/, views of the last: see lnf.plan.views
-
-Each folder holds spec.json: what the job that fills it must be told.
+A result is named by what made it: a digest in its path, so it is made once and never overwritten. What people look at
+is copied to a fixed place, reports/out/NAME.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-from lnf.plan import config, studies, views
+from lnf.plan import config
 from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
+from lnf.plan.jobs import SPEC, Job, job
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
-from lnf.plan.studies import Study
-from lnf.plan.views import View
+from lnf.plan.stages import FIGURE_FORMS, studies
 from lnf.spec import RunContext
 from lnf.system.files import digest, sha256_of
 
-TOLD = "spec.json"
-BESIDE_RUNS = ("checks", "metrics", "toy", "speed", "modes", "bounds")
-"""Folders below results/NAME that are no corpus'."""
-SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A corpus as it is to be prepared."""
-
-    name: str
-    settings: Mapping[str, Any]
-    digest: str
-    code: str
-    mirror: str | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The folder of its prepared files."""
-        return Path("data", self.name, self.digest)
-
-    @property
-    def prepared(self) -> list[Path]:
-        """Its files."""
-        return [self.folder / name for name in SPLITS]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `prepare` must be told, as plain JSON values."""
-        return {"corpus": self.name, "settings": self.settings, "digest": self.digest, "code": self.code,
-                "mirror": self.mirror}  # fmt: skip
+VIEWS = ("tables", "figures", "samples", "page")
+"""The stages that write what people look at."""
 
 
 @dataclass(frozen=True)
@@ -65,58 +32,71 @@ class Plan:
 
     config: Config
 
-    @cached_property
-    def corpora(self) -> dict[str, Corpus]:
-        """Name -> corpus, of every corpus that is trained on."""
-        mirror = mirror_folder(self.config["data"]["mirror"])
-        names = dict.fromkeys(key[0] for key in config.plan(self.config))
-        return {name: _corpus(self.config, name, mirror) for name in names}
-
-    @cached_property
-    def runs(self) -> list[Run]:
-        """Every run, in the tables' order."""
-        return [_run(self.config, self.corpora[key[0]], key) for key in config.plan(self.config)]
-
     @property
     def name(self) -> str:
         """The configuration's name."""
         return self.config.name
 
     @cached_property
-    def checks(self) -> dict[str, Path]:
-        """Prior -> the file that says that its laws hold."""
-        specs = {run.spec.prior.name: run.spec for run in reversed(self.runs)}
-        root = Path("results", self.name, "checks")
-        return {prior: root / prior / check_digest(spec) / "check.json" for prior, spec in specs.items()}
+    def corpora(self) -> dict[str, Job]:
+        """Name -> the job that prepares it, of every corpus that is trained on."""
+        names = dict.fromkeys(key[0] for key in config.plan(self.config))
+        return {name: corpus_of(self.config, name) for name in names}
 
     @cached_property
-    def studies(self) -> list[Study]:
-        """What is looked at beside the runs' results."""
-        first = studies.first_seeds(self.runs)
-        found = [studies.toy(self.name, self.config["toy"])] if self.config["toy"] else []
-        for corpus in self.corpora if self.config["speed"] else ():
-            mine = [run for run in first if run.spec.corpus == corpus]
-            found.append(studies.speed(self.name, corpus, mine, self.config["speed"]))
-        inexact = [run for run in first if run.spec.prior.time is not None]
-        found += [studies.bounds(self.name, run, self.config["bounds"]) for run in inexact if self.config["bounds"]]
-        pictures = [run for run in first if run.spec.prior.role == "picture"]
-        words = {corpus: self.config["corpora"][corpus].get("word") for corpus in self.corpora}
-        return [*found, *(studies.modes(self.name, run, words[run.spec.corpus]) for run in pictures)]
+    def runs(self) -> list[Run]:
+        """Every run, in the tables' order."""
+        return [_run(self.config, self.corpora[key[0]], key) for key in config.plan(self.config)]
 
     @cached_property
-    def gathered(self) -> dict[str, Any]:
-        """What `gather` must be told: whose results, in which order, under which labels."""
+    def first_seeds(self) -> list[Run]:
+        """Of each corpus and prior, the run of its first seed."""
+        return list({(run.spec.corpus, run.spec.prior.name): run for run in reversed(self.runs)}.values())[::-1]
+
+    @cached_property
+    def checks(self) -> dict[str, Job]:
+        """Prior -> the job that holds it against the laws."""
+        runs = {run.spec.prior.name: run for run in reversed(self.runs)}
         return {
+            prior: job("check", self.name, check_digest(run.spec), run.to_dict(), modules=run.spec.prior.paths,
+                       prior=prior)
+            for prior, run in runs.items()
+        }  # fmt: skip
+
+    @cached_property
+    def trained(self) -> dict[str, Job]:
+        """Digest of a run -> the job that trains it."""
+        return {run.digest: self._train(run) for run in self.runs}
+
+    @cached_property
+    def evaluated(self) -> dict[str, Job]:
+        """Digest of a run -> the job that evaluates it."""
+        return {run.digest: self._evaluate(run) for run in self.runs}
+
+    def training_of(self, run: Run) -> Job:
+        """The job that trains a run."""
+        return self.trained[run.digest]
+
+    @cached_property
+    def studies(self) -> list[Job]:
+        """What is looked at beside the runs' results."""
+        return [found for stage in studies() for found in resolve_name(str(stage.jobs))(stage.name, self)]
+
+    @cached_property
+    def gathered(self) -> Job:
+        """The job that puts all metrics into one file."""
+        arguments = {
             "runs": [told_of(run) for run in self.runs],
             "corpora": [{"corpus": name, "data": str(corpus.folder), "whole": _whole_splits(self.runs, name)}
                         for name, corpus in self.corpora.items()],
-            "code": code_digest("gather"),
         }  # fmt: skip
+        needed = [*self.corpora.values(), *self.evaluated.values(), *self.trained.values()]
+        return job("gather", self.name, arguments, arguments, needed)
 
     @property
     def metrics(self) -> Path:
         """The file of all metrics."""
-        return Path("results", self.name, "metrics", digest(self.gathered), "metrics.parquet")
+        return self.gathered.files[0]
 
     @property
     def out(self) -> Path:
@@ -129,18 +109,58 @@ class Plan:
         return self.config.root / "reports" / "paper.csv"
 
     @cached_property
-    def views(self) -> dict[str, View]:
-        """Stage -> what it shows."""
-        metrics, published = digest(self.gathered), sha256_of(self.published)
-        below = {
-            "tables": views.tables(self.out, metrics, self.config["tables"], published),
-            "figures": views.figures(self.out, list(self.corpora), self.studies, metrics, published),
-            "samples": views.samples(self.out, metrics, self.step_seconds),
-        }
-        kept = [path for folder in self.measured for path in sorted(folder.rglob("*.*")) if path.suffix != ".png"]
-        words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")), *kept)]
-        made = [view.made for view in below.values()]
-        return {**below, "page": views.page(self.out, made, words, dict(self.config.values))}
+    def views(self) -> dict[str, Job]:
+        """Stage -> the job that writes it. The page is made of the others."""
+        below = {"tables": self._tables(), "figures": self._figures(), "samples": self._samples()}
+        return {**below, "page": self._page(below)}
+
+    @cached_property
+    def publishing(self) -> Job:
+        """The job that copies all views to where people look."""
+        views = {stage: str(view.folder) for stage, view in self.views.items()}
+        made_from = digest({"views": views, "code": code_digest("publish")})
+        arguments = {"views": views, "marker": f"published-{made_from}.json"}
+        return job("publish", self.name, made_from, arguments, list(self.views.values()))
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every job."""
+        of_runs = [one for run in self.runs for one in (self.trained[run.digest], self.evaluated[run.digest])]
+        views = [self.gathered, *self.views.values(), self.publishing]
+        return [*self.corpora.values(), *self.checks.values(), *of_runs, *self.studies, *views]
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is asked for by itself: of all jobs but those that only others need."""
+        return [path for one in self.jobs if one.stage.name not in ("prepare", "check") for path in one.files]
+
+    @property
+    def specs(self) -> dict[Path, dict[str, Any]]:
+        """File -> what each job is told there. A run's evaluation is told in the same file as its training."""
+        found: dict[Path, dict[str, Any]] = {}
+        for one in self.jobs:
+            spec, file = one.spec, one.folder / SPEC
+            spec["code"] = {**found.get(file, {}).get("code", {}), **spec["code"]}
+            found[file] = spec
+        return found
+
+    def shown(self, metrics: Path, views: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+        """Stage -> the arguments of each view of some metrics, the views being in those folders."""
+        figures = {
+            "metrics": str(metrics), "published": str(self.published), "runs": self.gathered.arguments["runs"],
+            "studies": [{"stage": study.stage.name, "corpus": study.wildcards.get("corpus"),
+                         "files": list(map(str, study.files))} for study in self.studies],
+        }  # fmt: skip
+        samples = {**self.gathered.arguments, "step_seconds": self.step_seconds}
+        tables = {"metrics": str(metrics), "published": str(self.published), "options": self.config["tables"]}
+        page = {
+            **figures, "corpora": self.gathered.arguments["corpora"], "published_at": str(self.out),
+            "name": self.name, "note": self.config["note"], "config": dict(self.config.values),
+            "template": str(self.template), "captions": str(self.captions),
+            "measured": list(map(str, self.measured)),
+            "views": {stage: str(folder) for stage, folder in views.items()},
+        }  # fmt: skip
+        return {"tables": tables, "figures": figures, "samples": samples, "page": page}
 
     @property
     def template(self) -> Path:
@@ -158,30 +178,6 @@ class Plan:
         """The folder of the figures' captions."""
         return self.config.root / "reports" / "captions"
 
-    @property
-    def files(self) -> list[Path]:
-        """Every file that is asked for by itself."""
-        of_runs = [path for run in self.runs for path in (*run.trained, *run.evaluated)]
-        of_studies = [path for study in self.studies for path in study.files]
-        return [*of_runs, *of_studies, self.metrics, *(path for view in self.views.values() for path in view.files)]
-
-    @property
-    def needed(self) -> list[Path]:
-        """Every file that is asked for only through another."""
-        return [*(path for corpus in self.corpora.values() for path in corpus.prepared), *self.checks.values()]
-
-    def told(self) -> Iterable[tuple[Path, Any]]:
-        """(file, content) of what every job must be told."""
-        for corpus in self.corpora.values():
-            yield corpus.folder / TOLD, corpus.to_dict()
-        for run in self.runs:
-            yield run.folder / TOLD, run.to_dict()
-        for prior, file in self.checks.items():
-            yield file.parent / TOLD, next(run for run in self.runs if run.spec.prior.name == prior).to_dict()
-        for study in self.studies:
-            yield study.folder / TOLD, study.told
-        yield self.metrics.parent / TOLD, self.told_to_views(self.metrics, finished=True)
-
     def caption(self, figure: str) -> str:
         """The file that holds the caption of a figure."""
         kinds = {path.stem.partition("-")[2]: path for path in self.captions.glob("*.rst")}
@@ -192,33 +188,62 @@ class Plan:
         """Corpus -> seconds that a step of it lasts when it is played."""
         return {run.spec.corpus: run.spec.sample.step_seconds for run in reversed(self.runs)}
 
-    def told_to_views(self, metrics: Path, finished: bool) -> dict[str, Any]:
-        """What the jobs of all views, and `gather`, must be told; those of a finished plan leave a word of it."""
-        made = {name: view.made for name, view in self.views.items()} if finished else {}
-        paths = {"metrics": metrics, "published": self.published, "out": self.out, "template": self.template,
-                 "captions": self.captions}  # fmt: skip
-        how = {"config": dict(self.config.values), "measured": [str(folder) for folder in self.measured],
-               "name": self.name, "note": self.config["note"], "options": self.config["tables"],
-               "step_seconds": self.step_seconds,
-               "studies": [{"stage": study.stage, "corpus": study.corpus, "folder": str(study.folder)}
-                           for study in self.studies]}  # fmt: skip
-        return {**self.gathered, **{key: str(path) for key, path in paths.items()}, **how, "made": made}
+    def _train(self, run: Run) -> Job:
+        inputs = [self.corpora[run.spec.corpus], self.checks[run.spec.prior.name]]
+        return job("train", self.name, run.digest, run.to_dict(), inputs, modules=run.spec.prior.paths,
+                   resources=run.resources, **run.names)  # fmt: skip
+
+    def _evaluate(self, run: Run) -> Job:
+        inputs = [self.corpora[run.spec.corpus], self.trained[run.digest]]
+        return job("evaluate", self.name, run.evaluation, run.to_dict(), inputs, modules=run.spec.prior.paths,
+                   resources=run.resources, **run.names, run=run.digest)  # fmt: skip
+
+    def _tables(self) -> Job:
+        made_from = {"metrics": self.gathered.digest, "options": self.config["tables"],
+                     "published": sha256_of(self.published)}  # fmt: skip
+        return job("tables", self.name, made_from, self.shown(self.metrics, {})["tables"], [self.gathered])
+
+    def _figures(self) -> Job:
+        names = ["results", "nats", *(f"curves-{corpus}" for corpus in self.corpora)]
+        drawn = [(study.stage, study.wildcards.get("corpus")) for study in self.studies]
+        names += [name.format(corpus=corpus) for stage, corpus in drawn for name in stage.pictures]
+        files = [f"{name}.{form}" for name in dict.fromkeys(names) for form in FIGURE_FORMS]
+        code = [code_digest("figures", [study.figure]) for study in studies() if study.figure]
+        made_from = {"metrics": self.gathered.digest, "published": sha256_of(self.published), "drawn_by": code,
+                     "studies": [[study.stage.name, study.digest] for study in self.studies]}  # fmt: skip
+        inputs = [self.gathered, *self.trained.values(), *self.studies]
+        return job("figures", self.name, made_from, self.shown(self.metrics, {})["figures"], inputs, files=files)
+
+    def _samples(self) -> Job:
+        made_from = {"metrics": self.gathered.digest, "step_seconds": self.step_seconds}
+        inputs = [*self.corpora.values(), *self.evaluated.values()]
+        return job("samples", self.name, made_from, self.shown(self.metrics, {})["samples"], inputs)
+
+    def _page(self, views: Mapping[str, Job]) -> Job:
+        kept = [path for folder in self.measured for path in sorted(folder.rglob("*.*")) if path.suffix != ".png"]
+        words = [sha256_of(path) for path in (self.template, *sorted(self.captions.glob("*.rst")), *kept)]
+        made_from = {"views": {stage: view.digest for stage, view in views.items()}, "words": words,
+                     "config": dict(self.config.values)}  # fmt: skip
+        arguments = self.shown(self.metrics, {stage: view.folder for stage, view in views.items()})["page"]
+        return job("page", self.name, made_from, arguments, [self.gathered, *views.values()])
 
 
 def run_of(values: Config, corpus: str, prior: str, seed: int) -> Run:
     """A run of a configuration, planned there or not."""
-    mirror = mirror_folder(values["data"]["mirror"])
     config.resolve(values, corpus, prior, seed)  # names that are unknown are said first
-    return _run(values, _corpus(values, corpus, mirror), (corpus, prior, seed))
+    return _run(values, corpus_of(values, corpus), (corpus, prior, seed))
 
 
-def _corpus(values: Config, name: str, mirror: Path | None) -> Corpus:
-    settings = with_inputs(config.corpus_settings(values, name))
-    digest_of_data = data_digest(with_files_at_hand(settings, mirror))
-    return Corpus(name, settings, digest_of_data, code_digest("data", [settings["source"]]), values["data"]["mirror"])
+def corpus_of(values: Config, corpus: str) -> Job:
+    """The job that prepares a corpus of a configuration."""
+    mirror = mirror_folder(values["data"]["mirror"])
+    settings = with_inputs(config.corpus_settings(values, corpus))
+    made_from = data_digest(with_files_at_hand(settings, mirror))
+    arguments = {"corpus": corpus, "settings": settings, "digest": made_from, "mirror": values["data"]["mirror"]}
+    return job("prepare", values.name, made_from, arguments, modules=[settings["source"]], corpus=corpus)
 
 
-def _run(values: Config, corpus: Corpus, key: tuple[str, str, int]) -> Run:
+def _run(values: Config, corpus: Job, key: tuple[str, str, int]) -> Run:
     spec = config.resolve(values, *key)
     context = RunContext(values.name, run_digests(spec, corpus.digest), config.differs(values, *key))
     return Run(spec, context, corpus.folder, evaluation_digest(spec))

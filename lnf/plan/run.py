@@ -1,12 +1,14 @@
 """One run as it is planned: all that it must be told, and where its results lie. Standard library only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lnf.errors import UserError
+from lnf.plan.code_digests import code_digest
 from lnf.plan.digests import evaluation_digest, run_digests
+from lnf.plan.jobs import ABOUT_THE_JOB
 from lnf.spec import STORED_FORMAT, RunContext, Spec, read_spec
 from lnf.system.files import digest, read_json, try_read_json
 
@@ -30,6 +32,16 @@ class Run:
     def digest(self) -> str:
         """What names the run among those of its corpus, prior and seed."""
         return digest(self.context.digests)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Its corpus, prior and seed."""
+        return {"corpus": self.spec.corpus, "prior": self.spec.prior.name, "seed": str(self.spec.seed)}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """What it needs of a machine, with the size of its model, which its share of a GPU depends on."""
+        return {**asdict(self.spec.resources), "hidden": self.spec.model.hidden}
 
     @property
     def place(self) -> Path:
@@ -62,13 +74,21 @@ class Run:
         told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation, "format": STORED_FORMAT}
         return {"spec": self.spec.to_dict(), **told}
 
+    @property
+    def job_spec(self) -> dict[str, Any]:
+        """What spec.json in its folder holds, for its training and its evaluation."""
+        modules = self.spec.prior.paths
+        code = {stage: code_digest(stage, modules) for stage in ("train", "evaluate")}
+        return {**self.to_dict(), "code": code, "modules": modules, "resources": self.resources}
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], data: Path | None = None) -> "Run":
         """A run from plain JSON values, of which only `spec` must be there; `data` replaces the corpus' folder.
 
         What is not told is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
         """
-        unknown = set(values) - {"spec", "name", "digests", "differs", "data", "evaluation", "format"}
+        known = {"spec", "name", "digests", "differs", "data", "evaluation", "format", *ABOUT_THE_JOB}
+        unknown = set(values) - known
         if unknown or "spec" not in values:
             what = f"{min(unknown)}: unknown key" if unknown else "spec: missing"
             raise UserError(f"{what}; give what `python -m lnf spec CORPUS PRIOR SEED --json` prints")

@@ -1,106 +1,88 @@
-"""Studies: what is looked at beside the runs' own results, each in a folder named by what made it.
+"""The jobs of each study, which looks at more than the runs' own results. One of models takes the first seed of each.
 
-    results/NAME/toy/DIGEST/{nll.parquet, densities.npz}
-    results/NAME/speed/CORPUS/DIGEST/{speed.parquet, speed.json}
-    results/NAME/modes/CORPUS/DIGEST/{modes.npz, modes.json}
-    results/NAME/bounds/CORPUS/DIGEST/bounds.parquet
-
-A study of trained models takes the first seed of each.
+A stage names its function here (`lnf.plan.stages.Stage.jobs`), which is given the stage's name and the plan.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from lnf.plan.code_digests import Stage, code_digest
+from lnf.plan.config import Config
+from lnf.plan.jobs import Job, job
 from lnf.plan.run import Run
-from lnf.system.files import digest
-
-NAMES: dict[Stage, tuple[str, ...]] = {
-    "toy": ("densities.npz", "nll.parquet"),
-    "speed": ("speed.parquet", "speed.json"),
-    "modes": ("modes.npz", "modes.json"),
-    "bounds": ("bounds.parquet",),
-}
 
 
-@dataclass(frozen=True)
-class Study:
-    """One study: its job's stage, its place, the runs that it looks at, what it is made with, and what it needs to run,
-    which changes no result.
-    """
+class Planned(Protocol):
+    """What a study sees of `lnf.plan.results.Plan`."""
 
-    stage: Stage
-    place: Path
-    runs: Sequence[Run]
-    settings: Mapping[str, Any]
-    needs: Mapping[str, Any] = field(default_factory=dict)
+    config: Config
 
     @property
-    def corpus(self) -> str | None:
-        """The corpus that it is of; None for the toy."""
-        return self.runs[0].spec.corpus if self.runs else None
+    def name(self) -> str:
+        """The configuration's name."""
 
     @property
-    def modules(self) -> list[str]:
-        """The classes of the models that it looks at."""
-        return sorted({path for run in self.runs for path in run.spec.prior.paths})
-
-    @cached_property
-    def made_from(self) -> dict[str, Any]:
-        """What names it."""
-        runs = [str(run.folder) for run in self.runs]
-        code = code_digest(self.stage, self.modules)
-        return {"runs": runs, **self.settings, "code": code}
+    def corpora(self) -> Mapping[str, Job]:
+        """Name -> the job that prepares it."""
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What its job must be told."""
-        return {**self.made_from, **self.needs, "modules": self.modules}
+    def first_seeds(self) -> Sequence[Run]:
+        """Of each corpus and prior, the run of its first seed."""
 
-    @property
-    def folder(self) -> Path:
-        """The folder of its files."""
-        return self.place / digest(self.made_from)
-
-    @property
-    def files(self) -> list[Path]:
-        """Its files."""
-        return [self.folder / name for name in NAMES[self.stage]]
+    def training_of(self, run: Run) -> Job:
+        """The job that trains a run."""
 
 
-def toy(name: str, settings: Mapping[str, Any]) -> Study:
+def toy(stage: str, plan: Planned) -> Iterator[Job]:
     """Scalar transforms on a plane."""
-    return Study("toy", Path("results", name, "toy"), [], {"settings": dict(settings)})
+    if settings := plan.config["toy"]:
+        arguments = {"settings": dict(settings)}
+        yield job(stage, plan.name, arguments, arguments)
 
 
-def speed(name: str, corpus: str, runs: Sequence[Run], settings: Mapping[str, Any]) -> Study:
-    """Sampling time of every model of a corpus."""
-    needs = {
-        "resources": runs[0].spec.to_dict()["resources"],
-        "hidden": max(run.spec.model.hidden for run in runs),
-    }
-    told = {"settings": dict(settings), "threads": runs[0].spec.resources.cpus}
-    return Study("speed", Path("results", name, "speed", corpus), runs, told, needs)
+def speed(stage: str, plan: Planned) -> Iterator[Job]:
+    """Sampling time of every model of a corpus, for each corpus."""
+    for corpus in plan.corpora if plan.config["speed"] else ():
+        runs = [run for run in plan.first_seeds if run.spec.corpus == corpus]
+        resources = runs[0].spec.resources
+        made_from = {"settings": dict(plan.config["speed"]), "threads": resources.cpus}
+        yield of_models(stage, plan, runs, made_from, {**made_from, "gpus": resources.gpus})
 
 
-def modes(name: str, run: Run, word: str | None) -> Study:
-    """p(z_t | z_<t) of a model with two latent dimensions."""
-    told = {"data": str(run.data), "word": word, "seed": run.spec.sample.seed}
-    return Study("modes", Path("results", name, "modes", run.spec.corpus), [run], told)
+def modes(stage: str, plan: Planned) -> Iterator[Job]:
+    """p(z_t | z_<t) of each model with two latent dimensions."""
+    for run in plan.first_seeds:
+        if run.spec.prior.role == "picture":
+            word = plan.config["corpora"][run.spec.corpus].get("word")
+            yield of_model(stage, plan, run, {"word": word, "seed": run.spec.sample.seed})
 
 
-def bounds(name: str, run: Run, settings: Mapping[str, Any]) -> Study:
-    """NLL of a model by the number of importance samples."""
-    told = {"data": str(run.data), "settings": dict(settings), "threads": run.spec.resources.cpus}
-    return Study("bounds", Path("results", name, "bounds", run.spec.corpus), [run], told)
+def bounds(stage: str, plan: Planned) -> Iterator[Job]:
+    """The NLL by the number of importance samples, of each model that has a bound."""
+    for run in plan.first_seeds if plan.config["bounds"] else ():
+        if run.spec.prior.time is not None:
+            settings = {"settings": dict(plan.config["bounds"]), "threads": run.spec.resources.cpus}
+            yield of_model(stage, plan, run, settings)
 
 
-def first_seeds(runs: Sequence[Run]) -> list[Run]:
-    """Of each corpus and prior, the run of its first seed."""
-    first: dict[tuple[str, str], Run] = {}
-    for run in runs:
-        first.setdefault((run.spec.corpus, run.spec.prior.name), run)
-    return list(first.values())
+def of_models(
+    stage: str, plan: Planned, runs: Sequence[Run], made_from: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Job:
+    """A study of some models of one corpus: it is given `runs`, their folders, and the arguments."""
+    modules = sorted({path for run in runs for path in run.spec.prior.paths})
+    largest = max(runs, key=lambda run: run.spec.model.hidden)
+    folders = {"runs": [str(run.folder) for run in runs]}
+    return job(
+        stage, plan.name, {**folders, **made_from}, {**folders, **arguments}, list(map(plan.training_of, runs)),
+        modules=modules, resources=largest.resources, corpus=runs[0].spec.corpus,
+    )  # fmt: skip
+
+
+def of_model(stage: str, plan: Planned, run: Run, settings: Mapping[str, Any]) -> Job:
+    """A study of one model: it is given `run`, its folder, `data`, that of its corpus, and the settings."""
+    corpus = plan.corpora[run.spec.corpus]
+    made_from = {"runs": [str(run.folder)], "data": str(corpus.folder), **settings}
+    arguments = {"run": str(run.folder), "data": str(corpus.folder), **settings}
+    return job(
+        stage, plan.name, made_from, arguments, [plan.training_of(run), corpus],
+        modules=run.spec.prior.paths, resources=run.resources, corpus=run.spec.corpus,
+    )  # fmt: skip

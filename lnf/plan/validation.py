@@ -17,6 +17,7 @@ from lnf.errors import UserError
 from lnf.fields import BOUNDS, hints_of, options_of, rather, shown
 from lnf.plan.code_digests import module_of
 from lnf.plan.fitting import misfits
+from lnf.plan.stages import reserved
 from lnf.spec import LONGEST_NAME, SECTIONS, Gpus, PriorSpec, Spec
 
 _TYPES = {
@@ -28,8 +29,6 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
-RESERVED = ("checks", "metrics", "toy", "speed", "modes", "bounds", "raw")
-"""Names that a corpus cannot have (workflow/schema.yaml), since other folders have them."""
 _BOUNDS = {word: wording for word, (wording, _) in BOUNDS.items()} | {"minItems": "a list of at least {}"}
 
 
@@ -39,6 +38,9 @@ def check_schema(values: Mapping[str, Any], schema: Path) -> None:
         raise UserError(f"config: {line}")
     form = yaml.safe_load(schema.read_text(encoding="utf-8"))
     form["$defs"] |= {name: section_schema(section) for name, section in SECTIONS.items()}
+    corpora = form["properties"]["corpora"]["patternProperties"]
+    ((name, entry),) = corpora.items()
+    form["properties"]["corpora"]["patternProperties"] = {f"^(?!({'|'.join(sorted(reserved()))})$){name}": entry}
     validator = _Validator(form)
     error = best_match(validator.iter_errors(values))
     if error is not None:
@@ -198,7 +200,7 @@ def _unknown_key(error: ValidationError, path: str) -> str:
     for key in instance:
         if key in known or any(re.search(pattern, str(key)) for pattern in patterns):
             continue
-        if path == "corpora" and key in RESERVED:
+        if path == "corpora" and key in reserved():
             taken = "downloaded files" if key == "raw" else f"the results of {key}"
             return f"{prefix}{key}: is the name of the folder of {taken}; give the corpus another name"
         if not known:

@@ -2,20 +2,19 @@
 
 from collections import Counter
 
-from lnf.plan.results import Plan
-from lnf.report.figures.write import write_figures
+from lnf.plan.results import VIEWS, Plan
+from lnf.plan.stages import STAGES
 from lnf.report.gather import gather, read_metrics
-from lnf.report.page.write import write_page
-from lnf.report.samples.write import write_samples
-from lnf.report.tables import write_tables
+from lnf.report.publish import publish
 from lnf.system.damage import Damaged, tell
+from lnf.system.dotted_paths import load_class
 
 
 def write_existing(plan: Plan) -> None:
-    """Write a plan's views from whatever of its runs exists; missing ones are named by their status.
+    """Write a plan's views from whatever of its runs exists, and publish them; missing ones are named by their status.
 
-    The views are no longer those of a finished plan, so the next workflow writes them anew. A damaged file counts as
-    missing; one line tells of it.
+    The views that are shown are no longer those of a finished plan, so the next workflow publishes its own again. A
+    damaged file counts as missing; one line tells of it.
     """
     while True:
         try:
@@ -28,11 +27,13 @@ def write_existing(plan: Plan) -> None:
 
 
 def _write(plan: Plan) -> None:
-    metrics = plan.metrics.parents[1] / "existing.parquet"
-    gather(plan.gathered, metrics, existing=True)
-    told = plan.told_to_views(metrics, finished=False)
-    for write in (write_tables, write_figures, write_samples, write_page):
-        write(told)
-    missing = Counter(row["status"] for row in read_metrics(metrics) if row["status"] != "ok")
+    top = plan.gathered.folder.parents[1] / "existing"
+    folders = {view: top / view for view in VIEWS}
+    gather(**plan.gathered.arguments, out=top, existing=True)
+    for view, arguments in plan.shown(top / "metrics.parquet", folders).items():
+        folders[view].mkdir(parents=True, exist_ok=True)
+        load_class(STAGES[view].run)(**arguments, out=folders[view])
+    publish({view: str(folder) for view, folder in folders.items()}, None, plan.out)
+    missing = Counter(row["status"] for row in read_metrics(top / "metrics.parquet") if row["status"] != "ok")
     found = ", ".join(f"{count} runs {status}" for status, count in missing.items()) or "every run is there"
     print(f"lnf: {plan.name}: {found}", flush=True)

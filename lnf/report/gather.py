@@ -1,6 +1,6 @@
 """All runs of a plan as one tidy file, each held against the digests that the plan names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,18 @@ class Stranger(Exception):
     """A file of a result that another run made."""
 
 
-def gather(told: Mapping[str, Any], out: Path, existing: bool = False) -> None:
-    """Write the metrics of every run of a plan to `out`. `told` is `lnf.plan.results.Plan.gathered`.
+def gather(
+    runs: Sequence[Mapping[str, Any]], corpora: Sequence[Mapping[str, Any]], out: Path, existing: bool = False
+) -> None:
+    """Write the metrics of every run of a plan, and of its corpora's own sources, to OUT/metrics.parquet.
 
-    Raises UserError for a run that is missing, and for a file that belongs to another run; if `existing`, such a run
-    gets a status (error, unfinished, not_run) instead, and one line tells of a stranger.
+    `runs` and `corpora` are those of `lnf.plan.results.Plan.gathered`. Raises UserError for a run that is missing, and
+    for a file that belongs to another run; if `existing`, such a run gets a status (error, unfinished, not_run)
+    instead, and one line tells of a stranger.
     """
-    rows = [row for run in told["runs"] for row in rows_of_run(run, existing)]
-    rows += [row for corpus in told["corpora"] for row in references_of(corpus)]
-    write_table(out, pyarrow.Table.from_pylist(rows, METRICS))
+    rows = [row for run in runs for row in rows_of_run(run, existing)]
+    rows += [row for corpus in corpora for row in references_of(corpus)]
+    write_table(out / "metrics.parquet", pyarrow.Table.from_pylist(rows, METRICS))
 
 
 def read_metrics(path: Path) -> list[Row]:
@@ -89,11 +92,11 @@ def _place(facts: Mapping[str, Any]) -> str:
     return "/".join(str(facts[key]) for key in ("corpus", "prior", "seed"))
 
 
-def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
+def references_of(corpus: Mapping[str, Any]) -> Iterator[Row]:
     """Rows of a generated corpus' own source and of its unigram, which hold for whole splits only."""
-    meta_file = Path(told["data"], "meta.json")
+    meta_file = Path(corpus["data"], "meta.json")
     meta = read_json(meta_file) if meta_file.exists() else {}
-    for split in told["whole"]:
+    for split in corpus["whole"]:
         facts = (meta.get("source") or {}).get(split)
         if facts is None:
             continue
@@ -107,7 +110,7 @@ def references_of(told: Mapping[str, Any]) -> Iterator[Row]:
             values = {"nll": nll, "nll_given_length": given_length, "length": nll - given_length * steps}
             for metric, value in values.items():
                 yield {
-                    "corpus": told["corpus"],
+                    "corpus": corpus["corpus"],
                     "kind": meta["kind"],
                     "prior": name,
                     "label": label,

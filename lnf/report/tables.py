@@ -11,7 +11,6 @@ from lnf.report.cell_status import failed_of, status_of
 from lnf.report.cells import BASE, Cell
 from lnf.report.gather import Row, read_metrics
 from lnf.report.published import Published, PublishedKey, read_published
-from lnf.report.showing import showing
 from lnf.report.tex import write_pdf
 from lnf.system.files import replacing
 from lnf.units import UNITS
@@ -25,14 +24,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_tables(told: Mapping[str, Any]) -> None:
-    """Write {text, ablation, music}.{csv, md, tex}. `told` is `lnf.plan.results.Plan.told_to_views`."""
-    rows, known = read_metrics(Path(told["metrics"])), read_published(Path(told["published"]))
-    with showing("tables", told) as out:
-        for table in TABLES:
-            write_table(out / "tables" / table, table, summarise(table, rows, known), known, told["options"])
-        write_pdf([out / "tables" / f"{table}.tex" for table in TABLES], out / "tables" / "tables.pdf")
-    print(f"lnf: tables in {out / 'tables'}", flush=True)
+def write_tables(metrics: str, published: str, options: Mapping[str, Any], out: Path) -> None:
+    """Write OUT/{text, ablation, music}.{csv, md, tex} from metrics.parquet and the published numbers.
+
+    `options` are the configuration's of tables.
+    """
+    rows, known = read_metrics(Path(metrics)), read_published(Path(published))
+    for table in TABLES:
+        write_table(out / table, table, summarise(table, rows, known), known, options)
+    write_pdf([out / f"{table}.tex" for table in TABLES], out / "tables.pdf")
 
 
 def write_table(

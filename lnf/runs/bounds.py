@@ -22,6 +22,7 @@ from lnf.nn.precision import products_in
 from lnf.runs import checkpoint
 from lnf.runs.evaluation import samples_at_once
 from lnf.runs.machine import settle
+from lnf.runs.progress import shown
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
@@ -34,26 +35,27 @@ FLAT = 0.1
 
 
 @torch.no_grad()
-def run_bounds(run: Path, data: Path, settings: Mapping[str, Any], threads: int, out: Path) -> None:
+def run_bounds(run: str, data: str, settings: Mapping[str, Any], threads: int, out: Path) -> None:
     """Write OUT/bounds.parquet: prior, k, unit, nll, nll_given_length, error, gain, gain_error, n, flat.
 
-    `run` is the folder of a trained model; `settings`: samples (every K to be tried), seed, and sequences (how many of
-    test are drawn, the same for all models; None: all). The K of the run's evaluation is one of them. They are taken in
-    turn until the bound is flat: a K of at least twice the one before changes the NLL by less than FLAT of its standard
-    error over sequences (`error`). `gain` is the NLL at the evaluation's K less that at k, `gain_error` its standard
-    error. A smaller K takes the same samples in groups, and the mean of the groups' bounds.
+    `run` is the folder of a trained model, `data` that of its corpus; `settings`: samples (every K to be tried), seed,
+    and sequences (how many of test are drawn, the same for all models; None: all). The K of the run's evaluation is one
+    of them. They are taken in turn until the bound is flat: a K of at least twice the one before changes the NLL by
+    less than FLAT of its standard error over sequences (`error`). `gain` is the NLL at the evaluation's K less that at
+    k, `gain_error` its standard error. A smaller K takes the same samples in groups: the mean of their bounds.
     """
     settle(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     watcher = RunState(out / "state", {})
-    model, spec, _ = checkpoint.load(run / "model.pt")
-    test = _drawn(loading.load(data, spec).splits["test"], settings.get("sequences"), settings["seed"])
+    model, spec, _ = checkpoint.load(Path(run, "model.pt"))
+    test = _drawn(loading.load(Path(data), spec).splits["test"], settings.get("sequences"), settings["seed"])
     counts = sorted({*settings["samples"], spec.evaluate.samples})
 
     def report(k: int, fraction: float) -> None:
         watcher.progress(f"bound with K = {k} of at most {counts[-1]}", fraction, at_once=fraction == 1.0)
 
-    rows = _rows(_Weights(model.to(device), test, spec, settings["seed"]), counts, spec, report)
+    with shown(out, f"{spec.key} bounds"):
+        rows = _rows(_Weights(model.to(device), test, spec, settings["seed"]), counts, spec, report)
     write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(rows))
     watcher.remove()
 

@@ -69,21 +69,21 @@ class Spelled:
 
 
 @torch.no_grad()
-def run_modes(run: Path, data: Path, text: str | None, seed: int, out: Path) -> None:
-    """Write OUT/modes.npz and, last, OUT/modes.json for the model in RUN/model.pt.
+def run_modes(run: str, data: str, word: str | None, seed: int, out: Path) -> None:
+    """Write OUT/modes.npz and, last, OUT/modes.json for the model in RUN/model.pt, of the corpus in the folder DATA.
 
-    `text`: the string, which the first test sequence with it spells; None, on a Markov corpus: the substring of STEPS
+    `word`: the string, which the first test sequence with it spells; None, on a Markov corpus: the substring of STEPS
     letters whose next-letter entropy varies most. Raises UserError if the model is not an AF prior with H = 2, if no
     test sequence has the string, or if a density does not integrate to 1.
     """
     settle(1)
-    model, spec, _ = checkpoint.load(run / "model.pt")
+    model, spec, _ = checkpoint.load(Path(run, "model.pt"))
     if not isinstance(model, LatentModel) or not isinstance(model.prior, AutoregressiveTime) or model.latent != 2:
         raise UserError(f"modes: {run}: the picture needs a prior that is AF in time, with model.latent 2")
-    corpus = loading.load(data, spec)
+    corpus = loading.load(Path(data), spec)
     source = markov.from_settings(corpus.meta["settings"]) if corpus.meta["source"] else None
     test = corpus.splits["test"]
-    spelled = _find(test.sequences, corpus.meta["vocabulary"], text, source)
+    spelled = _find(test.sequences, corpus.meta["vocabulary"], word, source)
     batch = loading.Split([spelled.x], {}, test.width).batch([0], spec.kind)
     z_1TH = model.posterior_sample(batch, generator(CPU, seed, "modes"))
     context_TU = model.prior.context(z_1TH, batch.mask_BT)[0]

@@ -12,6 +12,7 @@ import torch
 from lnf.models.base import SequenceModel
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
+from lnf.runs.progress import shown
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.system import provenance
@@ -38,16 +39,16 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
     rows: list[dict[str, Any]] = []
     watcher = RunState(out / "state", {})
     grid = list(_grid(next(iter(models.values())).max_length, settings))
-    for done, (batch, length) in enumerate(grid):
-        for repeat in range(settings["repeats"]):
-            for prior, model in models.items():
-                if not repeat or _last(rows, prior, batch, length) < LONG_S:
-                    seconds = seconds_of(model, batch, length, repeat, device)
-                    rows.append(
-                        {"prior": prior, "batch": batch, "length": length, "repeat": repeat, "seconds": seconds}
-                    )
-        message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
-        watcher.progress(message, (done + 1) / len(grid))
+    with shown(out, f"speed of {spec.corpus}"):
+        for done, (batch, length) in enumerate(grid):
+            for repeat in range(settings["repeats"]):
+                for prior, model in models.items():
+                    if not repeat or _last(rows, prior, batch, length) < LONG_S:
+                        seconds = seconds_of(model, batch, length, repeat, device)
+                        key = {"prior": prior, "batch": batch, "length": length, "repeat": repeat}
+                        rows.append({**key, "seconds": seconds})
+            message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
+            watcher.progress(message, (done + 1) / len(grid))
     write_table(out / "speed.parquet", pyarrow.Table.from_pylist(rows))
     watcher.remove()
     write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})

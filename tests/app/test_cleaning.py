@@ -77,13 +77,19 @@ def test_old_results_are_listed_and_removed(
     monkeypatch.chdir(tmp_path)
     plan = Plan(config.named("demo")[0])
     run, prior = plan.runs[0], plan.runs[0].spec.prior.name
-    kept = [run.folder / "model.pt", *run.evaluated, plan.checks[prior], plan.metrics, Path("results/paper/x/y/0/d/f")]
+    kept = [
+        run.folder / "model.pt",
+        *run.evaluated,
+        plan.checks[prior].files[0],
+        plan.metrics,
+        Path("results/paper/x/y/0/d/f"),
+    ]
     kept += [
         Path("logs/demo", *run.folder.parts[2:-1], f"{run.digest}.train.log"),
         plan.metrics.parents[1] / "existing",
     ]
     old = [run.place / "0ld", run.folder / "evaluation-0ld.parquet", run.folder / "sequences-0ld.parquet"]
-    old += [plan.checks[prior].parents[1] / "0ld", plan.metrics.parents[1] / "0ld"]
+    old += [plan.checks[prior].folder.parent / "0ld", plan.metrics.parents[1] / "0ld"]
     old += [Path("logs/demo", *run.folder.parts[2:-1], "0ld.train.log")]
     for path in (*kept, *(path / "f" if path.name == "0ld" else path for path in old)):
         path.parent.mkdir(parents=True, exist_ok=True)

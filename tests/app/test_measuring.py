@@ -12,15 +12,12 @@ import torch
 from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
 from lnf.plan.config import ROOT, Config, merge
+from lnf.plan.jobs import perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
-from lnf.report.figures.write import write_figures
-from lnf.report.gather import gather, read_metrics
+from lnf.report.gather import read_metrics
 from lnf.report.measured.documents import results_page, with_block
 from lnf.report.measured.kept import BOUNDS, read_facts, read_rows, write_csv
-from lnf.report.page.write import write_page
-from lnf.report.samples.write import write_samples
-from lnf.report.tables import write_tables
 from lnf.runs.resume_state import RunState
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.parquet import write_table
@@ -66,9 +63,8 @@ def cut_short(run: Run, epochs: int) -> None:
 
 
 def shown(plan: Plan) -> None:
-    gather(plan.gathered, plan.metrics)
-    for write in (write_tables, write_figures, write_samples, write_page):
-        write(plan.told_to_views(plan.metrics, finished=True))
+    for job in (plan.gathered, *plan.views.values(), plan.publishing):
+        perform(job.stage.name, job.spec, job.folder)
 
 
 def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
@@ -142,7 +138,7 @@ def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     (study,) = wider.studies
     rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": 1.7 - k / 100, "nll_given_length": 1.0} for k in (1, 30)]
     write_table(study.files[0], pyarrow.Table.from_pylist(rows))
-    write_json(study.folder / "spec.json", study.told)
+    write_json(study.folder / "spec.json", study.spec)
     keep_measured(wider)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
@@ -343,13 +339,13 @@ def test_a_run_of_sources_that_git_does_not_have_is_refused(plan: Plan, revision
 
 def test_a_smaller_configurations_page_shows_what_was_measured_at_the_papers_settings(plan: Plan) -> None:
     shown(plan)
-    before = plan.views["page"].made
+    before = plan.views["page"].digest
     for run in plan.runs:
         write_json(run.folder / "run.json", read_json(run.folder / "run.json") | {"differs_from_paper": {}})
     keep_measured(plan)
     FOLDER.rename(FOLDER.with_name("paper_markov"))
     again = Plan(plan.config)
-    assert again.views["page"].made != before
+    assert again.views["page"].digest != before
     shown(again)
     page = (plan.out / "report.html").read_text(encoding="utf-8")
     assert "The paper's settings at full size, measured (0.1 hours of training)" in page

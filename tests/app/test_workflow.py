@@ -74,6 +74,7 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
         "figures": 1,
         "samples": 1,
         "page": 1,
+        "publish": 1,
         "all": 1,
     }
     assert counts == once | {"prepare": 5, "check": 9, "train": 73, "evaluate": 73}
@@ -97,7 +98,7 @@ def test_results_below_a_regular_file(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     done = dry_run(tmp_path)
     assert done.returncode == 1
-    assert "lnf: results: is a regular file, and results/paper/ptb/lstm/0/" in done.stderr
+    assert "lnf: results: is a regular file, and results/paper/" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -42,7 +42,7 @@ def planned(project: Path, epochs: int) -> Run:
     overlay.write_text(OVERLAY.replace("EPOCHS", str(epochs)), encoding="utf-8")
     plan = Plan(config.load(config.read([overlay])))
     corpus = plan.corpora["markov"]
-    write_json(corpus.folder / "spec.json", corpus.to_dict())
+    write_json(corpus.folder / "spec.json", corpus.spec)
     assert main(["prepare", str(corpus.folder / "spec.json")]) == 0
     return plan.runs[0]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lnf.corpora import store
-from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import RawCorpus
 from lnf.errors import UserError
 from lnf.plan import config, raw_files
-from lnf.plan.results import Corpus, Plan
+from lnf.plan.jobs import Job, perform
+from lnf.plan.results import Plan
 
 
 def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
@@ -35,7 +35,7 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def planned(inputs: str = "texts") -> Corpus:
+def planned(inputs: str = "texts") -> Job:
     prepare_ = {"source": "tests.corpora.test_inputs.read", "inputs": inputs}
     mine = {"mine": {"kind": "text", "roles": ["main"], "prepare": prepare_}}
     select = {"corpora": ["mine"], "priors": ["lstm"], "seeds": [0]}
@@ -69,19 +69,19 @@ def test_a_folder_that_changed_is_another_corpus(texts: Path, change: Any) -> No
 def test_a_glob_names_files_and_where_they_are_does_not_count(texts: Path, tmp_path: Path) -> None:
     before = planned("texts/*.txt")
     assert before.digest == planned("texts").digest == planned(f"{texts}/*.txt").digest
-    assert sorted(before.settings["inputs"]) == ["test.txt", "train.txt", "valid.txt"]
+    assert sorted(before.arguments["settings"]["inputs"]) == ["test.txt", "train.txt", "valid.txt"]
     texts.rename(tmp_path / "moved")
     assert planned("moved/*.txt").digest == before.digest
 
 
 def test_the_reader_is_given_the_files_that_were_planned(texts: Path) -> None:
     corpus = planned()
-    prepare(corpus.name, corpus.settings, corpus.digest, None, corpus.folder)
+    perform("prepare", corpus.spec, corpus.folder)
     assert [x.tolist() for x in store.read_split(corpus.folder, "train")[0]] == [[0, 1, 2], [0, 1]]
     assert set(store.read_meta(corpus.folder)["raw"]) == {"train.txt", "valid.txt", "test.txt"}
     add_a_line(texts)
     with pytest.raises(UserError, match=r"data: mine: texts/train\.txt changed since this was planned"):
-        prepare(corpus.name, corpus.settings, corpus.digest, None, corpus.folder.with_name("other"))
+        perform("prepare", corpus.spec, corpus.folder.with_name("other"))
 
 
 @pytest.mark.parametrize("inputs", ["nothing", "texts/*.midi"])

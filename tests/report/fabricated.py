@@ -10,7 +10,8 @@ from lnf.corpora import store
 from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.plan import config
 from lnf.plan.data_identity import prepared_data
-from lnf.plan.results import Corpus, Plan
+from lnf.plan.jobs import Job
+from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
@@ -76,7 +77,7 @@ def finish_run(run: Run, **facts: Any) -> None:
     write_json(run.folder / "run.json", {**FACTS, **stored, **place, **people, **facts})
 
 
-def _prepare(corpus: Corpus, kind: str) -> None:
+def _prepare(corpus: Job, kind: str) -> None:
     raw = RawCorpus(
         {split: sequences(kind, TEST, n) for n, split in enumerate(SPLITS)}, list("ab d") if kind == "text" else None
     )
@@ -88,7 +89,7 @@ def _prepare(corpus: Corpus, kind: str) -> None:
     }
     meta = {
         "digest": corpus.digest, "raw": {},
-        "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": corpus.settings,
+        "kind": kind, "vocabulary": raw.vocabulary, "longest": 12, "settings": corpus.arguments["settings"],
         "source": {"test": numbers} if kind == "text" else {},
         "counts": {"test": {"sequences": TEST, "steps": 5 * TEST}},
     }  # fmt: skip

@@ -19,7 +19,8 @@ SMALL = {
     "select": {"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]},
     "overrides": {"all": {"evaluate": {"samples": 3}}},
 }
-OUT = Path("metrics.parquet")
+OUT = Path()
+METRICS = Path("metrics.parquet")
 FACTS = {"nll": 0.5, "nll_given_length": 0.25, "unigram_nll": 1.0, "unigram_nll_given_length": 0.75}
 META = {"kind": "text", "source": {"test": FACTS, "train": FACTS}, "counts": {"test": {"sequences": 7, "steps": 35}}}
 
@@ -59,8 +60,8 @@ def finish(run: Run, status: str = "ok", metadata: dict[str, str] | None = None,
 
 
 def gathered(plan: Plan, existing: bool = False) -> dict[tuple[str, int | None], Row]:
-    gather(plan.gathered, OUT, existing)
-    return {(row["prior"], row["seed"]): row for row in read_metrics(OUT)}
+    gather(**plan.gathered.arguments, out=OUT, existing=existing)
+    return {(row["prior"], row["seed"]): row for row in read_metrics(METRICS)}
 
 
 def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
@@ -69,7 +70,7 @@ def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
     assert (rows["af_af", 1]["k"], rows["lstm", 0]["k"]) == (3, None)
     assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
     assert {row["status"] for row in rows.values()} == {"ok"}
-    limits = {(row["prior"], row["metric"]): row for row in read_metrics(OUT) if row["role"] == "reference"}
+    limits = {(row["prior"], row["metric"]): row for row in read_metrics(METRICS) if row["role"] == "reference"}
     assert len(limits) == 6  # train is not reported
     for prior in ("source", "unigram"):
         nll, given_length, length = (limits[prior, metric]["value"] for metric in ("nll", "nll_given_length", "length"))
@@ -84,7 +85,7 @@ def test_a_copied_evaluation_is_refused(plan: Plan, capsys: pytest.CaptureFixtur
     ours.evaluated[0].write_bytes(other.evaluated[0].read_bytes())
     words = f"{ours.evaluated[0]}: is evaluation {other.evaluation} of run {other.digest}, not of this one"
     with pytest.raises(UserError) as caught:
-        gather(plan.gathered, OUT)
+        gather(**plan.gathered.arguments, out=OUT)
     assert str(caught.value) == f"{words}; remove it, and run snakemake again"
     assert gathered(plan, existing=True)["af_af", 0]["status"] == "not_run"
     assert words in capsys.readouterr().out
@@ -94,14 +95,14 @@ def test_a_copied_evaluation_is_refused(plan: Plan, capsys: pytest.CaptureFixtur
 def test_an_evaluation_of_another_making_is_refused(plan: Plan, metadata: dict[str, str]) -> None:
     finish(named(plan, "af_af", 0), metadata=metadata)
     with pytest.raises(UserError, match=r"f00.*, not of this one; remove it"):
-        gather(plan.gathered, OUT)
+        gather(**plan.gathered.arguments, out=OUT)
 
 
 def test_a_copied_run_is_refused(plan: Plan) -> None:
     ours, other = named(plan, "af_af", 0), named(plan, "lstm", 1)
     (ours.folder / "run.json").write_bytes((other.folder / "run.json").read_bytes())
     with pytest.raises(UserError, match=rf"run\.json: belongs to run {other.digest} of markov/lstm/1; remove it"):
-        gather(plan.gathered, OUT)
+        gather(**plan.gathered.arguments, out=OUT)
 
 
 def test_diverged_runs_are_results(plan: Plan) -> None:
@@ -116,7 +117,7 @@ def test_missing_runs_have_a_status(plan: Plan) -> None:
     (lost.folder / "run.json").unlink()
     write_json(lost.folder / "state" / "error.json", {"message": "no memory"})
     with pytest.raises(UserError, match=rf"^{lost.folder}: error"):
-        gather(plan.gathered, OUT)
+        gather(**plan.gathered.arguments, out=OUT)
     rows = gathered(plan, existing=True)
     assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("unfinished", "error")
 

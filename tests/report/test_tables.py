@@ -53,17 +53,17 @@ ROWS = [
 ]
 
 
-def told(out: Path, made: str | None = "tables-d1.json", **options: Any) -> dict[str, Any]:
-    """What `tables` is told."""
-    paths = {"published": str(PUBLISHED), "metrics": str(out / "metrics.parquet"), "out": str(out)}
-    return {"options": {**OPTIONS, **options}, **paths, "made": {"tables": made} if made else {}}
+def arguments(out: Path, **options: Any) -> dict[str, Any]:
+    """What `write_tables` is called with."""
+    paths = {"published": str(PUBLISHED), "metrics": str(out / "metrics.parquet"), "out": out / "tables"}
+    return {"options": {**OPTIONS, **options}, **paths}
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """The folder of tables made from ROWS."""
     write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS, METRICS))
-    tables.write_tables(told(tmp_path))
+    tables.write_tables(**arguments(tmp_path))
     return tmp_path
 
 
@@ -155,7 +155,7 @@ def test_what_markdown_and_latex_read_is_escaped(tmp_path: Path) -> None:
     label = r"a|b_c$d^e~f{g}h\i%j&k#l"
     rows = [{**row, "label": label} for row in ROWS[:3]]
     write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(rows, METRICS))
-    tables.write_tables(told(tmp_path))
+    tables.write_tables(**arguments(tmp_path))
     text = (tmp_path / "tables" / "text.md").read_text(encoding="utf-8")
     assert r"| a\|b_c$d^e~f{g}h\\i%j&k#l | nll (exact)" in text
     text = (tmp_path / "tables" / "text.tex").read_text(encoding="utf-8")
@@ -165,7 +165,7 @@ def test_what_markdown_and_latex_read_is_escaped(tmp_path: Path) -> None:
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
     write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS[:3], METRICS))
-    tables.write_tables(told(tmp_path))
+    tables.write_tables(**arguments(tmp_path))
     assert "No run of this table is planned." in (tmp_path / "tables" / "music.md").read_text()
     assert (tmp_path / "tables" / "music.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
 
@@ -190,7 +190,7 @@ def test_tables_of_what_exists(
     ours = config.load(config.merge(config.read(), json.loads(json.dumps(changes))))
     write_existing(Plan(ours))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "lnf: tables in reports/out/bare/tables" and lines[-1] == "lnf: bare: 6 runs not_run"
+    assert lines[-2:] == ["lnf: report: reports/out/bare/report.html", "lnf: bare: 6 runs not_run"]
     text = cells(Path("reports/out/bare/tables/text.csv"))
     assert text["markov", "lstm", "test", "nll"]["status"] == "not_run"
 
@@ -212,6 +212,6 @@ def test_where_a_tex_is_there_is_a_pdf(
     tex.chmod(0o755)
     monkeypatch.setenv("PATH", str(tex.parent), prepend=":")
     write_table(tmp_path / "metrics.parquet", pyarrow.Table.from_pylist(ROWS, METRICS))
-    tables.write_tables(told(tmp_path))
+    tables.write_tables(**arguments(tmp_path))
     assert [path.name for path in (tmp_path / "tables").glob("*.pdf")] == files
     assert ("pdflatex failed" in capsys.readouterr().out) == (not files)

@@ -53,7 +53,7 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.usefixtures("_never_flat")
 def test_the_bound_of_a_run_by_samples(bounded: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, run = bounded
-    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
+    run_bounds(str(run), str(corpus), SETTINGS, 1, tmp_path)
     rows = read_rows(tmp_path / "bounds.parquet")
     assert [(row["prior"], row["k"], row["unit"]) for row in rows] == [("af_af", k, "bpc") for k in (1, 2, 6)]
     values = [row["nll"] for row in rows]
@@ -64,7 +64,7 @@ def test_the_bound_of_a_run_by_samples(bounded: tuple[Path, Path], tmp_path: Pat
 @pytest.mark.usefixtures("_never_flat")
 def test_both_protocols_are_of_the_same_bound(bounded: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, run = bounded
-    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
+    run_bounds(str(run), str(corpus), SETTINGS, 1, tmp_path)
     test = loading.load(corpus, tiny_spec("af_af")).splits["test"]
     steps, sequences = sum(map(len, test.sequences)), len(test)
     lengths = [row["nll"] * (steps + sequences) - row["nll_given_length"] * steps
@@ -86,7 +86,7 @@ def test_progress_is_told_within_a_batch(
 
     monkeypatch.setattr(RunState, "progress", listen)
     monkeypatch.setattr("lnf.runs.bounds.samples_at_once", lambda *arguments: 2)
-    run_bounds(run, corpus, SETTINGS, 1, tmp_path)
+    run_bounds(str(run), str(corpus), SETTINGS, 1, tmp_path)
     batches = len(sorted_batches(loading.load(corpus, tiny_spec("af_af")).splits["test"], 4))
     assert told == sorted(told) and told[-1] == 1.0 and len(set(told)) > 2 * batches
 
@@ -97,14 +97,14 @@ def test_samples_are_drawn_until_the_bound_is_flat(
     """Not below the K of the evaluation, which the gain is held against."""
     corpus, run = bounded
     monkeypatch.setattr("lnf.runs.bounds._error", lambda *_: 1e9)
-    run_bounds(run, corpus, {"samples": [1, 4, 8, 16], "sequences": None, "seed": 0}, 1, tmp_path)
+    run_bounds(str(run), str(corpus), {"samples": [1, 4, 8, 16], "sequences": None, "seed": 0}, 1, tmp_path)
     rows = read_rows(tmp_path / "bounds.parquet")
     assert [(row["k"], row["flat"]) for row in rows] == [(1, False), (2, True)]
 
 
 def test_a_gain_is_over_the_evaluations_samples_and_has_its_error(bounded: tuple[Path, Path], tmp_path: Path) -> None:
     corpus, run = bounded
-    run_bounds(run, corpus, {"samples": [1, 3, 500], "sequences": 40, "seed": 0}, 1, tmp_path)
+    run_bounds(str(run), str(corpus), {"samples": [1, 3, 500], "sequences": 40, "seed": 0}, 1, tmp_path)
     rows = {row["k"]: row for row in read_rows(tmp_path / "bounds.parquet")}
     assert rows[2]["gain"] == 0 and rows[2]["n"] == 40 and rows[1]["gain"] < 0
     for row in rows.values():

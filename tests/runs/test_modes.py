@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def out(trained: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out")
-    run_modes(*trained, None, 0, folder)
+    run_modes(*map(str, trained), None, 0, folder)
     return folder
 
 
@@ -104,11 +104,11 @@ def _at_a_border(regions: np.ndarray, y: int, x: int) -> bool:
 
 def test_a_given_string_is_spelled(trained: tuple[Path, Path], tmp_path: Path) -> None:
     text = read_json_text(trained)
-    run_modes(*trained, text[1:4], 0, tmp_path)
+    run_modes(*map(str, trained), text[1:4], 0, tmp_path)
     facts = read_json(tmp_path / "modes.json")
     assert facts["text"][facts["first"] : facts["first"] + facts["steps"]] == text[1:4]
     with pytest.raises(UserError, match="modes: 'zzz': no test sequence has it"):
-        run_modes(*trained, "zzz", 0, tmp_path)
+        run_modes(*map(str, trained), "zzz", 0, tmp_path)
 
 
 def read_json_text(trained: tuple[Path, Path]) -> str:
@@ -121,5 +121,5 @@ def test_other_models_are_refused(trained: tuple[Path, Path], tmp_path: Path, pr
     spec = spec_of(prior, latent)
     train_run(spec, trained[1], tmp_path / "run", context(spec))
     with pytest.raises(UserError, match=r"needs a prior that is AF in time, with model\.latent 2"):
-        run_modes(tmp_path / "run", trained[1], None, 0, tmp_path / "out")
+        run_modes(str(tmp_path / "run"), str(trained[1]), None, 0, tmp_path / "out")
     shutil.rmtree(tmp_path / "run")

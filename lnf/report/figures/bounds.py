@@ -9,7 +9,7 @@ from lnf.report.figures.style import INCH_PAGE, figure, looks
 from lnf.system.parquet import read_rows
 
 
-def draw(studies: Mapping[str, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
     """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
     style = looks(list(labels))
     with figure(folder, "bounds", INCH_PAGE, 2.4 * len(studies) + 0.6) as drawn:
@@ -23,5 +23,5 @@ def draw(studies: Mapping[str, Sequence[Path]], labels: Mapping[str, str], folde
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.set_xlabel("importance samples K")
             axes.set_ylabel(f"NLL, {rows[0]['unit']}")
-            axes.set_title(corpus, loc="left")
+            axes.set_title(str(corpus), loc="left")
         drawn.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)

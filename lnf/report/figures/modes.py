@@ -1,6 +1,6 @@
 """The paper's picture of multimodality: p(z_t | z_<t) as a string is spelled, and which letter is read off where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,13 @@ NAMED = 0.01
 """Share of the plane from which a region is named."""
 
 
-def draw(corpus: str, study: Path, folder: Path) -> None:
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
     """modes-CORPUS.{pdf,png} from STUDY/modes.{npz,json}: a column a step, the plane above and the masses below."""
+    for corpus, (study, *_) in studies.items():
+        _draw(str(corpus), study, folder)
+
+
+def _draw(corpus: str, study: Path, folder: Path) -> None:
     facts = read_json(study / "modes.json")
     steps, first = facts["steps"], facts["first"]
     width = INCH_PAGE / steps

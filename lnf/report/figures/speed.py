@@ -1,7 +1,7 @@
 """Sampling time against sequence length."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from lnf.system.files import read_json
 from lnf.system.parquet import read_rows
 
 
-def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -> None:
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
     """speed.{pdf,png} from STUDY/speed.{parquet,json} of each corpus: a row a corpus, a panel a batch size, a line a
     model: the median, and the range of all repeats.
     """
-    tables = {corpus: read_rows(study / "speed.parquet") for corpus, study in studies.items()}
+    tables = {corpus: read_rows(folders[0] / "speed.parquet") for corpus, folders in studies.items()}
     batches = list(dict.fromkeys(row["batch"] for rows in tables.values() for row in rows))
     with figure(folder, "speed", INCH_PAGE, 2.4 * len(tables) + 0.8) as drawn:
         grid = drawn.subplots(len(tables), len(batches), squeeze=False, sharey="row")
@@ -28,7 +28,7 @@ def draw(studies: Mapping[str, Path], labels: Mapping[str, str], folder: Path) -
                 axes.set_yscale("log")
                 axes.xaxis.set_major_formatter(ScalarFormatter())
                 axes.set_xlabel("steps")
-                axes.set_title(f"{corpus}, B = {batch}: {_where(studies[corpus])}", loc="left", fontsize=6)
+                axes.set_title(f"{corpus}, B = {batch}: {_where(studies[corpus][0])}", loc="left", fontsize=6)
             axes_row[0].set_ylabel("seconds per batch")
         handles, names = grid[0][0].get_legend_handles_labels()
         drawn.legend(handles, names, loc="outside lower center", ncols=4)

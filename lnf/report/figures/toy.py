@@ -1,5 +1,6 @@
 """The toy: what each scalar transform makes of two densities on a plane."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ NAMES = {"affine": "affine", "nlsq": "NLSq"}
 HALF_WIDTH = 5.5
 
 
-def draw(study: Path, folder: Path) -> None:
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
     """toy.{pdf,png} from STUDY/nll.parquet and STUDY/densities.npz: a row a target, its data, then each transform."""
+    ((study, *_),) = studies.values()
     rows, densities = read_rows(study / "nll.parquet"), read_arrays(study / "densities.npz")
     targets, transforms = (list(dict.fromkeys(row[key] for row in rows)) for key in ("target", "transform"))
     width = INCH_PAGE / (len(transforms) + 1)

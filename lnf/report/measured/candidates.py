@@ -13,7 +13,8 @@ from lnf.errors import UserError
 from lnf.plan.config import flatten
 from lnf.plan.data_identity import Identity, data_difference, prepared_data
 from lnf.plan.digests import train_identity
-from lnf.plan.results import TOLD, told_of
+from lnf.plan.jobs import SPEC
+from lnf.plan.results import told_of
 from lnf.plan.run import Run
 from lnf.report.gather import Row, rows_of_run
 from lnf.report.measured.kept import Facts, place, read_kept, read_metrics_of
@@ -107,7 +108,7 @@ def _found(results: Path, run: Run, data: Identity) -> Iterator[Candidate]:
         facts = try_read_json(folder / "run.json") or try_read_json(folder / "state" / "run.json")
         if facts is None:
             continue
-        told = try_read_json(folder / TOLD) or {}
+        told = try_read_json(folder / SPEC) or {}
         facts = facts if "data" in facts else {**facts, "data": _data_of(folder, results, told)}
         spec = read_spec(facts["spec"], facts.get("format"))
         if train_identity(spec) == train_identity(run.spec) and not data_difference(facts["data"], data):

@@ -15,18 +15,17 @@ from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.embedding import data_uri
 from lnf.report.page.runs import runs_of, setting
-from lnf.report.published import read_published
-from lnf.report.showing import showing
+from lnf.report.published import Published, PublishedKey, read_published
 from lnf.report.table_formats import LEGEND, TITLES
 from lnf.report.tables import SPLITS, TABLES, summarise
 from lnf.system.files import read_json, replacing, write_json
 from lnf.system.parquet import read_rows
 
 
-def write_page(told: Mapping[str, Any]) -> None:
-    """Write report.html and config.json beside the other views. `told` is `lnf.plan.results.Plan.told_to_views`."""
-    rows = read_metrics(Path(told["metrics"]))
-    template = Path(told["template"])
+def write_page(out: Path, **shown: Any) -> None:
+    """Write OUT/report.html and OUT/config.json. `shown` is what `lnf.plan.results.Plan.shown` gives for the page."""
+    rows = read_metrics(Path(shown["metrics"]))
+    template = Path(shown["template"])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
@@ -35,38 +34,36 @@ def write_page(told: Mapping[str, Any]) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["grouped_by"] = grouped_by
-    with showing("page", told) as out:
-        page = environment.get_template(template.name).render(context(told, rows, out))
-        write_json(out / "config.json", told["config"])
-        with replacing(out / "report.html") as scratch:
-            scratch.write_text(page, encoding="utf-8")
-    print(f"lnf: report: {out / 'report.html'}", flush=True)
+    page = environment.get_template(template.name).render(context(shown, rows))
+    write_json(out / "config.json", shown["config"])
+    with replacing(out / "report.html") as scratch:
+        scratch.write_text(page, encoding="utf-8")
 
 
-def context(told: Mapping[str, Any], rows: Sequence[Row], out: Path) -> dict[str, Any]:
+def context(shown: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     """All that the template shows."""
     corpora = outcomes(rows)
-    lines = runs_of(told["runs"], rows, out)
+    lines = runs_of(shown["runs"], rows, Path(shown["published_at"]))
+    views = {stage: Path(folder) for stage, folder in shown["views"].items()}
     return {
-        "name": told["name"],
-        "note": told["note"],
-        "answers": list(answers(corpora, told["runs"], _bounds(told["studies"]), _sources(told["corpora"]))),
+        "name": shown["name"],
+        "note": shown["note"],
+        "answers": list(answers(corpora, shown["runs"], _bounds(shown["studies"]), _sources(shown["corpora"]))),
         "sure": SURE,
-        "tables": tables(told, rows),
+        "tables": tables(rows, read_published(Path(shown["published"]))),
         "headings": NAMES,
         "legend": LEGEND,
-        "figures": figures(Path(told["captions"]), out),
-        "samples": _samples(out),
+        "figures": figures(Path(shown["captions"]), views["figures"]),
+        "samples": _samples(views["samples"]),
         "runs": lines,
-        "measured": _measured(map(Path, told["measured"]), Path(told["published"])),
+        "measured": _measured(map(Path, shown["measured"]), Path(shown["published"])),
         "setting": setting(lines),
-        "data_uri": lambda name: data_uri(out / name),
+        "data_uri": lambda name: data_uri(views[Path(name).parts[0]] / Path(*Path(name).parts[1:])),
     }
 
 
-def tables(told: Mapping[str, Any], rows: Sequence[Row]) -> list[dict[str, Any]]:
+def tables(rows: Sequence[Row], known: Mapping[PublishedKey, Published]) -> list[dict[str, Any]]:
     """Each table by blocks of a corpus and a split, test first: its lines are {prior, label, reference, cells}."""
-    known = read_published(Path(told["published"]))
     references = {row["prior"] for row in rows if row["role"] == "reference"}
     found = []
     for table in TABLES:
@@ -90,12 +87,12 @@ def _lines(cells: Sequence[Cell], references: Container[str]) -> list[dict[str, 
     return list(lines.values())
 
 
-def figures(captions: Path, out: Path) -> list[dict[str, str]]:
+def figures(captions: Path, folder: Path) -> list[dict[str, str]]:
     """Each figure that is there, in the order of the captions: name, title (the caption's first sentence), caption."""
     found = []
     for caption in sorted(captions.glob("*.rst")):
         kind = caption.stem.partition("-")[2]  # the number before it gives the order
-        for picture in sorted((out / "figures").glob(f"{kind}*.png")):
+        for picture in sorted(folder.glob(f"{kind}*.png")):
             text = " ".join(caption.read_text(encoding="utf-8").split())
             where = picture.stem.removeprefix(kind).lstrip("-")
             title = text.partition(". ")[0].rstrip(".") + (f" ({where})" if where else "")
@@ -114,9 +111,7 @@ def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any
 
 def _bounds(studies: Iterable[Mapping[str, Any]]) -> Bounds:
     """The rows of each study of bounds that is there."""
-    files = [
-        (study["corpus"], Path(study["folder"], "bounds.parquet")) for study in studies if study["stage"] == "bounds"
-    ]
+    files = [(study["corpus"], Path(study["files"][0])) for study in studies if study["stage"] == "bounds"]
     tables = [(corpus, read_rows(file)) for corpus, file in files if file.exists()]
     return {(corpus, rows[0]["prior"]): rows for corpus, rows in tables}
 
@@ -137,7 +132,7 @@ def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None
             "hours": hours_of(facts)}  # fmt: skip
 
 
-def _samples(out: Path) -> dict[str, Any]:
-    path = out / "samples" / "samples.json"
+def _samples(folder: Path) -> dict[str, Any]:
+    path = folder / "samples.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {"runs": [], "corpora": {}}
     return found

@@ -14,12 +14,12 @@ from lnf.corpora import store
 from lnf.report.samples.files import MUSIC, Script, write
 from lnf.report.samples.nearest import Nearest, Rolls, nearest_text
 from lnf.report.samples.statistics import density, distances
-from lnf.report.showing import showing
 from lnf.system.files import write_json
 from lnf.system.parquet import read_table
 
 SHOWN = 10
 """Texts that are held against the training set."""
+SAMPLES = "samples"
 HEARD = 3
 """Pieces of music that become files."""
 
@@ -27,26 +27,28 @@ Sequences = list[NDArray[np.integer[Any]]]
 Run = Mapping[str, Any]
 
 
-def write_samples(told: Mapping[str, Any]) -> None:
-    """Write samples/CORPUS/PRIOR/SEED/ for each run and samples/samples.json, which says what is where.
+def write_samples(
+    runs: Sequence[Run], corpora: Sequence[Mapping[str, Any]], step_seconds: Mapping[str, float], out: Path
+) -> None:
+    """Write OUT/CORPUS/PRIOR/SEED/ for each run and OUT/samples.json, which says what is where.
 
-    `told` is `lnf.plan.results.Plan.told_to_views`. A run without samples is left out.
+    `runs` and `corpora` are those of `lnf.plan.results.Plan.gathered`; `step_seconds`: corpus -> seconds that a step
+    lasts when it is played. A run without samples is left out.
     """
-    with showing("samples", told) as out:
-        shutil.rmtree(out / "samples", ignore_errors=True)
-        corpora = {one["corpus"]: _Corpus(one, told["step_seconds"][one["corpus"]]) for one in told["corpora"]}
-        first = {(run["corpus"], run["prior"]): run["seed"] for run in reversed(told["runs"])}
-        shown: list[dict[str, Any]] = []
-        for run in told["runs"]:
-            if not shown or shown[-1]["corpus"] != run["corpus"]:
-                print(f"lnf: samples: {run['corpus']}", flush=True)
-            drawn = _Drawn.read(run)
-            if drawn is not None:
-                heard = first[run["corpus"], run["prior"]] == run["seed"]
-                shown.append(_write_run(out, run, drawn, corpora[run["corpus"]], heard))
-        data = {name: one.facts() for name, one in corpora.items() if one.prepared}
-        write_json(out / "samples" / "samples.json", {"runs": shown, "corpora": data})
-    print(f"lnf: samples in {out / 'samples'}", flush=True)
+    for old in out.glob("*/"):
+        shutil.rmtree(old)
+    known = {one["corpus"]: _Corpus(one, step_seconds[one["corpus"]]) for one in corpora}
+    first = {(run["corpus"], run["prior"]): run["seed"] for run in reversed(runs)}
+    shown: list[dict[str, Any]] = []
+    for run in runs:
+        if not shown or shown[-1]["corpus"] != run["corpus"]:
+            print(f"lnf: samples: {run['corpus']}", flush=True)
+        drawn = _Drawn.read(run)
+        if drawn is not None:
+            heard = first[run["corpus"], run["prior"]] == run["seed"]
+            shown.append(_write_run(out, run, drawn, known[run["corpus"]], heard))
+    data = {name: one.facts() for name, one in known.items() if one.prepared}
+    write_json(out / "samples.json", {"runs": shown, "corpora": data})
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class _Drawn:
 class _Corpus:
     """A prepared corpus as samples are held against it."""
 
-    def __init__(self, told: Mapping[str, Any], step_seconds: float) -> None:
-        self.name, self.folder = told["corpus"], Path(told["data"])
+    def __init__(self, corpus: Mapping[str, Any], step_seconds: float) -> None:
+        self.name, self.folder = corpus["corpus"], Path(corpus["data"])
         self.step_seconds = step_seconds
 
     @property
@@ -126,7 +128,7 @@ class _Corpus:
 
 
 def _write_run(out: Path, run: Run, drawn: _Drawn, corpus: _Corpus, heard: bool) -> dict[str, Any]:
-    folder = out / "samples" / run["corpus"] / run["prior"] / str(run["seed"])
+    folder = out / run["corpus"] / run["prior"] / str(run["seed"])
     names = {key: run[key] for key in ("corpus", "kind", "prior", "label", "seed")}
     facts = names | {"distances": distances(drawn.samples, corpus.train, run["kind"])}
     writer = _write_texts if run["kind"] == "text" else _write_pieces
@@ -171,7 +173,8 @@ def _write_pieces(out: Path, folder: Path, drawn: _Drawn, corpus: _Corpus, heard
 
 
 def _relative(files: Sequence[Path], out: Path) -> list[str]:
-    return [str(path.relative_to(out)) for path in files]
+    """Files as they are called where the view is published."""
+    return [str(Path(SAMPLES, path.relative_to(out))) for path in files]
 
 
 def _share(hits: Sequence[NDArray[np.bool_]]) -> float | None:

@@ -57,7 +57,10 @@ def test_every_run_kept_is_recognised(folder: Path, tmp_path: Path) -> None:
     """By settings and raw files: no corpus is prepared, and no code is compared."""
     overlay = ROOT / "workflow" / "configs" / f"{folder.name}.yaml"
     plan = Plan(config.load(config.read([overlay])))
-    choices = [choose(run, planned_data(plan.corpora[run.spec.corpus].settings), tmp_path, folder) for run in plan.runs]
+    choices = [
+        choose(run, planned_data(plan.corpora[run.spec.corpus].arguments["settings"]), tmp_path, folder)
+        for run in plan.runs
+    ]
     assert [choice.differs for choice in choices if choice.kept] == [[]] * len(kept_places(folder))
 
 

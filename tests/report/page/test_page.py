@@ -2,18 +2,20 @@
 
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lnf.plan.results import Plan
+from lnf.plan.results import VIEWS, Plan
 from lnf.report.existing import write_existing
 from lnf.report.gather import gather, read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Answer, answers
 from lnf.report.page.write import write_page
+from lnf.report.publish import publish
 from lnf.report.samples.write import write_samples
 from lnf.system.files import write_json
 from tests.report.fabricated import LIMIT, TEST, finish, finish_run, plan_of
@@ -29,28 +31,28 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def answered(plan: Plan) -> dict[str, Answer]:
-    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    gather(**plan.gathered.arguments, out=Path(), existing=True)
     found = outcomes(read_metrics(Path("metrics.parquet")))
-    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"], {}, {"markov": True})}
+    return {answer.corpus: answer for answer in answers(found, plan.gathered.arguments["runs"], {}, {"markov": True})}
 
 
 def studied(plan: Plan, **last: Any) -> dict[str, Answer]:
     """The answers with a study of bounds of AF / AF on markov, whose last row says this."""
     row = {"k": 48, "gain": 0.02, "gain_error": 0.001, "n": TEST, "flat": True} | last
-    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    gather(**plan.gathered.arguments, out=Path(), existing=True)
     found = outcomes(read_metrics(Path("metrics.parquet")))
     bounds = {("markov", "af_af"): [{**row, "k": 3, "gain": 0.0, "flat": False}, row]}
-    return {answer.corpus: answer for answer in answers(found, plan.gathered["runs"], bounds, {})}
+    return {answer.corpus: answer for answer in answers(found, plan.gathered.arguments["runs"], bounds, {})}
 
 
 def page(plan: Plan) -> str:
     """The page with its samples and without figures, which take seconds and are seen in the browser tests."""
-    metrics = Path("metrics.parquet")
-    gather(plan.gathered, metrics, existing=True)
-    told = plan.told_to_views(metrics, finished=False)
-    write_samples(told)
-    write_page(told)
-    return (plan.out / "report.html").read_text(encoding="utf-8")
+    gather(**plan.gathered.arguments, out=Path(), existing=True)
+    shown = plan.shown(Path("metrics.parquet"), {view: Path("views", view) for view in VIEWS})
+    write_samples(**shown["samples"], out=Path("views", "samples"))
+    write_page(**shown["page"], out=Path("views", "page"))
+    plan.out.mkdir(parents=True, exist_ok=True)
+    return Path("views", "page", "report.html").read_text(encoding="utf-8")
 
 
 def test_the_answer_is_the_least_nll_its_lead_and_its_distance_from_the_limit(plan: Plan) -> None:
@@ -62,10 +64,10 @@ def test_the_answer_is_the_least_nll_its_lead_and_its_distance_from_the_limit(pl
 
 
 def test_an_ablation_is_not_ranked_and_is_named_where_it_is_lower(plan: Plan) -> None:
-    gather(plan.gathered, Path("metrics.parquet"), existing=True)
+    gather(**plan.gathered.arguments, out=Path(), existing=True)
     found = outcomes(read_metrics(Path("metrics.parquet")))["markov"]
     found[0] = replace(found[0], role="ablation")
-    (answer,) = answers({"markov": found}, plan.gathered["runs"], {}, {})
+    (answer,) = answers({"markov": found}, plan.gathered.arguments["runs"], {}, {})
     assert (answer.winner.outcome.prior, answer.runner_up) == ("af_af", None)
     assert [one.prior for one in answer.lower] == ["lstm"]
 
@@ -172,8 +174,20 @@ def test_nothing_is_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "No run has a number yet." in text and "8 runs not_run" in text and "No samples yet." in text
 
 
-def test_the_plan_names_the_page(plan: Plan) -> None:
+def test_the_plan_names_the_page_and_where_it_is_published(plan: Plan) -> None:
+    """What is shown of an unfinished plan is marked as no whole plan's, so that the next workflow publishes its own."""
+    plan = plan_of(toy=None, speed=None)
+    finish(plan)
     write_existing(plan)
-    assert not (plan.out / "made").exists() or not list((plan.out / "made").iterdir())
-    write_page(plan.told_to_views(plan.metrics.parents[1] / "existing.parquet", finished=True))
-    assert all(path.exists() for path in plan.views["page"].files)
+    (marker,) = plan.publishing.files
+    assert (plan.out / "report.html").exists() and not marker.exists()
+    top = Path("results", plan.name, "existing")
+    for stage, view in plan.views.items():
+        shutil.copytree(top / stage, view.folder)
+    assert all(file.exists() for view in plan.views.values() for file in view.files)
+    publish(**plan.publishing.arguments, out=plan.out)
+    assert marker.exists()
+    shown = {file.relative_to(plan.out) for file in plan.out.rglob("*") if file.is_file() and file != marker}
+    assert {Path("tables", "text.md"), Path("samples", "samples.json"), Path("report.html")} <= shown
+    write_existing(plan)
+    assert not marker.exists()

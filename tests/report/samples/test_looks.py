@@ -116,14 +116,17 @@ def test_every_run_that_drew_is_shown(tmp_path: Path, monkeypatch: pytest.Monkey
     selected = {"name": "small", "select": {"corpora": [corpus], "priors": ["lstm", "af_af"], "seeds": [0, 1]}}
     plan = Plan(config.load(config.merge(config.read(), selected)))
     drawn(plan, kind)
-    write_samples(plan.told_to_views(Path("metrics.parquet"), finished=True))
+    view = plan.views["samples"]
+    write_samples(**view.arguments, out=view.folder)
     assert all(path.exists() for path in plan.views["samples"].files)
-    out = plan.out
-    facts = read_json(out / "samples" / "samples.json")
+    facts = read_json(view.files[0])
+    assert {Path(file).parts[0] for run in facts["runs"] for file in run["files"]} == {"samples"}
     assert [(run["prior"], run["seed"]) for run in facts["runs"]] == [("lstm", 1), ("af_af", 0), ("af_af", 1)]
     assert set(facts["corpora"][corpus]["distances"]) == set(facts["runs"][0]["distances"])
     for run in facts["runs"]:
-        assert run["given_back"] == 1 and all((out / file).stat().st_size > 0 for file in run["files"])
+        assert run["given_back"] == 1 and all(
+            (view.folder / Path(file).relative_to("samples")).stat().st_size > 0 for file in run["files"]
+        )
         if kind == "text":
             assert len(run["samples"]) == 4 and all(0 <= one["likeness"] <= 1 for one in run["samples"])
             assert run["reconstructions"][0]["test"] == run["reconstructions"][0]["text"]

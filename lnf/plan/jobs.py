@@ -1,0 +1,113 @@
+"""A job: files in a folder that is named by all that they are made from, and the command that makes them.
+
+A file's name says what it was made from, so a job is done once. Its folder holds spec.json: the arguments of the
+stage's function, and what a scheduler must know.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from lnf.errors import UserError
+from lnf.plan.code_digests import code_digest, require_same_code
+from lnf.plan.stages import STAGES, Stage
+from lnf.system.files import digest
+
+SPEC = "spec.json"
+ABOUT_THE_JOB = ("code", "modules", "resources")
+"""Keys of spec.json that are no arguments: stage -> digest of its code, the classes that it depends on, what it needs
+of a machine.
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a plan.
+
+    Arguments:
+        stage: its kind.
+        folder: the folder that `out` is, which holds spec.json.
+        files: what it makes, in the order of its stage.
+        inputs: stage -> the files of other jobs that it reads.
+        arguments: what its function is called with, as JSON values.
+        wildcards: what its folder and files are named with.
+        modules: the classes that its code is made of, as dotted paths.
+        resources: what it needs of a machine: those of a run, and the size of its model.
+    """
+
+    stage: Stage
+    folder: Path
+    files: tuple[Path, ...]
+    inputs: Mapping[str, Sequence[Path]]
+    arguments: Mapping[str, Any]
+    wildcards: Mapping[str, str]
+    modules: Sequence[str] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """What tells it from other jobs of its stage and place."""
+        return self.wildcards["digest"]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What spec.json holds."""
+        code = {self.stage.name: code_digest(self.stage.name, self.modules)}
+        about = {"code": code, "modules": list(self.modules), "resources": dict(self.resources)}
+        return {**self.arguments, **about}
+
+
+def job(
+    stage: str,
+    name: str,
+    made_from: Mapping[str, Any] | str,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Job] = (),
+    *,
+    files: Sequence[str] = (),
+    modules: Sequence[str] = (),
+    resources: Mapping[str, Any] | None = None,
+    **wildcards: str,
+) -> Job:
+    """A job of a stage in the configuration `name`.
+
+    `made_from` is all that its files depend on beside the stage's code, as JSON values, or the digest of both;
+    `inputs` are the jobs whose files it reads; `files` what it makes, if its stage does not say; `modules` the classes
+    that it depends on, as dotted paths; `wildcards` what its folder is named with.
+    """
+    kind = STAGES[stage]
+    if not isinstance(made_from, str):
+        made_from = digest({**made_from, "code": code_digest(stage, modules)})
+    named = {**wildcards, "digest": made_from}
+    folder = Path(kind.folder(name).format(**named))
+    made = tuple(folder / file.format(**named) for file in kind.files or files)
+    return Job(kind, folder, made, files_of(inputs), arguments, named, modules, resources or {})
+
+
+def files_of(jobs: Sequence[Job]) -> dict[str, list[Path]]:
+    """Stage -> the files of some jobs."""
+    found: dict[str, list[Path]] = {}
+    for one in jobs:
+        found.setdefault(one.stage.name, []).extend(one.files)
+    return found
+
+
+def perform(stage: str, spec: Mapping[str, Any], out: Path) -> None:
+    """Make a job's files in `out`, in this process.
+
+    Raises UserError if `spec` is not of that stage, and if the code is no longer that of the plan.
+    """
+    kind = STAGES[stage]
+    arguments = {key: value for key, value in spec.items() if key not in ABOUT_THE_JOB}
+    planned = spec.get("code", {}).get(stage)
+    if planned is not None:
+        require_same_code(stage, spec["modules"], planned)
+    function = resolve_name(kind.run)
+    try:
+        inspect.signature(function).bind(**arguments, out=out)
+    except TypeError as problem:
+        raise UserError(f"{stage}: this is no spec of a job of that kind: {problem}") from None
+    function(**arguments, out=out)
