@@ -29,6 +29,7 @@ def here(stage: str, spec: Mapping[str, Any], out: Path) -> None:
         perform(stage, spec, out)
         return
     run = Run.from_dict(spec)
+    take_back(out)
     with shown(out, run.spec.key), stopping(lambda: ask_to_stop(out)) if stage == "train" else nullcontext():
         perform(stage, spec, out)
     print(last_line(stage, run, out), flush=True)
@@ -78,7 +79,6 @@ def train(out: Path, **told: Any) -> None:
     from lnf.runs.training import train_run
 
     run = Run.from_dict(told)
-    take_back(out)
     with _noting_failure(out):
         train_run(run.spec, run.data, out, run.context)
 
