@@ -31,7 +31,7 @@ def made(project: Project) -> dict[str, tuple[int, int]]:
     kept = [
         path for path in files if path.name != "spec.json" and path.suffix in (".pt", ".json", ".parquet", ".arrow")
     ]
-    stats = {path: path.stat() for path in kept if "state" not in path.parts and path.name != "existing.parquet"}
+    stats = {path: path.stat() for path in kept if not {"state", "existing"} & set(path.parts)}
     return {str(path): (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
