@@ -38,7 +38,7 @@ wildcard_constraints:
 
 
 onstart:
-    FLOW.tell()
+    FLOW.write_specs()
     FLOW.mirror()
 
 

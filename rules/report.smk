@@ -42,7 +42,7 @@ rule tables:
 rule figures:
     """Results next to the published ones, training curves, where the nats go, the studies."""
     input:
-        needs("figures", "gather", "train", "toy", "speed", "modes", "bounds"),
+        needs("figures", "gather", "train", *FLOW.studies),
     output:
         [
             (

@@ -89,9 +89,9 @@ class Project:
         """What `make run` starts."""
         return self.start("lnf", "run", "--configfile", self.overlay(**changes), "--cores", "2")
 
-    def planned(self, **changes: Any) -> dict[str, int]:
-        """Rule -> jobs of a dry run."""
-        status, out = self.run("snakemake", "-n", "--cores", "2", "--configfile", self.overlay(**changes))
+    def planned(self, *arguments: str, **changes: Any) -> dict[str, int]:
+        """Rule -> jobs of a dry run with more of Snakemake's arguments."""
+        status, out = self.run("snakemake", "-n", "--cores", "2", "--configfile", self.overlay(**changes), *arguments)
         assert status == 0, out
         jobs = re.findall(r"^(\w+) +(\d+)$", out, re.MULTILINE)
         return {rule: int(count) for rule, count in jobs if rule != "total"}

@@ -174,8 +174,10 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
     spec, found = choice.run.spec, choice.found
     studies = (results / choice.run.context.name / "bounds" / spec.corpus).glob("*/bounds.parquet")
     for file in sorted(studies, key=lambda path: path.stat().st_mtime, reverse=True):
-        told = read_json(file.with_name(SPEC))
-        of = Path(told["run"] if "run" in told else told["runs"][0])  # as of this revision, or of earlier ones
+        made_from = read_json(file.with_name(SPEC))
+        of = Path(
+            made_from["run"] if "run" in made_from else made_from["runs"][0]
+        )  # as of this revision, or of earlier ones
         if found and of.parts[1:] == found.folder.relative_to(results).parts:
             return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
     rows = [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == (spec.corpus, spec.prior.name)]

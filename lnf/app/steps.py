@@ -74,20 +74,20 @@ def check(out: Path, **run: Any) -> None:
     check(Run.from_dict(run).spec, out / "check.json")
 
 
-def train(out: Path, **told: Any) -> None:
+def train(out: Path, **spec: Any) -> None:
     """Train a run into `out`. What fails is noted in OUT/state/error.json."""
     from lnf.runs.training import train_run
 
-    run = Run.from_dict(told)
+    run = Run.from_dict(spec)
     with _noting_failure(out):
         train_run(run.spec, run.data, out, run.context)
 
 
-def evaluate(out: Path, **told: Any) -> None:
+def evaluate(out: Path, **spec: Any) -> None:
     """Evaluate the run that was trained into `out`. What fails is noted in OUT/state/error.json."""
     from lnf.runs.evaluation import evaluate_run
 
-    run = Run.from_dict(told)
+    run = Run.from_dict(spec)
     with _noting_failure(out):
         evaluate_run(run.spec, run.data, out, run.context.digests, run.evaluation)
 

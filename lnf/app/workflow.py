@@ -1,4 +1,4 @@
-"""What the Snakefile asks of a configuration: its plan by wildcards, and that every job finds what it must be told."""
+"""What the Snakefile asks of a configuration: its plan by wildcards, and a spec.json for each job."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from lnf.plan.config import Config
 from lnf.plan.jobs import SPEC, Job
 from lnf.plan.results import Plan
 from lnf.plan.rule_files import rule_files
-from lnf.plan.stages import STAGES
+from lnf.plan.stages import STAGES, studies
 from lnf.system.files import keep_json
 from lnf.system.processes import alive, process_identity
 
@@ -65,6 +65,11 @@ class Workflow:
         return [str(path) for path in rule_files(self.plan.config.root / "rules" / "priors")]
 
     @property
+    def studies(self) -> list[str]:
+        """The stages that are drawn as figures."""
+        return [stage.name for stage in studies()]
+
+    @property
     def files(self) -> list[str]:
         """All that is asked for."""
         return [str(path) for path in self.plan.files]
@@ -100,8 +105,8 @@ class Workflow:
         """The threads of a stage's job."""
         return lambda wildcards: int(self._job(stage, wildcards).resources["cpus"])
 
-    def tell(self) -> None:
-        """Write what each job must be told into a file of its folder. Called when a workflow begins, not by -n."""
+    def write_specs(self) -> None:
+        """Write spec.json into the folder of each job. Called when a workflow begins, not by -n."""
         for file, content in self.plan.specs.items():
             keep_json(file, content)
 

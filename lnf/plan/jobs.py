@@ -49,7 +49,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """What tells it from other jobs of its stage and place."""
+        """What distinguishes it from other jobs of its stage and place."""
         return self.wildcards["digest"]
 
     @property
@@ -74,7 +74,7 @@ def job(
 ) -> Job:
     """A job of a stage in the configuration `name`.
 
-    `made_from` is all that its files depend on beside the stage's code, as JSON values, or the digest of both;
+    `made_from` is all that its files depend on except the stage's code, as JSON values, or the digest of both;
     `inputs` are the jobs whose files it reads; `files` what it makes, if its stage does not say; `modules` the classes
     that it depends on, as dotted paths; `wildcards` what its folder is named with.
     """

@@ -136,7 +136,7 @@ class Plan:
 
     @property
     def specs(self) -> dict[Path, dict[str, Any]]:
-        """File -> what each job is told there. A run's evaluation is told in the same file as its training."""
+        """File -> the specs of the jobs in its folder. Training and evaluation of a run share one."""
         found: dict[Path, dict[str, Any]] = {}
         for one in self.jobs:
             spec, file = one.spec, one.folder / SPEC

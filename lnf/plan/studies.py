@@ -48,6 +48,12 @@ def speed(stage: str, plan: Planned) -> Iterator[Job]:
         yield of_models(stage, plan, runs, made_from, {**made_from, "gpus": resources.gpus})
 
 
+def each_model(stage: str, plan: Planned) -> Iterator[Job]:
+    """A study of each model that has no settings."""
+    for run in plan.first_seeds:
+        yield of_model(stage, plan, run, {})
+
+
 def modes(stage: str, plan: Planned) -> Iterator[Job]:
     """p(z_t | z_<t) of each model with two latent dimensions."""
     for run in plan.first_seeds:

@@ -30,7 +30,7 @@ def wait_for(true: Callable[[], object], what: str = "") -> None:
 
 
 class Workflow:
-    """A folder with a Snakefile, and the processes that work for it, told by a variable of their environment."""
+    """A folder with a Snakefile, and the processes that work for it, known by a variable of their environment."""
 
     def __init__(self, folder: Path, snakefile: str) -> None:
         self.folder, self.mark = folder, secrets.token_hex(8)
@@ -177,3 +177,59 @@ def nodes() -> Iterator[Cluster]:
 def signal_group(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
     """What a terminal or a scheduler does."""
     os.killpg(process.pid, number)
+
+
+STEPS = """
+rule all:
+    input: expand("{n}.done", n=range(2))
+
+rule steps:
+    output: "{n}.done"
+    resources: mem_mb=50
+    shell: "exec {workflow.basedir:q}/steps.py {wildcards.n} {output:q}"
+"""
+SCRIPT = '''#!/usr/bin/env python3
+"""Steps of a fifth of a second until a file says that it is enough. SIGINT is asked to be taken notice of."""
+import os, pathlib, signal, sys, time
+name, output = sys.argv[1:]
+mine = pathlib.Path(f"{name}.running")
+if mine.exists():
+    stat = pathlib.Path(f"/proc/{mine.read_text()}/stat")
+    if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
+        pathlib.Path("two at a time").touch()
+mine.write_text(str(os.getpid()))
+with open(f"{name}.starts", "a") as starts:
+    starts.write(f"{os.getpid()}\\n")
+def asked(*_):
+    time.sleep(0.5)
+    with open(f"{name}.asked", "a") as file:
+        file.write("x")
+    sys.exit(1)
+signal.signal(signal.SIGINT, asked)
+while not pathlib.Path("enough").exists():
+    time.sleep(0.2)
+pathlib.Path(output).touch()
+'''
+
+
+@pytest.fixture
+def steps(workflow: Callable[[str], Workflow]) -> Workflow:
+    """Two jobs that run until a file says that it is enough."""
+    made = workflow(STEPS)
+    script = made.folder / "steps.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    script.chmod(0o755)
+    return made
+
+
+def starts(workflow: Workflow, name: int) -> list[int]:
+    """The processes that were started for a job."""
+    return [int(line) for line in workflow.read(f"{name}.starts").splitlines()]
+
+
+def both_run(workflow: Workflow) -> bool:
+    return all(starts(workflow, name) for name in range(2))
+
+
+def enough(workflow: Workflow) -> None:
+    (workflow.folder / "enough").touch()

@@ -233,6 +233,101 @@ def test_a_raw_file_that_is_edited_after_prepare(tmp_path: Path) -> None:
     project.close()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "jobs"),
+    [
+        (["-R", "train"], {"train": 2, "evaluate": 2, **REPORT}),
+        (["-R", "evaluate"], {"evaluate": 2, **REPORT}),
+        (["-R", "tables"], {"tables": 1, **PAGE}),
+        (["-R", "check"], {"check": 2, "train": 2, "evaluate": 2, **REPORT}),
+        (["--forceall"], {"check": 2, **ALL}),
+        (["--workflow-profile", "none"], {}),
+        (["--workflow-profile", "none", "--rerun-triggers", "mtime", "params", "input"], {}),
+    ],
+)
+def test_what_snakemake_forces(finished: Project, arguments: list[str], jobs: dict[str, int]) -> None:
+    """What is forced is made again with all that is made of it; other triggers see no change in a finished project."""
+    assert finished.planned(*arguments) == jobs
+
+
+def test_forced_jobs_replace_results_only_when_they_are_complete(copied: Project) -> None:
+    before = {path: path.read_bytes() for path in map(Path, made(copied))}
+    command = ("snakemake", "--cores", "2", "--configfile", "overlay.yaml", "-R", "evaluate")
+    copied.environment["RAY_ADDRESS"] = "127.0.0.1:1"
+    finish(copied.start(*command), status=1)
+    assert {path: path.read_bytes() for path in before} == before
+    del copied.environment["RAY_ADDRESS"]
+    finish(copied.start(*command))
+    scores = [path for path in before if path.name.startswith("evaluation")]
+    assert len(scores) == 2 and all(path.read_bytes() == before[path] for path in scores)
+    assert copied.planned() == {}
+
+
+STUDY = """
+from pathlib import Path
+
+from lnf.runs import checkpoint
+from lnf.system.files import write_json
+
+
+def run_size(run: str, data: str, out: Path) -> None:
+    model, spec, _ = checkpoint.load(Path(run, "model.pt"))
+    write_json(out / "size.json", {"prior": spec.prior.name, "numbers": sum(p.numel() for p in model.parameters())})
+"""
+FIGURE = """
+from lnf.report.figures.style import figure
+from lnf.system.files import read_json
+
+
+def draw(studies, labels, folder):
+    facts = [read_json(study / "size.json") for found in studies.values() for study in found]
+    with figure(folder, "size", 3.0, 2.0) as drawn:
+        drawn.subplots().barh([labels[one["prior"]] for one in facts], [one["numbers"] for one in facts])
+"""
+ROW = """
+    Stage(
+        "size",
+        "Count the numbers of a model.",
+        run="lnf.runs.size.run_size",
+        place="results/{name}/size/{corpus}/{digest}",
+        files=("size.json",),
+        jobs="lnf.plan.studies.each_model",
+        figure="lnf.report.figures.size.draw",
+        pictures=("size",),
+    ),
+"""
+RULE = """
+
+rule size:
+    input:
+        needs("size", "prepare", "train"),
+    output:
+        update(FLOW.output("size")),
+    log:
+        FLOW.log("size"),
+    params:
+        lnf=LNF,
+        spec=FLOW.spec("size"),
+    shell:
+        "{params.lnf} size {params.spec:q} 2>&1 | tee -i {log:q}"
+"""
+
+
+def test_a_study_is_its_file_its_figure_a_row_and_a_rule(copied: Project) -> None:
+    folder = copied.folder
+    (folder / "lnf" / "runs" / "size.py").write_text(STUDY, encoding="utf-8")
+    (folder / "lnf" / "report" / "figures" / "size.py").write_text(FIGURE, encoding="utf-8")
+    (folder / "reports" / "captions" / "8-size.rst").write_text("Sizes of the models.", encoding="utf-8")
+    stages, rules = folder / "lnf" / "plan" / "stages.py", folder / "rules" / "studies.smk"
+    before = stages.read_text(encoding="utf-8")
+    stages.write_text(before.replace("_ROWS = (\n", f"_ROWS = ({ROW}", 1), encoding="utf-8")
+    rules.write_text(rules.read_text(encoding="utf-8") + RULE, encoding="utf-8")
+    assert copied.planned() == {"size": 2, "figures": 1, **PAGE}
+    finish(copied.workflow())
+    assert (folder / "reports" / "out" / "tiny" / "figures" / "size.png").stat().st_size > 1000
+    assert len(list(folder.glob("results/tiny/size/markov/*/size.json"))) == 2
+
+
 def test_what_is_wanted_can_be_named(finished: Project) -> None:
     """The folder that `lnf spec` prints is the one that the workflow fills."""
     for prior in PRIORS:

@@ -48,10 +48,10 @@ class Fault(Exception):
 class Driver:
     """The jobs of a workflow as Ray tasks."""
 
-    def __init__(self, settings: dict[str, Any], tell: Callable[..., None]) -> None:
+    def __init__(self, settings: dict[str, Any], report: Callable[..., None]) -> None:
         import ray
 
-        self._ray, self._tell, self._settings = ray, tell, settings
+        self._ray, self._report, self._settings = ray, report, settings
         self._inbox: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._tasks: dict[str, Any] = {}
         self._jobs: dict[str, Job] = {}
@@ -130,7 +130,7 @@ class Driver:
         assert node is not None
         if node[1] not in self._unusable:
             self._unusable[node[1]] = node[2]
-            self._tell(event="note", message=f"Ray: {node[2]}; it is not used")
+            self._report(event="note", message=f"Ray: {node[2]}; it is not used")
         self._submit(self._jobs[name])
 
     def _again(self, name: str, why: str) -> None:
@@ -139,12 +139,14 @@ class Driver:
         if self._cancelling or self._lost[name] > RETRIES:
             self._end(name, False, f"its worker died {self._lost[name]} times: {why}")
             return
-        self._tell(event="note", message=f"Ray: {self._jobs[name]['name']}: its worker died ({why}); starting it again")
+        self._report(
+            event="note", message=f"Ray: {self._jobs[name]['name']}: its worker died ({why}); starting it again"
+        )
         self._submit({**self._jobs[name], "again": True})
 
     def _end(self, name: str, ok: bool, reason: str) -> None:
         self._jobs.pop(name, None)
-        self._tell(event="ended", job=name, ok=ok, reason=reason)
+        self._report(event="ended", job=name, ok=ok, reason=reason)
 
     def _cancel(self, _: Any) -> None:
         """Cancel all jobs: those that run are asked to end by their workers."""
@@ -197,7 +199,7 @@ def main() -> None:
         os.dup2(2, 1)  # what Ray prints must not get among the answers
         lock = threading.Lock()
 
-        def tell(**event: Any) -> None:
+        def report(**event: Any) -> None:
             with lock, contextlib.suppress(OSError):
                 answers.write(json.dumps(event) + "\n")
                 answers.flush()
@@ -205,17 +207,17 @@ def main() -> None:
         faulthandler.register(signal.SIGUSR1)  # says in driver.log what it is doing
         settings = json.loads(sys.stdin.readline())
         try:
-            _serve(settings, tell)
+            _serve(settings, report)
         except Fault as fault:
-            tell(event="fault", message=str(fault), final=fault.final)
+            report(event="fault", message=str(fault), final=fault.final)
             os._exit(1)
         except Exception as problem:  # Ray's own: another driver may do better
-            tell(event="fault", message=f"Ray: {_first_line(problem)}", final=False)
+            report(event="fault", message=f"Ray: {_first_line(problem)}", final=False)
             raise
     os._exit(0)
 
 
-def _serve(settings: dict[str, Any], tell: Callable[..., None]) -> None:
+def _serve(settings: dict[str, Any], report: Callable[..., None]) -> None:
     folder = None
     settings["inherited"] = dict(os.environ)
     try:
@@ -223,7 +225,7 @@ def _serve(settings: dict[str, Any], tell: Callable[..., None]) -> None:
             folder = _start_local(settings)
         else:
             _join(settings["address"])
-        driver = Driver(settings, tell)
+        driver = Driver(settings, report)
         threading.Thread(target=_read, args=(driver,), daemon=True).start()
         try:
             driver.run()

@@ -1,4 +1,4 @@
-"""The driver as the executor sees it: a child process that is given jobs, and tells what becomes of them.
+"""The driver as the executor sees it: a child process that is given jobs, and reports how they end.
 
 It is a process of its own so that nothing that happens to Ray ends Snakemake: when it dies, another is started, and the
 jobs that have not ended are submitted again.
@@ -61,7 +61,7 @@ class DriverProcess:
             self._send({"do": "submit", **job})
 
     def outcome(self, job: str) -> Outcome | None:
-        """How a job ended, which is told once; None while it has not."""
+        """How a job ended, which is said once; None while it has not."""
         with self._lock:
             return self._outcomes.pop(job, None)
 
