@@ -252,7 +252,7 @@ def test_what_snakemake_forces(finished: Project, arguments: list[str], jobs: di
 
 def test_forced_jobs_replace_results_only_when_they_are_complete(copied: Project) -> None:
     before = {path: path.read_bytes() for path in map(Path, made(copied))}
-    command = ("snakemake", "--cores", "2", "--configfile", "overlay.yaml", "-R", "evaluate")
+    command = ("snakemake", "--cores", "2", "--configfile", copied.overlay(), "-R", "evaluate")
     copied.environment["RAY_ADDRESS"] = "127.0.0.1:1"
     finish(copied.start(*command), status=1)
     assert {path: path.read_bytes() for path in before} == before
