@@ -13,6 +13,7 @@ _CHATTER = (
     "Using shell:", "Singularity containers:", "Select jobs to execute", "Execute ", "Touching output file",
     "Terminating processes on user request", "RuleException:", "CalledProcessError in ", "Exiting because a job",
     "Complete log(s):", "Elapsed time:", "WorkflowError:", "At least one job did not complete",
+    "Cannot restore ", "Restored previous version of ",  # of outputs that a failed job would have replaced
 )  # fmt: skip
 _REFUSED = re.compile(r"(OSError|PermissionError|FileNotFoundError|NotADirectoryError): \[Errno \d+\]")
 _FAILED = re.compile(r"Command '.*\| tee -i (?P<log>\S+)' (returned non-zero exit status|died with) .*")
