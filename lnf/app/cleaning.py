@@ -82,7 +82,7 @@ def _unwanted(name: str, wanted: set[Path]) -> Iterator[Path]:
 
 
 def _glob(pattern: str) -> Iterator[Path]:
-    """What a pattern of a stage may stand for. Where a corpus' name is meant, the folders of other stages are not."""
+    """The paths that match a pattern of a stage; without folders of other stages where a corpus' name is meant."""
     named = pattern.split("/").index("{corpus}") if "{corpus}" in pattern else 0
     for path in Path().glob(re.sub(WILDCARD, "*", pattern)):
         if not named or path.parts[named] not in reserved():
