@@ -46,9 +46,9 @@ class Workflow:
 
     @property
     def folders(self) -> list[Path]:
-        """Every folder that the workflow writes to."""
+        """Every folder that the workflow writes to, those of runs first: a refusal names what a user knows."""
         tops = [Path(".lnf"), Path(".snakemake"), Path("logs", self.name), Path("benchmarks", self.name)]
-        return [*tops, *(job.folder for job in self.plan.jobs)]
+        return [*(run.folder for run in self.plan.runs), *tops, *(job.folder for job in self.plan.jobs)]
 
     @cached_property
     def patterns(self) -> dict[str, str]:

@@ -98,7 +98,7 @@ def test_results_below_a_regular_file(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     done = dry_run(tmp_path)
     assert done.returncode == 1
-    assert "lnf: results: is a regular file, and results/paper/" in done.stderr
+    assert "lnf: results: is a regular file, and results/paper/ptb/lstm/0/" in done.stderr
     assert "Traceback" not in done.stderr
 
 
