@@ -67,10 +67,10 @@ clean-results: $(READY)
 clean-old: $(READY)
 	$(BIN)/python -m lnf clean-old $(NAME) $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
 
-$(READY): requirements.txt constraints.txt pyproject.toml snakemake_executor_plugin_ray/pyproject.toml
+$(READY): requirements.txt constraints.txt pyproject.toml snakemake_executor_plugin_ray/pyproject.toml snakemake_logger_plugin_lnf/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lnf: Python 3.11 or later is needed; name one by PYTHON=")'
 	$(PYTHON) -m venv .venv
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 	  -r requirements.txt -c constraints.txt
-	$(PIP) --no-deps --editable . --editable ./snakemake_executor_plugin_ray
+	$(PIP) --no-deps --editable . --editable ./snakemake_executor_plugin_ray --editable ./snakemake_logger_plugin_lnf
 	touch $(READY)

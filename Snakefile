@@ -16,7 +16,24 @@ container: "docker://python:3.11"
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-FLOW = begin(config, workflow.basedir)
+FLOW = begin(
+    config,
+    workflow.basedir,
+    cores=workflow.resource_settings.cores,
+    is_job=not workflow.is_main_process,
+)
+
+
+envvars:
+    *FLOW.variables,
+
+
+localrules:
+    all,
+    gather,
+    tables,
+    page,
+    publish,
 
 
 wildcard_constraints:
@@ -24,8 +41,7 @@ wildcard_constraints:
 
 
 onstart:
-    FLOW.write_specs()
-    FLOW.mirror()
+    FLOW.start()
 
 
 include: "rules/common.smk"

@@ -1,101 +1,145 @@
-"""What the pipeline costs beside its work: python bench/pipeline.py [FILE.json]. Some two minutes.
+"""What the pipeline costs besides its work: python bench/pipeline.py [--json FILE] [--project FOLDER] [--counts N ...].
 
-Tiny LSTMs on the embedded Markov text, one core, each workflow in a new folder: one run, then six. Printed, and written
-to FILE.json:
-  first_step  seconds from `snakemake` until the first run begins to train: corpus, check, Ray's head, worker
-  train       seconds of a training job beyond its training, mean of the later five
-  dispatch    seconds between jobs, a run and its evaluation: (six runs - one) / 5, less the jobs themselves
-  light       seconds of the longer one of two light jobs, numbers gathered and tables
-  no_op       seconds of the same command again
+The DAG of the project in FOLDER (this one, or a checkout of another revision with its own .venv) trains N runs, each of
+which does nothing for a second: all are queued at once, and two cores do them. For each N, one line:
+  seconds   from `snakemake` to its end
+  start     until the first run begins: the plan, corpus, check and Ray
+  overhead  core-seconds that each run after the first takes beyond its second
+  memory    MB, at most, of all that waits: Snakemake and what hands runs to Ray, without Ray itself and the runs
+  cpu       core-seconds of the same
+  no_op     seconds of the same command again
 """
 
-import csv
+import argparse
 import json
+import shutil
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from lnf.system import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
+CORES = 2
 OVERLAY = """
 name: tiny
 select: {{corpora: [markov], priors: [lstm], seeds: {seeds}}}
 toy: null
 speed: null
+bounds: null
 corpora: {{markov: {{prepare: {{sequences: {{train: 240, valid: 30, test: 30}}, max_length: 12}}}}}}
-overrides:
-  all:
-    model: {{latent: 4, hidden: 16, embedding: 16, layers: 1}}
-    train: {{epochs: 5, batch: 16, valid_batch: 32}}
-    resources: {{memory_gb: 0.5}}
+overrides: {{all: {{resources: {{memory_gb: 0.1}}}}}}
 """
-TARGETS = {"train": 3.5, "no_op": 5.0}
+IDLE = '''
+
+def train(out, **spec):
+    """Do nothing for a second."""
+    import time
+    (out / "begun").touch()
+    time.sleep(1.0)
+    for name in ("model.pt", "history.parquet", "run.json"):
+        (out / name).touch()
+'''
+NO_PART = ("ray::", "/ray/", "ray.scripts", "lnf prepare", "lnf check", "lnf.tracking")
+"""What command lines hold of processes that are no part of what waits: Ray's own, whose children the runs are, jobs
+that are done next to Snakemake, and what fills MLflow.
+"""
 
 
 def main() -> None:
     """Measure, print and write."""
-    one, six = (workflow(list(range(count))) for count in (1, 6))
-    later = sorted(six["train"], key=lambda job: job["started"])[1:]  # Ray's head starts in the first
-    trained = [job["seconds"] - job["work"] for job in later]
-    jobs = sum(job["seconds"] for job in later) / 5 + sum(job["seconds"] for job in six["evaluate"]) / 6
-    found = {
-        "first_step": one["first_step"],
-        "train": sum(trained) / len(trained),
-        "dispatch": (six["seconds"] - one["seconds"]) / 5 - jobs,
-        "light": max(job["seconds"] for job in six["light"]),
-        "no_op": six["no_op"],
-    }
-    for name, seconds in found.items():
-        aim = TARGETS.get(name)
-        judged = "" if aim is None else f"   {aim:g} {'reached' if seconds <= aim else 'not reached'}"
-        print(f"{name:12} {seconds:6.2f} s{judged}")
-    if len(sys.argv) > 1:
-        facts = {"revision": provenance.revision(ROOT).text, "machine": provenance.machine(), "when": time.time()}
-        Path(sys.argv[1]).write_text(json.dumps(found | facts, indent=1) + "\n", encoding="utf-8")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--project", type=Path, default=ROOT)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for count in arguments.counts:
+        row = {"runs": count, **measured(arguments.project.resolve(), count)}
+        if rows:
+            more = count - rows[0]["runs"]
+            row["overhead"] = CORES * (row["seconds"] - rows[0]["seconds"]) / more - 1.0
+        rows.append(row)
+        print(", ".join(f"{name} {value:.2f}" for name, value in row.items()), flush=True)
+    if arguments.json:
+        facts = {"revision": provenance.revision(arguments.project).text, "machine": provenance.machine()}
+        arguments.json.write_text(json.dumps({**facts, "when": time.time(), "rows": rows}, indent=1) + "\n", "utf-8")
 
 
-def workflow(seeds: list[int]) -> dict[str, Any]:
-    """Seconds of a whole workflow, of its jobs, until its first run began, and of the same command again."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        (folder / "overlay.yaml").write_text(OVERLAY.format(seeds=seeds), encoding="utf-8")
-        begun = time.time()
-        seconds = timed(folder)
-        runs = [
-            json.loads(path.read_text(encoding="utf-8"))
-            for path in folder.glob("results/tiny/markov/lstm/*/*/run.json")
+def measured(project: Path, count: int) -> dict[str, float]:
+    """One workflow of idle runs in a new folder."""
+    with tempfile.TemporaryDirectory(prefix="lnf-bench-") as name:
+        folder = Path(name)
+        _copy(project, folder)
+        (folder / "overlay.yaml").write_text(OVERLAY.format(seeds=list(range(count))), encoding="utf-8")
+        in_clients = (project / "lnf" / "cluster").exists()  # until November 2026 a run that waited was a process
+        cores = max(CORES, count) if in_clients else CORES
+        command = [
+            str(project / ".venv" / "bin" / "python"),
+            "-m",
+            "snakemake",
+            "--cores",
+            str(cores),
+            "--until",
+            "train",
         ]
-        jobs = {
-            what: [job(path) for path in folder.glob(f"benchmarks/tiny/markov/lstm/*/*.{what}*.tsv")]
-            for what in ("train", "evaluate")
-        }
-        jobs["light"] = [job(folder / f"benchmarks/tiny/{name}.tsv") for name in ("gather", "tables")]
-        for one in jobs["train"]:
-            facts = next(run for run in runs if str(run["seed"]) == one["seed"])
-            one |= {"work": facts["wall_seconds"], "started": facts["started"]}
-        first_step = min(run["started"] for run in runs) - begun
-        return {"seconds": seconds, "first_step": first_step, "no_op": timed(folder), **jobs}
+        command += ["--configfile", "overlay.yaml"]
+        found = _watch(command, folder)
+        begun = [path.stat().st_mtime for path in folder.glob("results/tiny/markov/lstm/*/*/begun")]
+        done = list(folder.glob("results/tiny/markov/lstm/*/*/run.json"))
+        assert len(done) == count, f"{len(done)} of {count} runs are done; see {folder}"
+        again = time.time()
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return {"seconds": found["seconds"], "start": min(begun) - found["began"], "memory": found["memory"],
+                "cpu": found["cpu"], "no_op": time.time() - again}  # fmt: skip
 
 
-def timed(folder: Path) -> float:
-    """Seconds of `snakemake` on one core."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    start = time.perf_counter()
-    subprocess.run(
-        [*command, "--cores", "1", "--configfile", str(folder / "overlay.yaml")], check=True, capture_output=True
-    )
-    return time.perf_counter() - start
+def _copy(project: Path, folder: Path) -> None:
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=project, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (project / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(project / name, folder / name)
+    steps = folder / "lnf" / "app" / "steps.py"
+    steps.write_text(steps.read_text(encoding="utf-8") + IDLE, encoding="utf-8")
 
 
-def job(path: Path) -> dict[str, Any]:
-    """Seconds of a job and the seed of its run, from Snakemake's record of it."""
-    with path.open(encoding="utf-8") as lines:
-        (row,) = csv.DictReader(lines, delimiter="\t")
-    return {"seconds": float(row["s"]), "seed": path.parent.name}
+def _watch(command: list[str], folder: Path) -> dict[str, float]:
+    """Run a workflow to its end, and look at what waits twice a second."""
+    began, memory, cpu = time.time(), 0.0, dict[tuple[int, float], float]()
+    with (folder / "snakemake.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        while process.poll() is None:
+            memory_now = 0.0
+            for waiting in _waiting(psutil.Process(process.pid)):
+                try:
+                    memory_now += waiting.memory_full_info().pss / 1e6
+                    times = waiting.cpu_times()
+                    cpu[waiting.pid, waiting.create_time()] = times.user + times.system
+                except psutil.Error:  # ended meanwhile
+                    continue
+            memory = max(memory, memory_now)
+            time.sleep(0.5)
+    assert process.returncode == 0, (folder / "snakemake.log").read_text(encoding="utf-8")[-2000:]
+    return {"began": began, "seconds": time.time() - began, "memory": memory, "cpu": sum(cpu.values())}
+
+
+def _waiting(process: psutil.Process) -> Iterator[psutil.Process]:
+    """A process and its descendants that are a part of what waits."""
+    try:
+        if any(part in " ".join(process.cmdline()) for part in NO_PART):
+            return
+        yield process
+        for child in process.children():
+            yield from _waiting(child)
+    except psutil.Error:  # ended meanwhile
+        return
 
 
 if __name__ == "__main__":

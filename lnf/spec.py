@@ -12,7 +12,7 @@ from lnf.fields import NEUTRAL, bounded, build, require_fields
 
 Kind = Literal["text", "music"]
 Role = Literal["main", "independent", "ablation", "picture"]
-Gpus = Literal["auto"] | float
+Auto = Literal["auto"] | float
 
 MANY = 10**6
 """More than anyone means: of epochs, sequences, samples."""
@@ -168,11 +168,11 @@ class SampleSpec(Section):
 
 @dataclass(frozen=True)
 class Resources(Section):
-    """What a run needs: CPU threads, GPUs (a fraction is allowed) and memory in GiB."""
+    """What a run needs: CPU threads, GPUs (a fraction is allowed) and memory in GiB; `auto` follows from its size."""
 
     cpus: int = bounded(1, minimum=1, maximum=4096)
-    gpus: Gpus = bounded("auto", minimum=0, maximum=4096)
-    memory_gb: float = bounded(4.0, exclusiveMinimum=0, maximum=1e5)
+    gpus: Auto = bounded("auto", minimum=0, maximum=4096)
+    memory_gb: Auto = bounded("auto", exclusiveMinimum=0, maximum=1e5)
 
 
 @dataclass(frozen=True)

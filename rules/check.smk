@@ -16,4 +16,4 @@ rule check:
         lnf=LNF,
         spec=FLOW.spec("check"),
     shell:
-        "{params.lnf} check {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} check {params.spec:q} > {log:q} 2>&1"

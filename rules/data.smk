@@ -17,4 +17,4 @@ rule prepare:
         lnf=LNF,
         spec=FLOW.spec("prepare"),
     shell:
-        "{params.lnf} prepare {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} prepare {params.spec:q} > {log:q} 2>&1"

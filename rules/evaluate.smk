@@ -1,4 +1,4 @@
-"""Evaluation of trained models, on Ray.
+"""Evaluation of trained models.
 
 Inputs: the run's outputs and the prepared corpus.
 Outputs: results/NAME/CORPUS/PRIOR/SEED/DIGEST/{evaluation,sequences,samples}-DIGEST.parquet.
@@ -16,8 +16,10 @@ rule evaluate:
     benchmark:
         FLOW.benchmark("evaluate")
     threads: FLOW.cpus("evaluate")
+    resources:
+        **FLOW.resources("evaluate"),
     params:
         lnf=LNF,
         spec=FLOW.spec("evaluate"),
     shell:
-        "{params.lnf} evaluate {params.spec:q} --ray 2>&1 | tee -i {log:q}"
+        "{params.lnf} evaluate {params.spec:q} > {log:q} 2>&1"

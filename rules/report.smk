@@ -19,7 +19,7 @@ rule gather:
         lnf=LNF,
         spec=FLOW.spec("gather"),
     shell:
-        "{params.lnf} gather {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} gather {params.spec:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -36,7 +36,7 @@ rule tables:
         lnf=LNF,
         spec=FLOW.spec("tables"),
     shell:
-        "{params.lnf} tables {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} tables {params.spec:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -46,9 +46,7 @@ rule figures:
     output:
         [
             (
-                report(
-                    update(file), caption=FLOW.plan.caption(file), category="Figures"
-                )
+                report(update(file), caption=FLOW.caption(file), category="Figures")
                 if file.endswith(".png")
                 else update(file)
             )
@@ -62,7 +60,7 @@ rule figures:
         lnf=LNF,
         spec=FLOW.spec("figures"),
     shell:
-        "{params.lnf} figures {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} figures {params.spec:q} > {log:q} 2>&1"
 
 
 rule samples:
@@ -79,7 +77,7 @@ rule samples:
         lnf=LNF,
         spec=FLOW.spec("samples"),
     shell:
-        "{params.lnf} samples {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} samples {params.spec:q} > {log:q} 2>&1"
 
 
 rule page:
@@ -97,7 +95,7 @@ rule page:
         lnf=LNF,
         spec=FLOW.spec("page"),
     shell:
-        "{params.lnf} page {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} page {params.spec:q} > {log:q} 2>&1"
 
 
 rule publish:
@@ -114,4 +112,4 @@ rule publish:
         lnf=LNF,
         spec=FLOW.spec("publish"),
     shell:
-        "{params.lnf} publish {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} publish {params.spec:q} > {log:q} 2>&1"

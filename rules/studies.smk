@@ -4,8 +4,6 @@ Inputs: the first seed's model of each variant; of modes and bounds, the corpus 
 Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds}/CORPUS/DIGEST/*.
 """
 
-EVERY_CORE = 4096  # more than there are: Snakemake gives a job what --cores has
-
 
 rule toy:
     """Flows of one scalar transform on a plane, against densities whose entropy is known."""
@@ -19,11 +17,11 @@ rule toy:
         lnf=LNF,
         spec=FLOW.spec("toy"),
     shell:
-        "{params.lnf} toy {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} toy {params.spec:q} > {log:q} 2>&1"
 
 
 rule speed:
-    """Sampling time of every model of a corpus. It takes all cores, so that no other job of this workflow runs."""
+    """Sampling time of every model of a corpus. It has a machine for itself."""
     input:
         needs("speed", "train"),
     output:
@@ -32,12 +30,15 @@ rule speed:
         FLOW.log("speed"),
     benchmark:
         FLOW.benchmark("speed")
-    threads: EVERY_CORE
+    threads: FLOW.every_core
+    resources:
+        **FLOW.resources("speed"),
+        ray_whole_node=1,
     params:
         lnf=LNF,
         spec=FLOW.spec("speed"),
     shell:
-        "{params.lnf} speed {params.spec:q} --ray 2>&1 | tee -i {log:q}"
+        "{params.lnf} speed {params.spec:q} > {log:q} 2>&1"
 
 
 rule modes:
@@ -50,11 +51,14 @@ rule modes:
         FLOW.log("modes"),
     benchmark:
         FLOW.benchmark("modes")
+    threads: FLOW.cpus("modes")
+    resources:
+        **FLOW.resources("modes"),
     params:
         lnf=LNF,
         spec=FLOW.spec("modes"),
     shell:
-        "{params.lnf} modes {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} modes {params.spec:q} > {log:q} 2>&1"
 
 
 rule bounds:
@@ -67,8 +71,11 @@ rule bounds:
         FLOW.log("bounds"),
     benchmark:
         FLOW.benchmark("bounds")
+    threads: FLOW.cpus("bounds")
+    resources:
+        **FLOW.resources("bounds"),
     params:
         lnf=LNF,
         spec=FLOW.spec("bounds"),
     shell:
-        "{params.lnf} bounds {params.spec:q} 2>&1 | tee -i {log:q}"
+        "{params.lnf} bounds {params.spec:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""Training runs, on Ray.
+"""Training runs.
 
 Inputs: the prepared corpus and the variant's check.
 Outputs: results/NAME/CORPUS/PRIOR/SEED/DIGEST/{model.pt, history.parquet, run.json}. The resume state in state/ next to
@@ -17,8 +17,10 @@ rule train:
     benchmark:
         FLOW.benchmark("train")
     threads: FLOW.cpus("train")
+    resources:
+        **FLOW.resources("train"),
     params:
         lnf=LNF,
         spec=FLOW.spec("train"),
     shell:
-        "{params.lnf} train {params.spec:q} --ray 2>&1 | tee -i {log:q}"
+        "{params.lnf} train {params.spec:q} > {log:q} 2>&1"

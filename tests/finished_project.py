@@ -49,7 +49,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def assert_a_failure_is_told(project: Project, out: str) -> None:
     """One line of ours, the log, the counts, and tables of what exists; nothing of Snakemake's."""
-    assert "lnf: markov/lstm/0: train: resources: no node can hold cpus 1, gpus 0, memory 5e+04 GB" in out
+    assert "lnf: train markov/lstm/0 failed: no node can hold 1 CPUs, 5e+04 GiB of memory; there are: 2 CPUs, " in out
     log = f"logs/{project.run_folder('lstm').relative_to(project.folder / 'results')}.train.log"
     assert f"its log is {log}" in out
     assert "lnf: tiny: 2 runs: 1 error, 1 ok" in out and "RuleException" not in out and "Traceback" not in out

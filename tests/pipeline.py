@@ -6,9 +6,9 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,6 @@ import psutil
 import pyarrow.parquet
 import yaml
 
-from lnf.cluster.head import MARK
-from lnf.system.files import read_json
-from lnf.system.processes import marked
 from tests.patience import LIMIT_S
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,10 +145,6 @@ class Project:
             shutil.copytree(self.folder / place, folder / place)
         return other
 
-    def marks(self) -> set[str]:
-        """The marks of the Ray heads that are known here."""
-        return {read_json(path)["mark"] for path in self.folder.glob(".lnf/ray/*/head.json")}
-
     def processes(self) -> list[psutil.Process]:
         """Whatever works for this project: all descend from a workflow that put it on PYTHONPATH."""
         found = []
@@ -163,14 +156,23 @@ class Project:
                 continue
         return found
 
+    def worker(self, stage: str) -> int | None:
+        """The process that does a job of a stage, if one does."""
+        return self._process(lambda words: words[1:4] == ["-m", "lnf", stage])
+
+    def part(self, name: str) -> int | None:
+        """The process of this project's Ray that runs a program of that name."""
+        return self._process(lambda words: bool(words) and Path(words[0]).name == name)
+
+    def _process(self, fits: Callable[[list[str]], bool]) -> int | None:
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):  # ended meanwhile
+                if fits(process.cmdline()):
+                    return process.pid
+        return None
+
     def close(self) -> None:
         """Leave nothing behind, whatever a failed test left."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):  # ended meanwhile
                 process.kill()
-
-
-def kill_part(mark: str, name: str) -> None:
-    """kill -9 one process of a Ray head by a part of its command line."""
-    (part,) = [process for process in marked(MARK, mark) if name in " ".join(process.cmdline()[:5])]
-    os.kill(part.pid, signal.SIGKILL)

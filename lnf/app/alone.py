@@ -1,62 +1,79 @@
-"""One workflow per folder: the living is respected, the dead one's lock removed.
+"""One workflow per folder, by a lock that the kernel frees when all who hold it have ended.
 
-Which process the last workflow was stands in `.lnf/workflow.json`, so that a lock left by a killed workflow can be told
-from that of a living one.
+`lnf run` takes it and hands it to its Snakemake. A Snakemake that was started by hand takes it in `onstart`, before its
+first job.
 """
 
-import socket
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from lnf.errors import UserError
-from lnf.system.files import try_read_json, write_json
-from lnf.system.processes import alive
+from lnf.system.locks import Lock, holder, try_lock
 
-RECORD = Path(".lnf", "workflow.json")
-LOCKS = Path(".snakemake", "locks")
-
-
-def record(identity: str, command: Sequence[str]) -> None:
-    """Write down who is at work here."""
-    write_json(RECORD, {"owner": identity, "host": socket.gethostname(), "command": list(command)})
+LOCK = Path(".lnf", "workflow.lock")
+INHERITED = "LNF_WORKFLOW_LOCK"
+"""The variable by which `lnf run` tells its Snakemake which descriptor holds the lock."""
+NO_DESCRIPTOR = "none"
+"""Its value on a file system without locks."""
+SNAKEMAKES = Path(".snakemake", "locks")
 
 
-def require_alone(command: Sequence[str]) -> None:
-    """Refuse (UserError) if a workflow is alive in this folder; remove the lock that a dead one left."""
-    last = require_no_workflow()
-    if not any(LOCKS.glob("*")):
+def take() -> Lock:
+    """The lock of this folder. Raises UserError if a workflow is at work here."""
+    lock = try_lock(LOCK)
+    if lock is None:
+        who = ((known := holder(LOCK)) and known.name) or "another process"
+        raise UserError(f"another workflow is at work in {Path.cwd()} ({who}); wait for it, or stop it")
+    return lock
+
+
+@contextmanager
+def held() -> Iterator[Lock]:
+    """Be the one at work in this folder for the block. Raises UserError if a workflow is."""
+    lock = take()
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def take_or_inherit() -> Lock | None:
+    """The lock of this folder; None if the process that started this one has handed it on. Raises UserError."""
+    handed = os.environ.pop(INHERITED, None)
+    if handed == NO_DESCRIPTOR or (handed is not None and handed.isdecimal() and _is_lock(int(handed))):
+        return None
+    return take()
+
+
+def handed(lock: Lock) -> tuple[Mapping[str, str], tuple[int, ...]]:
+    """The variables, and the descriptors, of a process that the lock is handed to."""
+    if lock.descriptor is None:
+        return {INHERITED: NO_DESCRIPTOR}, ()
+    return {INHERITED: str(lock.descriptor)}, (lock.descriptor,)
+
+
+def unlock(lock: Lock, command: Sequence[str]) -> None:
+    """Remove Snakemake's own locks, which a workflow left that was killed.
+
+    Raises UserError if that workflow, for all that is known, may be alive on another machine.
+    """
+    if not any(SNAKEMAKES.glob("*")):
         return
-    if last is None or last["host"] != socket.gethostname():
-        raise UserError(
-            f"{Path.cwd()} is locked by a workflow that `make` did not start on this machine; "
-            f"if it is dead, type: {sys.executable} -m snakemake --unlock"
-        )
+    last = lock.before
+    if last is None or not last.of_this_machine:
+        who = "an unknown workflow" if last is None else f"a workflow on {last.host or 'another host'}"
+        raise UserError(f"{Path.cwd()} is locked by {who}; if it is dead, type: {sys.executable} -m snakemake --unlock")
     print("lnf: the last workflow here was killed; unlocking, and going on where it stopped", flush=True)
     subprocess.run([*command, "--unlock", "--quiet", "all"], check=True, stdout=subprocess.DEVNULL)
 
 
-def require_no_workflow() -> dict[str, Any] | None:
-    """Refuse (UserError) if a workflow is alive in this folder. Returns the record of the last that `make` started."""
-    last: dict[str, Any] | None = try_read_json(RECORD)
-    living = [str(process.pid) for process in psutil.process_iter() if _is_workflow_here(process)]
-    if last is not None and last["host"] == socket.gethostname() and alive(last["owner"]):
-        living = [last["owner"].partition(":")[0]]
-    if living:
-        raise UserError(f"another workflow is at work in {Path.cwd()} (process {living[0]}); wait for it, or stop it")
-    return last
-
-
-def _is_workflow_here(process: psutil.Process) -> bool:
-    """Whether a process is a Snakemake that works (not a dry run) in this folder, for one may be started by hand."""
+def _is_lock(descriptor: int) -> bool:
+    """Whether an open file of this process is the lock, and no file that took its number."""
     try:
-        words = process.cmdline()
-        named = any(Path(word).name == "snakemake" for word in words[:4])
-        dry = any(word in ("-n", "--dry-run", "--dryrun", "--unlock") for word in words)
-        return named and not dry and Path(process.cwd()) == Path.cwd()
-    except (psutil.Error, OSError):  # ended meanwhile, or another user's
+        return os.path.samestat(os.fstat(descriptor), os.stat(LOCK))
+    except OSError:
         return False

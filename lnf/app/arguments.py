@@ -53,7 +53,6 @@ def _add_jobs(to: Commands) -> None:
             help="spec.json, which holds what is to be done, or -",
         )  # fmt: skip
         added.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
-        added.add_argument("--ray", action="store_true", help="on Ray, not in this process")
         if stage.name in ("train", "evaluate"):
             added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
         if stage.name == "tables":

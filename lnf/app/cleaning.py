@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lnf.app.alone import require_no_workflow
+from lnf.app import alone
 from lnf.errors import UserError
 from lnf.plan.results import Plan
 from lnf.plan.stages import STAGES, reserved
@@ -24,7 +24,11 @@ def clean_results(name: str, yes: bool) -> None:
     names = sorted({path.name for place in PLACES for path in Path(place).glob("*") if path.is_dir()})
     if name not in names:  # not "", nor "..": only what stands there
         raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
-    require_no_workflow()
+    with alone.held():
+        _clean_results(name, yes)
+
+
+def _clean_results(name: str, yes: bool) -> None:
     found = map(try_read_json, Path("results", name).glob("*/*/*/*/run.json"))
     runs = [facts for facts in found if facts is not None]
     hours = sum(run["wall_seconds"] for run in runs) / 3600
@@ -44,7 +48,11 @@ def clean_old(plans: Sequence[Plan], yes: bool) -> None:
 
     Raises UserError if there is nobody to ask, or a workflow at work here.
     """
-    require_no_workflow()
+    with alone.held():
+        _clean_old(plans, yes)
+
+
+def _clean_old(plans: Sequence[Plan], yes: bool) -> None:
     old = sorted(_unwanted(plans[0].name, {path for plan in plans for path in _wanted(plan)}))
     sizes = {path: _size(path) for path in old}
     for path, size in sizes.items():

@@ -47,7 +47,7 @@ def job(arguments: Namespace) -> None:
 
         run = Run.from_dict(spec, arguments.data)
         spec = {**run.job_spec, **spec, **run.to_dict()}  # what is not said is as of today
-    (steps.on_ray if arguments.ray else steps.here)(arguments.stage, spec, out)
+    steps.do(arguments.stage, spec, out)
 
 
 def tables(arguments: Namespace) -> None:

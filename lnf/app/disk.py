@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lnf.errors import UserError
+from lnf.plan.needs import model_bytes
 from lnf.spec import Spec
 
 COPIES = 16
@@ -18,7 +19,7 @@ ALWAYS = 5e7
 
 def require_room(specs: Sequence[Spec], runs: int) -> str:
     """How much `runs` of the specs need and how much is free, in words. Raises UserError if it is not there."""
-    largest = max((_model_bytes(spec) for spec in specs), default=0)
+    largest = max((model_bytes(spec) for spec in specs), default=0)
     needed = ALWAYS + (largest * (runs + COPIES * min(runs, AT_ONCE)) if runs else 0)
     free = shutil.disk_usage(".").free
     words = f"about {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free"
@@ -28,11 +29,3 @@ def require_room(specs: Sequence[Spec], runs: int) -> str:
     if shutil.disk_usage(scratch).free < ALWAYS:
         raise UserError(f"disk: {scratch}: less than {ALWAYS / 1e9:.2f} GB free, which Ray needs; set TMPDIR")
     return f"disk: {words}"
-
-
-def _model_bytes(spec: Spec) -> int:
-    """A rough size of model.pt: six LSTM-layer pairs and the flow's networks, four bytes a number."""
-    model = spec.model
-    recurrent = 3 * model.layers * 8 * model.hidden * max(model.hidden, model.embedding)
-    flow = 2 * model.flow_layers * model.flow_hidden * (model.hidden + model.flow_hidden + 5 * model.latent)
-    return 4 * (recurrent + flow)

@@ -5,20 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lnf.app.alone import require_alone
+from lnf.app import alone
 from lnf.app.disk import require_room
-from lnf.app.snakemake_process import Ended, attend, planned, snakemake
+from lnf.app.snakemake_process import Ended, attend, snakemake
 from lnf.app.workflow import Workflow
-from lnf.cluster import head
 from lnf.errors import UserError
 from lnf.plan import config, validation
 from lnf.plan.results import Plan
 from lnf.system import machine_faults
 from lnf.system.damage import damaged_name
+from lnf.system.locks import Lock
 from lnf.tracking import follow
 
 MIRROR_WAIT_S = 20.0
-HEAD_WAIT_S = 10.0
 ROUNDS = 3  # of a workflow whose jobs find damaged files
 
 
@@ -29,31 +28,32 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
     """
     plan = Plan(config.load(config.read(configfiles)))
     command = snakemake(configfiles, cores)
-    validation.check_paths(Workflow(plan).folders)
+    flow = Workflow.of_plan(plan)
+    validation.check_paths(flow.folders)
     require_room([], 0)
-    require_alone(command)
-    jobs = planned(command)
-    if jobs is None:
-        print(f"lnf: {plan.name}: nothing to be done; the report is {plan.out / 'report.html'}")
-        return
-    to_train, to_evaluate = jobs
-    disk = require_room([run.spec for run in plan.runs], to_train)
-    print(f"lnf: {plan.name}: {to_train} runs to train, {to_evaluate} to evaluate; {disk}", flush=True)
-    ended = _to_its_end(plan, command)
-    if ended.status > 128:
-        _interrupted(ended)
-    if ended.status != 0:
-        _views_of_what_exists(plan)
-    _tell(plan, ended, configfiles)
-    if ended.status != 0:
-        sys.exit(ended.status)
+    with alone.held() as lock:
+        alone.unlock(lock, command)
+        if all(Path(file).exists() for file in flow.files):
+            print(f"lnf: {plan.name}: nothing to be done; the report is {plan.out / 'report.html'}")
+            return
+        to_train, to_evaluate = (sum(not job.done for job in jobs.values()) for jobs in (plan.trained, plan.evaluated))
+        disk = require_room([run.spec for run in plan.runs], to_train)
+        print(f"lnf: {plan.name}: {to_train} runs to train, {to_evaluate} to evaluate; {disk}", flush=True)
+        ended = _to_its_end(plan, command, lock)
+        if ended.status > 128:
+            _interrupted(ended)
+        if ended.status != 0:
+            _views_of_what_exists(plan)
+        _tell(plan, ended, configfiles)
+        if ended.status != 0:
+            sys.exit(ended.status)
 
 
-def _to_its_end(plan: Plan, command: Sequence[str]) -> Ended:
+def _to_its_end(plan: Plan, command: Sequence[str], lock: Lock) -> Ended:
     """Run Snakemake, and again while its jobs find files damaged that were taken for whole."""
     for _ in range(ROUNDS):
         there = [path for job in plan.jobs for path in job.files if path.exists()]
-        ended = attend(command)
+        ended = attend(command, lock)
         damaged = [path for path in there if not path.exists() and damaged_name(path).exists()]
         if ended.status == 0 or ended.status > 128 or not damaged:
             break
@@ -62,10 +62,8 @@ def _to_its_end(plan: Plan, command: Sequence[str]) -> Ended:
 
 
 def _interrupted(ended: Ended) -> None:
-    """Leave once all is gone: Ray's processes, and what mirrors to MLflow, which the next workflow goes on with."""
+    """Leave. What mirrors to MLflow is ended too: the next workflow makes good what it left."""
     follow.stop(ended.identity)
-    if ended.asked < 2:
-        head.wait_gone(ended.identity, HEAD_WAIT_S)
     print("lnf: interrupted; the same command goes on where it stopped", flush=True)
     sys.exit(ended.status)
 

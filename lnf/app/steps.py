@@ -1,4 +1,4 @@
-"""The jobs of a workflow as a command does them: in this process, or on Ray; and what those of a run do."""
+"""The jobs of a workflow as a command does them, and what those of a run do."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -12,7 +12,6 @@ from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
 from lnf.runs.progress import shown
 from lnf.runs.stop_request import ask_to_stop, take_back
-from lnf.spec import Resources
 from lnf.system.files import write_json
 from lnf.system.signals import stopping
 
@@ -20,8 +19,8 @@ OF_RUNS = ("train", "evaluate")
 """The stages whose spec.json is that of a run."""
 
 
-def here(stage: str, spec: Mapping[str, Any], out: Path) -> None:
-    """Do a job in this process, whose user sees how far it is. Raises UserError.
+def do(stage: str, spec: Mapping[str, Any], out: Path) -> None:
+    """Do a job, whose user sees how far it is. Raises UserError.
 
     Asked to stop, training leaves its state at its next step, and ends with Stopped.
     """
@@ -33,31 +32,6 @@ def here(stage: str, spec: Mapping[str, Any], out: Path) -> None:
     with shown(out, run.spec.key), stopping(lambda: ask_to_stop(out)) if stage == "train" else nullcontext():
         perform(stage, spec, out)
     print(last_line(stage, run, out), flush=True)
-
-
-def on_ray(stage: str, spec: Mapping[str, Any], out: Path) -> None:
-    """Do a job on Ray, and wait for it."""
-    from lnf.cluster.client import RemoteJob, run_remote
-
-    hidden = spec["resources"]["hidden"]
-    job = RemoteJob(
-        entry="lnf.app.steps:there",
-        kwargs={"stage": stage, "spec": dict(spec), "out": str(out)},
-        resources=Resources(**{name: value for name, value in spec["resources"].items() if name != "hidden"}),
-        run_dir=out,
-        label=Run.from_dict(spec).spec.key if stage in OF_RUNS else f"{stage} of {out.parts[-2]}",
-        step=stage,
-        ask_to_stop=(lambda: ask_to_stop(out)) if stage == "train" else None,
-        hidden=hidden,
-    )
-    take_back(out)
-    with _noting_failure(out) if stage in OF_RUNS else nullcontext():
-        run_remote(job)
-
-
-def there(stage: str, spec: Mapping[str, Any], out: str) -> None:
-    """Do a job in a worker."""
-    perform(stage, spec, Path(out))
 
 
 def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: str | None, out: Path) -> None:
@@ -102,6 +76,13 @@ def _noting_failure(out: Path) -> Iterator[None]:
     except Stopped:
         raise
     except Exception as problem:
-        with suppress(OSError):  # a disk that is full has no room for the note either
-            write_json(note, {"error": type(problem).__name__, "message": str(problem)})
+        note_failure(out, type(problem).__name__, str(problem))
         raise
+
+
+def note_failure(out: Path, error: str, message: str) -> None:
+    """Leave OUT/state/error.json, if a run's last attempt has left none."""
+    note = out / "state" / "error.json"
+    with suppress(OSError):  # a disk that is full has no room for the note either
+        if not note.exists():
+            write_json(note, {"error": error, "message": message})

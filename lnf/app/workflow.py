@@ -1,60 +1,105 @@
-"""What the Snakefile asks of a configuration: its plan by wildcards, and a spec.json for each job."""
+"""What the Snakefile asks of a configuration: its jobs by wildcards, and a spec.json for each of them.
 
+The jobs that Snakemake starts load the Snakefile again. They read the plan that the workflow wrote when it began.
+"""
+
+import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lnf.app import alone
 from lnf.errors import UserError
-from lnf.plan import config, validation
-from lnf.plan.config import Config
 from lnf.plan.jobs import SPEC, Job
-from lnf.plan.results import Plan
 from lnf.plan.rule_files import rule_files
 from lnf.plan.stages import STAGES, studies
-from lnf.system.files import keep_json
-from lnf.system.processes import alive, process_identity
+from lnf.system.files import keep_json, read_json, write_json
+from lnf.system.locks import Lock
+from lnf.system.processes import process_identity
+
+if TYPE_CHECKING:
+    from lnf.plan.config import Config
+    from lnf.plan.results import Plan
 
 LNF = f"{shlex.quote(sys.executable)} -m lnf"
 """How a job calls lnf, as a shell reads it."""
+PLAN = Path(".lnf", "plan.json")
+"""The jobs of the workflow that is at work in this folder, for the processes that it starts."""
+TRAVELS = ("LNF_DATA_MIRROR",)
+"""Variables that jobs are given on every machine."""
+
+ONLY_READ = ("prepare", "check")
+"""The stages whose files nobody asks for but other jobs."""
 
 Wildcards = Any
 """Snakemake's wildcards: `corpus`, `prior`, `seed`, `digest` ... as attributes, as far as a rule has them."""
+Resource = int | Callable[[Wildcards], int]
 
 
-def begin(values: Mapping[str, Any], root: str) -> "Workflow":
-    """The workflow of a configuration, this process being its owner. A mistake ends the process: one line, status 1."""
+def begin(values: Mapping[str, Any], root: str, cores: int | None, is_job: bool) -> "Workflow":
+    """The workflow of a configuration or, in the Snakemake of a job, that of the process which started it.
+
+    `cores` is what Snakemake may use of this machine. A mistake ends the process: one line, status 1.
+    """
     with _mistakes_end():
-        flow = Workflow(Plan(config.load(values, Path(root))))
+        if is_job:
+            return Workflow.of_job(Path(root), cores)
+        from lnf.plan import config, validation
+        from lnf.plan.results import Plan
+
+        plan = Plan(config.load(values, Path(root)))
+        flow = Workflow.of_plan(plan, cores)
         validation.check_paths(flow.folders)
-    _export(flow.plan.config)
+    _export(plan.config)
     return flow
 
 
 class Workflow:
-    """A plan as rules see it: the patterns of a stage, and what a job of it reads."""
+    """The jobs of a plan as rules see them: the patterns of a stage, and what a job of it reads and needs."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.name = plan.name
-        self._makers = {file: job for job in plan.jobs for file in job.files}
+    def __init__(self, name: str, root: Path, jobs: Sequence[Job], cores: int | None = None) -> None:
+        self.name, self.root, self.jobs = name, root, jobs
+        self._cores = cores
+        self._lock: Lock | None = None
+        self._specs: Mapping[Path, Mapping[str, Any]] = {}
+        self._makers = {file: job for job in jobs for file in job.files}
         self._remade: dict[tuple[Path, frozenset[str]], bool] = {}
+
+    @classmethod
+    def of_plan(cls, plan: "Plan", cores: int | None = None) -> "Workflow":
+        """The workflow of a plan."""
+        flow = cls(plan.name, plan.config.root, plan.jobs, cores)
+        flow._specs = plan.specs
+        return flow
+
+    @classmethod
+    def of_job(cls, root: Path, cores: int | None = None) -> "Workflow":
+        """The workflow that is at work in this folder. Raises UserError if there is none."""
+        if not PLAN.exists():
+            raise UserError(f"{PLAN}: no such file in {Path.cwd()}; on a cluster, share this folder with all nodes")
+        written = read_json(PLAN)
+        return cls(written["name"], root, [Job.from_outline(outline) for outline in written["jobs"]], cores)
 
     @property
     def folders(self) -> list[Path]:
         """Every folder that the workflow writes to, those of runs first: a refusal names what a user knows."""
         tops = [Path(".lnf"), Path(".snakemake"), Path("logs", self.name), Path("benchmarks", self.name)]
-        return [*(run.folder for run in self.plan.runs), *tops, *(job.folder for job in self.plan.jobs)]
+        return [*self._run_folders, *tops, *(job.folder for job in self.jobs)]
+
+    @property
+    def _run_folders(self) -> list[Path]:
+        return [job.folder for job in self._of("train")]
 
     @cached_property
     def patterns(self) -> dict[str, str]:
         """Wildcard -> what it may be: the names and digests of the plan, and of no other."""
         known: dict[str, dict[str, None]] = {name: {} for name in ("corpus", "prior", "seed", "run", "digest")}
-        for job in self.plan.jobs:
+        for job in self.jobs:
             for name, value in job.wildcards.items():
                 known[name][value] = None
         return {name: "|".join(values) for name, values in known.items()}
@@ -62,7 +107,12 @@ class Workflow:
     @property
     def declarations(self) -> list[str]:
         """The rule files of variants."""
-        return [str(path) for path in rule_files(self.plan.config.root / "rules" / "priors")]
+        return [str(path) for path in rule_files(self.root / "rules" / "priors")]
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that jobs are given on every machine."""
+        return [name for name in TRAVELS if name in os.environ]
 
     @property
     def studies(self) -> list[str]:
@@ -71,8 +121,8 @@ class Workflow:
 
     @property
     def files(self) -> list[str]:
-        """All that is asked for."""
-        return [str(path) for path in self.plan.files]
+        """All that is asked for: every file by its own name, but those that only other jobs need."""
+        return [str(path) for job in self.jobs if job.stage.name not in ONLY_READ for path in job.files]
 
     def output(self, stage: str) -> list[str]:
         """The files of a stage's jobs, with wildcards."""
@@ -87,9 +137,18 @@ class Workflow:
         """The log of a stage's jobs, with wildcards."""
         return f"logs/{self.name}/{STAGES[stage].log(self.name)}.log"
 
+    def log_of(self, job: Job) -> Path:
+        """The log of a job."""
+        return Path(self.log(job.stage.name).format(**job.wildcards))
+
     def benchmark(self, stage: str) -> str:
         """Where Snakemake writes what a stage's jobs cost, with wildcards."""
         return f"benchmarks/{self.name}/{STAGES[stage].log(self.name)}.tsv"
+
+    def caption(self, figure: str) -> str:
+        """The file that holds the caption of a figure."""
+        kinds = {path.stem.partition("-")[2]: path for path in (self.root / "reports" / "captions").glob("*.rst")}
+        return str(kinds[Path(figure).stem.partition("-")[0]])
 
     def inputs(self, stage: str, wildcards: Wildcards, of: Collection[str], forced: Collection[str]) -> dict[str, bool]:
         """File -> whether it is made again, of those of the stages `of` that a job of `stage` reads.
@@ -98,29 +157,70 @@ class Workflow:
         """
         job = self._job(stage, wildcards)
         found = {path: self._again(path, frozenset(forced)) for one in of for path in job.inputs.get(one, [])}
-        done = all(file.exists() for file in job.files)
-        return {str(path): again for path, again in found.items() if again or not done or path.exists()}
+        return {str(path): again for path, again in found.items() if again or not job.done or path.exists()}
 
-    def cpus(self, stage: str) -> Callable[[Wildcards], int]:
+    def cpus(self, stage: str) -> Resource:
         """The threads of a stage's job."""
         return lambda wildcards: int(self._job(stage, wildcards).resources["cpus"])
 
-    def write_specs(self) -> None:
-        """Write spec.json into the folder of each job. Called when a workflow begins, not by -n."""
-        for file, content in self.plan.specs.items():
-            keep_json(file, content)
+    @property
+    def every_core(self) -> int:
+        """The threads of a job that no other job of this machine runs next to."""
+        return self._cores or 1
 
-    def mirror(self) -> None:
-        """Start the process that mirrors results to MLflow. Called when a workflow begins, not by -n."""
+    def resources(self, stage: str) -> dict[str, Resource]:
+        """What else a stage's job needs, as Snakemake's resources: memory, and a GPU or a share of one."""
+
+        def of(ask: Callable[[Mapping[str, Any]], int]) -> Resource:
+            return lambda wildcards: ask(self._job(stage, wildcards).resources)
+
+        return {
+            "mem_mb": of(lambda needs: math.ceil(needs["memory_gb"] * 1024)),
+            "gpu": of(lambda needs: math.ceil(needs["gpus"])),
+            "ray_gpu_percent": of(lambda needs: round(100 * needs["gpus"] / (math.ceil(needs["gpus"]) or 1))),
+            "ray_gpu_if_any": of(lambda needs: int(needs["gpus_if_any"])),
+        }
+
+    def start(self) -> None:
+        """Begin work: write the plan and spec.json into the folder of each job, and mirror results to MLflow.
+
+        Ends the process, with one line and status 1, if a workflow is at work in this folder already, and if a job
+        would get fewer threads than its settings say.
+        """
         from lnf.tracking import follow
 
-        follow.start(self.name, [run.folder for run in self.plan.runs])
+        with _mistakes_end():
+            self._require_threads()
+            self._lock = alone.take_or_inherit()  # until this process ends
+        for file, content in self._specs.items():
+            keep_json(file, content)
+        write_json(PLAN, {"name": self.name, "jobs": [job.outline for job in self.jobs]}, durable=False)
+        follow.start(process_identity(os.getpid()), self.name, self._run_folders)
+
+    def _require_threads(self) -> None:
+        """Snakemake gives a job as many threads as --cores allows, but not for jobs on a cluster of Ray's."""
+        limit = None if os.environ.get("RAY_ADDRESS") else self._cores
+        for job in self._of("train") if limit is not None else ():
+            if job.resources["cpus"] > limit:
+                key = "/".join(job.wildcards[name] for name in ("corpus", "prior", "seed"))
+                raise UserError(
+                    f"{key}: resources.cpus: {job.resources['cpus']}: must be at most {limit}, as --cores says; threads"
+                    " change the last bits of a result"
+                )
 
     def _of(self, stage: str) -> Iterator[Job]:
-        return (job for job in self.plan.jobs if job.stage.name == stage)
+        return (job for job in self.jobs if job.stage.name == stage)
+
+    def job(self, stage: str, wildcards: Wildcards) -> Job | None:
+        """The job of a rule, if it is one of the plan."""
+        if stage not in STAGES:
+            return None
+        return self._makers.get(Path(self.output(stage)[0].format(**dict(wildcards.items()))))
 
     def _job(self, stage: str, wildcards: Wildcards) -> Job:
-        return self._makers[Path(self.output(stage)[0].format(**dict(wildcards.items())))]
+        found = self.job(stage, wildcards)
+        assert found is not None, f"{stage} has no job of {wildcards}"
+        return found
 
     def _again(self, path: Path, forced: frozenset[str]) -> bool:
         """Whether a file is made again: its job is forced, or reads such a file. A user's own rule may be any job's."""
@@ -145,11 +245,8 @@ def _mistakes_end() -> Iterator[None]:
         sys.exit(1)
 
 
-def _export(values: Config) -> None:
-    """Tell jobs who owns them (Ray stops when the owner is gone), where `lnf` is, and which cluster is meant."""
-    owner = os.environ.get("LNF_OWNER", "")
-    if not owner.partition(":")[0].isdecimal() or not alive(owner):
-        os.environ["LNF_OWNER"] = process_identity(os.getpid())
+def _export(values: "Config") -> None:
+    """Have jobs find `lnf`, and tell which cluster is meant."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(values.root), os.environ.get("PYTHONPATH")]))
     if values["ray"]["address"]:
         os.environ.setdefault("RAY_ADDRESS", values["ray"]["address"])

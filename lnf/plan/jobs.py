@@ -1,7 +1,7 @@
 """A job: files in a folder that is named by all that they are made from, and the command that makes them.
 
 A file's name says what it was made from, so a job is done once. Its folder holds spec.json: the arguments of the
-stage's function, and what a scheduler must know.
+stage's function, and the digest of its code.
 """
 
 import inspect
@@ -17,10 +17,8 @@ from lnf.plan.stages import STAGES, Stage
 from lnf.system.files import digest
 
 SPEC = "spec.json"
-ABOUT_THE_JOB = ("code", "modules", "resources")
-"""Keys of spec.json that are no arguments: stage -> digest of its code, the classes that it depends on, what it needs
-of a machine.
-"""
+ABOUT_THE_JOB = ("code", "modules")
+"""Keys of spec.json that are no arguments: stage -> digest of its code, and the classes that it depends on."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Job:
         arguments: what its function is called with, as JSON values.
         wildcards: what its folder and files are named with.
         modules: the classes that its code is made of, as dotted paths.
-        resources: what it needs of a machine: those of a run, and the size of its model.
+        resources: what it needs of a machine (`lnf.plan.needs`).
     """
 
     stage: Stage
@@ -56,8 +54,29 @@ class Job:
     def spec(self) -> dict[str, Any]:
         """What spec.json holds."""
         code = {self.stage.name: code_digest(self.stage.name, self.modules)}
-        about = {"code": code, "modules": list(self.modules), "resources": dict(self.resources)}
-        return {**self.arguments, **about}
+        return {**self.arguments, "code": code, "modules": list(self.modules)}
+
+    @property
+    def done(self) -> bool:
+        """Whether its files are there: their names say that they are the right ones."""
+        return all(file.exists() for file in self.files)
+
+    @property
+    def outline(self) -> dict[str, Any]:
+        """All but its arguments, as JSON values: what a scheduler must know."""
+        inputs = {stage: list(map(str, files)) for stage, files in self.inputs.items()}
+        return {
+            "stage": self.stage.name, "folder": str(self.folder), "files": list(map(str, self.files)),
+            "inputs": inputs, "wildcards": dict(self.wildcards), "resources": dict(self.resources),
+        }  # fmt: skip
+
+    @classmethod
+    def from_outline(cls, outline: Mapping[str, Any]) -> "Job":
+        """A job without arguments, from its outline."""
+        inputs = {stage: list(map(Path, files)) for stage, files in outline["inputs"].items()}
+        files = tuple(map(Path, outline["files"]))
+        stage, folder = STAGES[outline["stage"]], Path(outline["folder"])
+        return cls(stage, folder, files, inputs, {}, outline["wildcards"], resources=outline["resources"])
 
 
 def job(

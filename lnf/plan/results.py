@@ -16,6 +16,7 @@ from lnf.plan.code_digests import code_digest
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.jobs import SPEC, Job, job
+from lnf.plan.needs import needs_of
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
 from lnf.plan.stages import FIGURE_FORMS, studies
@@ -72,6 +73,12 @@ class Plan:
     def evaluated(self) -> dict[str, Job]:
         """Digest of a run -> the job that evaluates it."""
         return {run.digest: self._evaluate(run) for run in self.runs}
+
+    def needs(self, run: Run, stage: str) -> dict[str, Any]:
+        """What a job of a stage that uses a run's model needs of a machine."""
+        prepare = self.config["corpora"][run.spec.corpus]["prepare"]
+        limits = [limit for limit in (run.spec.subset.max_length, prepare.get("max_length")) if limit]
+        return needs_of(run.spec, min(limits, default=None), stage)
 
     def training_of(self, run: Run) -> Job:
         """The job that trains a run."""
@@ -130,11 +137,6 @@ class Plan:
         return [*self.corpora.values(), *self.checks.values(), *of_runs, *self.studies, *views]
 
     @property
-    def files(self) -> list[Path]:
-        """Every file that is asked for by itself: of all jobs but those that only others need."""
-        return [path for one in self.jobs if one.stage.name not in ("prepare", "check") for path in one.files]
-
-    @property
     def specs(self) -> dict[Path, dict[str, Any]]:
         """File -> the specs of the jobs in its folder. Training and evaluation of a run share one."""
         found: dict[Path, dict[str, Any]] = {}
@@ -178,11 +180,6 @@ class Plan:
         """The folder of the figures' captions."""
         return self.config.root / "reports" / "captions"
 
-    def caption(self, figure: str) -> str:
-        """The file that holds the caption of a figure."""
-        kinds = {path.stem.partition("-")[2]: path for path in self.captions.glob("*.rst")}
-        return str(kinds[Path(figure).stem.partition("-")[0]])
-
     @property
     def step_seconds(self) -> dict[str, float]:
         """Corpus -> seconds that a step of it lasts when it is played."""
@@ -191,12 +188,12 @@ class Plan:
     def _train(self, run: Run) -> Job:
         inputs = [self.corpora[run.spec.corpus], self.checks[run.spec.prior.name]]
         return job("train", self.name, run.digest, run.to_dict(), inputs, modules=run.spec.prior.paths,
-                   resources=run.resources, **run.names)  # fmt: skip
+                   resources=self.needs(run, "train"), **run.names)  # fmt: skip
 
     def _evaluate(self, run: Run) -> Job:
         inputs = [self.corpora[run.spec.corpus], self.trained[run.digest]]
         return job("evaluate", self.name, run.evaluation, run.to_dict(), inputs, modules=run.spec.prior.paths,
-                   resources=run.resources, **run.names, run=run.digest)  # fmt: skip
+                   resources=self.needs(run, "evaluate"), **run.names, run=run.digest)  # fmt: skip
 
     def _tables(self) -> Job:
         made_from = {"metrics": self.gathered.digest, "options": self.config["tables"],

@@ -1,7 +1,7 @@
 """One run as it is planned: all that it must be told, and where its results lie. Standard library only."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,6 @@ class Run:
         return {"corpus": self.spec.corpus, "prior": self.spec.prior.name, "seed": str(self.spec.seed)}
 
     @property
-    def resources(self) -> dict[str, Any]:
-        """What it needs of a machine, with the size of its model, which its share of a GPU depends on."""
-        return {**asdict(self.spec.resources), "hidden": self.spec.model.hidden}
-
-    @property
     def place(self) -> Path:
         """The folder of all runs of its corpus, prior and seed."""
         return Path("results", self.context.name, self.spec.corpus, self.spec.prior.name, str(self.spec.seed))
@@ -79,7 +74,7 @@ class Run:
         """What spec.json in its folder holds, for its training and its evaluation."""
         modules = self.spec.prior.paths
         code = {stage: code_digest(stage, modules) for stage in ("train", "evaluate")}
-        return {**self.to_dict(), "code": code, "modules": modules, "resources": self.resources}
+        return {**self.to_dict(), "code": code, "modules": modules}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], data: Path | None = None) -> "Run":

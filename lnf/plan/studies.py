@@ -31,6 +31,9 @@ class Planned(Protocol):
     def training_of(self, run: Run) -> Job:
         """The job that trains a run."""
 
+    def needs(self, run: Run, stage: str) -> dict[str, Any]:
+        """What a job of a stage that uses a run's model needs of a machine."""
+
 
 def toy(stage: str, plan: Planned) -> Iterator[Job]:
     """Scalar transforms on a plane."""
@@ -79,7 +82,7 @@ def of_models(
     folders = {"runs": [str(run.folder) for run in runs]}
     return job(
         stage, plan.name, {**folders, **made_from}, {**folders, **arguments}, list(map(plan.training_of, runs)),
-        modules=modules, resources=largest.resources, corpus=runs[0].spec.corpus,
+        modules=modules, resources=plan.needs(largest, stage), corpus=runs[0].spec.corpus,
     )  # fmt: skip
 
 
@@ -90,5 +93,5 @@ def of_model(stage: str, plan: Planned, run: Run, settings: Mapping[str, Any]) -
     arguments = {"run": str(run.folder), "data": str(corpus.folder), **settings}
     return job(
         stage, plan.name, made_from, arguments, [plan.training_of(run), corpus],
-        modules=run.spec.prior.paths, resources=run.resources, corpus=run.spec.corpus,
+        modules=run.spec.prior.paths, resources=plan.needs(run, stage), corpus=run.spec.corpus,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from lnf.fields import BOUNDS, hints_of, options_of, rather, shown
 from lnf.plan.code_digests import module_of
 from lnf.plan.fitting import misfits
 from lnf.plan.stages import reserved
-from lnf.spec import LONGEST_NAME, SECTIONS, Gpus, PriorSpec, Spec
+from lnf.spec import LONGEST_NAME, SECTIONS, Auto, PriorSpec, Spec
 
 _TYPES = {
     "integer": "a whole number",
@@ -59,8 +59,8 @@ def _bounds_of(item: Field[Any]) -> dict[str, Any]:
 
 
 def _field_schema(hint: Any) -> dict[str, Any]:
-    if hint == Gpus:
-        right = "must be auto or a number of GPUs, a fraction too"
+    if hint == Auto:
+        right = "must be auto or a number, a fraction too"
         return {"if": {"type": "string"}, "then": {"const": "auto", "description": right}, "else": {"type": "number"}}
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}

@@ -1,9 +1,9 @@
-"""Progress lines of one run: at most one every ten seconds, from RUN/state/progress.json."""
+"""Progress of one run, for whoever watches it: what RUN/state/progress.json says, and how long the rest will take."""
 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,33 +12,45 @@ TICK_S = 0.5
 
 
 class Progress:
-    """Prints `LABEL MESSAGE left TIME` and calls `on_epoch` when the file tells of another epoch."""
+    """What a run last told of itself.
 
-    def __init__(self, run_dir: Path, label: str, on_epoch: Callable[[], None] | None = None) -> None:
+    Attributes:
+        message: in words; None before it told anything.
+        seconds_left: None while that is not known. The rest is thought to go on as between the first report and the
+            latest. What came before the first, imports and compilation, does not count.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / "state" / "progress.json"
-        self._label = label
-        self._on_epoch = on_epoch
-        self._epoch: int | None = None
-        self._printed_at = -EVERY_S
         self._seen = self._text()
+        self._first: tuple[float, float] | None = None
+        self._fraction = 0.0
+        self.message: str | None = None
+        self.seconds_left: float | None = None
 
-    def poll(self) -> None:
-        """Look at the file once."""
+    def poll(self) -> bool:
+        """Look at the file once; whether it says something else than before."""
         text = self._text()
         if text is None or text == self._seen:
-            return
+            return False
         self._seen = text
         try:
             said = json.loads(text)
         except ValueError:  # a loss of power left it empty; the run is about to write the next
-            return
-        if time.monotonic() - self._printed_at >= EVERY_S:
-            self._printed_at = time.monotonic()
-            left = f" left {duration(said['seconds_left'])}" if "seconds_left" in said else ""
-            print(f"{self._label} {said['message']}{left}", flush=True)
-        if self._on_epoch and "epoch" in said and said["epoch"] != self._epoch:
-            self._epoch = said["epoch"]
-            self._on_epoch()
+            return False
+        self.message = said["message"]
+        self._estimate(said.get("fraction"))
+        return True
+
+    def _estimate(self, fraction: float | None) -> None:
+        now = time.monotonic()
+        if fraction is None or self._first is None or fraction < self._fraction:  # another step
+            self._first = None if fraction is None else (now, fraction)
+            self.seconds_left = None
+        elif fraction > self._first[1]:
+            since, done = now - self._first[0], fraction - self._first[1]
+            self.seconds_left = since * (1 - fraction) / done
+        self._fraction = fraction or 0.0
 
     def _text(self) -> str | None:
         try:
@@ -49,12 +61,16 @@ class Progress:
 
 @contextmanager
 def shown(run_dir: Path, label: str) -> Iterator[None]:
-    """Print the progress that this process itself tells of in RUN_DIR, from a thread."""
-    progress, ended = Progress(run_dir, label), threading.Event()
+    """Print the progress that this process itself tells of in RUN_DIR, from a thread: a line every ten seconds."""
+    progress, ended = Progress(run_dir), threading.Event()
 
     def follow() -> None:
+        printed_at = -EVERY_S
         while not ended.wait(TICK_S):
-            progress.poll()
+            if progress.poll() and time.monotonic() - printed_at >= EVERY_S:
+                printed_at = time.monotonic()
+                left = "" if progress.seconds_left is None else f" left {duration(progress.seconds_left)}"
+                print(f"{label} {progress.message}{left}", flush=True)
 
     follower = threading.Thread(target=follow, name="progress", daemon=True)
     follower.start()

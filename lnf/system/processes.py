@@ -1,13 +1,9 @@
-"""Processes by identity (pid and start time), and the killing of all that carry a mark in their environment."""
+"""Processes by identity (pid and start time), on this machine and on others that share a folder with it."""
 
 import os
 import socket
-import time
+from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
-
-from lnf.errors import UserError
 
 
 def process_identity(pid: int) -> str:
@@ -16,46 +12,43 @@ def process_identity(pid: int) -> str:
     `start` is in clock ticks since boot where the kernel tells it (it does not move with the wall clock), else in
     milliseconds since 1970. Raises ProcessLookupError if there is no such process or only its exit status is left.
     """
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        if Path("/proc/self/stat").exists():
-            fields = (
-                stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-            )  # the name before the bracket may hold anything
-            state, start = fields[0], fields[19]
-        else:
-            process = psutil.Process(pid)
-            state = "Z" if process.status() == psutil.STATUS_ZOMBIE else "R"
-            start = str(round(process.create_time() * 1000))
-    except (OSError, psutil.Error) as problem:
-        raise ProcessLookupError(f"no process {pid}") from problem
+    state, start = _from_proc(pid) if Path("/proc/self/stat").exists() else _without_proc(pid)
     if state in "ZX":
         raise ProcessLookupError(f"process {pid} has ended")
     return f"{pid}:{start}"
 
 
+def _from_proc(pid: int) -> tuple[str, str]:
+    """State and start of a process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError as problem:
+        raise ProcessLookupError(f"no process {pid}") from problem
+    fields = stat.rpartition(")")[2].split()  # the name before the bracket may hold anything
+    return fields[0], fields[19]
+
+
+def _without_proc(pid: int) -> tuple[str, str]:
+    """The same on other systems; without psutil, which a single run can do without, no start."""
+    try:
+        import psutil
+    except ImportError:
+        os.kill(pid, 0)
+        return "R", "0"
+    try:
+        process = psutil.Process(pid)
+        return "Z" if process.status() == psutil.STATUS_ZOMBIE else "R", str(round(process.create_time() * 1000))
+    except psutil.Error as problem:
+        raise ProcessLookupError(f"no process {pid}") from problem
+
+
 def alive(identity: str) -> bool:
     """Whether the very process that `process_identity` named is still running on this machine."""
+    pid = identity.partition(":")[0]
     try:
-        return process_identity(int(identity.partition(":")[0])) == identity
+        return pid.isdecimal() and process_identity(int(pid)) == identity
     except ProcessLookupError:
         return False
-
-
-def owner() -> str:
-    """The identity of the workflow that this process works for: $LNF_OWNER (the Snakefile exports it), else itself.
-
-    Raises UserError if $LNF_OWNER is malformed or names a process that is gone.
-    """
-    identity = os.environ.get("LNF_OWNER")
-    if identity is None:
-        return process_identity(os.getpid())
-    pid, _, start = identity.partition(":")
-    if not (pid.isdecimal() and start.isdecimal()):
-        raise UserError(f"LNF_OWNER: {identity!r} is not PID:STARTTIME; unset it")
-    if not alive(identity):
-        raise UserError(f"LNF_OWNER: the workflow {identity} is gone; unset LNF_OWNER, or start the workflow again")
-    return identity
 
 
 def owner_folder(kind: str, identity: str) -> Path:
@@ -64,32 +57,61 @@ def owner_folder(kind: str, identity: str) -> Path:
     return Path(".lnf", kind, f"{socket.gethostname()}-{identity.replace(':', '-')}")
 
 
-def marked(name: str, value: str) -> list[psutil.Process]:
-    """The living processes of this user that have `name=value` in their environment, this one excepted."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            carries = process.pid != os.getpid() and process.environ().get(name) == value
-            if carries and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.Error, OSError):  # ended meanwhile, or another user's
-            continue
-    return found
+@dataclass(frozen=True)
+class Holder:
+    """A process as other machines and containers can tell it: its identity, its host's name, the start of its kernel,
+    and its namespace of process numbers; empty where that is not known.
+    """
+
+    identity: str
+    host: str = ""
+    boot: str = ""
+    namespace: str = ""
+
+    @classmethod
+    def of(cls, pid: int) -> "Holder":
+        """A living process of this machine."""
+        return cls(process_identity(pid), socket.gethostname(), _boot(), _namespace())
+
+    @classmethod
+    def parse(cls, text: str) -> "Holder":
+        """A process from what `str` made of it."""
+        return cls(*text.split(" ")[:4])
+
+    def __str__(self) -> str:
+        return " ".join([self.identity, self.host, self.boot, self.namespace])
+
+    @property
+    def name(self) -> str:
+        """Its number and, if it runs elsewhere, where."""
+        place = "" if self.seen else f" on {self.host or 'another host'}"
+        return f"process {self.identity.partition(':')[0]}{place}"
+
+    @property
+    def seen(self) -> bool:
+        """Whether this process sees it, if it lives: it has the same kernel and namespace."""
+        return (self.host, self.boot, self.namespace) == (socket.gethostname(), _boot(), _namespace())
+
+    @property
+    def of_this_machine(self) -> bool:
+        """Whether it ran on this kernel, or on a machine of this name."""
+        return self.host == socket.gethostname() or (self.boot != "" and self.boot == _boot())
+
+    @property
+    def may_live(self) -> bool:
+        """Whether it may be alive: nobody knows of one that is not seen."""
+        return not self.seen or alive(self.identity)
 
 
-def kill_marked(name: str, value: str, wait_s: float = 20.0) -> None:
-    """Kill what `marked` finds until nothing is found, for children may be born meanwhile; at most `wait_s`."""
-    end = time.monotonic() + wait_s
-    while (found := marked(name, value)) and time.monotonic() < end:
-        for process in found:
-            try:
-                process.kill()
-            except psutil.Error:  # ended meanwhile
-                continue
-        psutil.wait_procs(found, timeout=1.0)
-    while True:  # what has ended already and was left to this process
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return
-        except ChildProcessError:
-            return
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid").replace(" ", "")
+    except OSError:
+        return ""

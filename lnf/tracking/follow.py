@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lnf.system.files import read_json, try_read_json, write_json
 from lnf.system.machine_faults import sentence
-from lnf.system.processes import alive, owner, owner_folder, process_identity
+from lnf.system.processes import alive, owner_folder, process_identity
 
 LOG = Path(".lnf", "mlflow.log")
 STATUS, PLANNED = "status.json", "planned.json"
@@ -35,15 +35,14 @@ Stamp = tuple[tuple[str, int, int], ...]
 """(name, time of change in ns, size) of the files of a folder that MLflow shows."""
 
 
-def start(name: str, folders: Iterable[Path]) -> None:
-    """Start to follow a configuration's results, on the machine where its workflow begins. Waits for nothing.
+def start(identity: str, name: str, folders: Iterable[Path]) -> None:
+    """Start to follow a configuration's results, on the machine where its workflow `identity` is. Waits for nothing.
 
     `folders` are those of the runs that are planned: they supersede others of the same corpus, prior and seed.
 
     What the machine refuses here, on a full disk for instance, is one line and no fault of the workflow.
     """
     try:
-        identity = owner()
         write_json(owner_folder("mlflow", identity) / PLANNED, list(map(str, folders)), durable=False)
         with LOG.open("ab") as log:
             subprocess.Popen(

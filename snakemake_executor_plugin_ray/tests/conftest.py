@@ -122,13 +122,17 @@ class Cluster:
                   "--node-ip-address=127.0.0.1"]  # fmt: skip
         if not self.nodes:
             common.append("--include-dashboard=false")
-        with (self.folder / f"node{len(self.nodes)}.log").open("wb") as log:
+        said = self.folder / f"node{len(self.nodes)}.log"
+        with said.open("wb") as log:
             process = subprocess.Popen(
                 [*prefix, sys.executable, str(RAY), "start", *place, *common, *options],
                 env=self.environment, start_new_session=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 text=True,
             )  # fmt: skip
         self.nodes.append(process)
+        # One after the other: nodes that start at once in one folder take the same name for their sockets.
+        wait_for(lambda: b"Ray runtime started" in said.read_bytes() or process.poll() is not None, "the node")
+        assert process.poll() is None, said.read_text(encoding="utf-8")
         if not self.address:
             current = self.folder / "r" / "ray_current_cluster"
             wait_for(current.exists, "the head")

@@ -1,10 +1,13 @@
 """Clusters of several nodes, on this machine: one is killed, one joins late, one lacks the folder, all are gone."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import Cluster, Workflow, both_run, enough, starts, wait_for
+
+from snakemake_executor_plugin_ray import worker
 
 pytestmark = pytest.mark.ray
 
@@ -61,3 +64,15 @@ def test_a_node_without_the_folder_is_not_used(steps: Workflow, nodes: Cluster) 
     heard += process.communicate(timeout=240)[0]
     assert process.returncode == 0, "".join(heard)
     assert "".join(heard).count(line) == 1 and [len(starts(steps, name)) for name in range(2)] == [1, 1]
+
+
+def test_a_node_whose_python_lacks_snakemake_is_named(tmp_path: Path) -> None:
+    """Looked at once for each node, before a job is started there."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    (tmp_path / worker.PROOF).write_text("proof", encoding="utf-8")
+    settings = {"folder": str(tmp_path), "records": str(tmp_path), "proof": "proof", "environment": {}}
+    bare = str(tmp_path / "bare" / "bin" / "python")
+    with pytest.raises(worker.Unusable, match=f"has no Snakemake for {bare}; install the same environment"):
+        worker._look({**settings, "python": bare})
+    worker._look({**settings, "python": sys.executable})
+    assert len(list(tmp_path.glob(f"{worker.LOOKED}*"))) == 1

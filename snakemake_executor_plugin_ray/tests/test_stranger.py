@@ -1,5 +1,9 @@
 """A stranger's workflow: resources, groups, failures, environment, and when Ray is not needed."""
 
+import json
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +134,13 @@ def test_immediate_submit_is_refused(workflow: Callable[[str], Workflow]) -> Non
 def test_an_address_where_nothing_listens_is_one_line(workflow: Callable[[str], Workflow], address: str) -> None:
     out = workflow(ASKING.format(threads=1, resources="mem_mb=1")).run("--ray-address", address, status=1)
     assert f"message: cannot join the Ray cluster at {address}: " in out and "Traceback" not in out
+
+
+def test_an_address_where_nothing_answers_is_one_line(tmp_path: Path) -> None:
+    code = "from snakemake_executor_plugin_ray import driver; driver.JOIN_LIMIT_S = 1.0; driver.main()"
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        request = json.dumps({"address": address}) + "\n"
+        done = subprocess.run([sys.executable, "-c", code], input=request, capture_output=True, text=True, cwd=tmp_path)
+    fault = json.loads(done.stdout)
+    assert fault["message"] == f"cannot join the Ray cluster at {address}: no answer within 1 s" and fault["final"]

@@ -1,26 +1,38 @@
 """One workflow per folder: the living are respected, the dead unlocked, Ctrl-C is Snakemake's."""
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lnf.app import alone, snakemake_process
-from lnf.app.snakemake_output import retell
+from lnf.app import alone
 from lnf.errors import UserError
-from lnf.system.files import read_json, write_json
-from lnf.system.processes import process_identity
+from lnf.system import processes
+from lnf.system.locks import holder
 from tests.patience import LIMIT_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = """
+from lnf.app import alone
+onstart:
+    alone.take_or_inherit()
 rule train:
     output: "done"
     shell: "touch begun; sleep {seconds}; touch {{output}}"
+"""
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1"]
+ATTEND = """
+import sys
+from lnf.app import alone
+from lnf.app.snakemake_process import attend, snakemake
+with alone.held() as lock:
+    alone.unlock(lock, snakemake([], "1"))
+    status = attend(snakemake([], "1"), lock).status
+sys.exit(status)
 """
 
 
@@ -32,89 +44,146 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def attend(project: Path, *ignored: int) -> "subprocess.Popen[bytes]":
-    """A launcher, in a process group of its own as under a terminal, whose job has begun."""
+def start(*command: str, ignored: tuple[int, ...] = ()) -> "subprocess.Popen[str]":
+    """A process in a process group of its own, as under a terminal."""
 
     def ignore() -> None:
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
 
-    code = "import sys; from lnf.app.snakemake_process import *; sys.exit(attend(snakemake([], '1')).status)"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, process_group=0, preexec_fn=ignore)
-    wait_for(lambda: ((project / "begun").exists() and alone.RECORD.exists()) or process.poll() is not None)
-    assert process.poll() is None
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0,
+        preexec_fn=ignore,
+    )  # fmt: skip
+
+
+def attended(project: Path, *ignored: int) -> "subprocess.Popen[str]":
+    """A launcher whose job has begun."""
+    process = start(sys.executable, "-c", ATTEND, ignored=ignored)
+    wait_for((project / "begun").exists, process)
     return process
+
+
+def at_work() -> int:
+    """The process that is at work here."""
+    known = holder(alone.LOCK)
+    assert known is not None
+    return int(known.identity.partition(":")[0])
 
 
 @pytest.mark.e2e
 def test_a_killed_workflow_is_unlocked_and_a_living_one_respected(project: Path) -> None:
-    command = snakemake_process.snakemake([], "1")
-    first = attend(project)
-    with pytest.raises(UserError, match="another workflow is at work"):
-        alone.require_alone(command)
-    owner = int(read_json(alone.RECORD)["owner"].partition(":")[0])
+    first = attended(project)
+    owner = at_work()
+    with pytest.raises(UserError, match=rf"another workflow is at work in .* \(process {owner}\)"), alone.held():
+        pass
+    by_hand = subprocess.run([*COMMAND, "--nolock"], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert by_hand.returncode != 0 and b"another workflow is at work" in by_hand.stderr
     os.kill(owner, signal.SIGKILL)
     assert first.wait(LIMIT_S) != 0
     os.killpg(owner, signal.SIGKILL)  # the job itself outlives a killed Snakemake
-    assert any(alone.LOCKS.glob("*"))
-    alone.require_alone(command)
-    assert not any(alone.LOCKS.glob("*"))
+    assert any(alone.SNAKEMAKES.glob("*"))
     (project / "Snakefile").write_text(SNAKEFILE.format(seconds=0))
-    assert snakemake_process.planned(command) == (1, 0)
-    assert snakemake_process.attend(command).status == 0
-    assert snakemake_process.planned(command) is None
+    second = start(sys.executable, "-c", ATTEND)
+    out, _ = second.communicate(timeout=LIMIT_S)
+    assert second.returncode == 0 and "lnf: the last workflow here was killed; unlocking" in out
+    assert (project / "done").exists() and not any(alone.SNAKEMAKES.glob("*"))
+
+
+@pytest.mark.e2e
+def test_a_launcher_that_is_killed_leaves_the_lock_with_its_snakemake(project: Path) -> None:
+    launcher = attended(project)
+    owner = at_work()
+    launcher.kill()
+    launcher.wait()
+    with pytest.raises(UserError, match=rf"process {owner}\)"), alone.held():
+        pass
+    os.killpg(owner, signal.SIGKILL)
+
+    def free() -> bool:
+        try:
+            with alone.held():
+                return True
+        except UserError:
+            return False
+
+    wait_for(free)
 
 
 def test_ctrl_c_is_waited_for(project: Path) -> None:
-    process = attend(project)
+    process = attended(project)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(LIMIT_S) == 130
-    assert not any(alone.LOCKS.glob("*"))  # Snakemake came to its own end
+    assert not any(alone.SNAKEMAKES.glob("*"))  # Snakemake came to its own end
 
 
 def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(project: Path) -> None:
-    process = attend(project, signal.SIGINT, signal.SIGHUP)
+    process = attended(project, signal.SIGINT, signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT_S) == 128 + signal.SIGTERM  # the first that it heard
-    assert not any(alone.LOCKS.glob("*"))  # Snakemake, told by a SIGINT of ours, came to its own end
+    assert not any(alone.SNAKEMAKES.glob("*"))  # Snakemake, told by a SIGINT of ours, came to its own end
 
 
-def test_the_lock_of_an_unknown_workflow_is_left_alone(project: Path) -> None:
-    alone.LOCKS.mkdir(parents=True)
-    (alone.LOCKS / "0.input.lock").touch()
-    with pytest.raises(UserError, match="--unlock"):
-        alone.require_alone(snakemake_process.snakemake([], "1"))
+@pytest.mark.parametrize(
+    ("last", "named"),
+    [
+        (None, "an unknown workflow"),
+        (processes.Holder("1:1", "elsewhere", "another-boot", "pid:[1]"), "a workflow on elsewhere"),
+        (processes.Holder("1:1"), "a workflow on another host"),
+    ],
+)
+def test_the_lock_of_a_workflow_that_may_live_elsewhere_is_left_alone(
+    project: Path, last: processes.Holder | None, named: str
+) -> None:
+    alone.SNAKEMAKES.mkdir(parents=True)
+    (alone.SNAKEMAKES / "0.input.lock").touch()
+    if last is not None:
+        alone.LOCK.parent.mkdir()
+        alone.LOCK.write_text(str(last), encoding="utf-8")
+    with (
+        pytest.raises(UserError, match=f"is locked by {named}; if it is dead, type: .* --unlock"),
+        alone.held() as lock,
+    ):
+        alone.unlock(lock, COMMAND)
+    assert (alone.SNAKEMAKES / "0.input.lock").exists()
 
 
-def test_a_workflow_that_was_started_by_hand_is_seen(project: Path) -> None:
-    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", "snakemake"])
-    try:
-        with pytest.raises(UserError, match=f"process {by_hand.pid}"):
-            alone.require_alone(snakemake_process.snakemake([], "1"))
-        by_hand.kill()
-        by_hand.wait()
-        write_json(alone.RECORD, {"owner": process_identity(os.getpid()), "host": socket.gethostname()})
-        with pytest.raises(UserError, match=f"process {os.getpid()}"):
-            alone.require_alone(snakemake_process.snakemake([], "1"))
-    finally:
-        by_hand.kill()
-        by_hand.wait()
+def test_a_number_in_the_environment_is_no_lock(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that was inherited from another workflow names a descriptor that is another file, or none."""
+    for value in ("1", "999", "x"):
+        monkeypatch.setenv(alone.INHERITED, value)
+        lock = alone.take_or_inherit()
+        assert lock is not None and alone.INHERITED not in os.environ
+        lock.release()
 
 
-def test_a_wrong_snakefile_ends_with_its_own_words(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (project / "Snakefile").write_text("import sys\nprint('lnf: config: bad', file=sys.stderr)\nsys.exit(1)\n")
-    with pytest.raises(SystemExit) as ended:
-        snakemake_process.planned(snakemake_process.snakemake([], "1"))
-    assert ended.value.code == 1 and "lnf: config: bad" in capfd.readouterr().err
+HOLD = """
+import time
+from lnf.app import alone
+with alone.held():
+    print("held", flush=True)
+    time.sleep(3600)
+"""
+UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 
 
-def test_what_the_machine_refuses_snakemake_is_one_line() -> None:
-    """Another traceback is Snakemake's own, and stays."""
-    refused = ["Traceback (most recent call last):", '  File "a.py", line 1, in b', "OSError: [Errno 28] No space left"]
-    other = ["Traceback (most recent call last):", '  File "a.py", line 1, in b', "KeyError: 1"]
-    told = list(retell(["Building DAG of jobs...", *refused, *other, "the end"], lambda: False))
-    assert told == ["lnf: snakemake: OSError: [Errno 28] No space left", *other, "the end"]
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*UNSHARE, "true"], capture_output=True).returncode != 0,
+    reason="needs the right to make namespaces of process numbers",
+)
+def test_a_workflow_in_another_container_of_the_same_name_is_respected(project: Path) -> None:
+    """Two namespaces of process numbers, one host name, one folder: each sees other processes, and the same lock."""
+    first = start(*UNSHARE, sys.executable, "-c", HOLD)
+    assert first.stdout is not None and first.stdout.readline() == "held\n"
+    second = start(*UNSHARE, sys.executable, "-c", HOLD)
+    out, _ = second.communicate(timeout=LIMIT_S)
+    known = holder(alone.LOCK)
+    assert second.returncode != 0 and "another workflow is at work" in out
+    assert known is not None and not known.seen and known.may_live and known.of_this_machine
+    os.killpg(first.pid, signal.SIGKILL)
+    third = start(*UNSHARE, sys.executable, "-c", HOLD)
+    assert third.stdout is not None and third.stdout.readline() == "held\n"
+    os.killpg(third.pid, signal.SIGKILL)

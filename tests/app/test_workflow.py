@@ -5,10 +5,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lnf.app.workflow import Workflow, begin
+from lnf.plan import config
 from lnf.plan.config import ROOT
+from lnf.plan.results import Plan
+from lnf.plan.stages import STAGES
 
 REPORTS = ("reports/paper.csv", "reports/captions", "reports/templates")
 PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "lnf", *REPORTS)
@@ -114,3 +119,70 @@ def test_one_more_rule_file_is_one_more_row(copy: Path) -> None:
     (copy / "rules" / "priors" / "mine.smk").write_text(MINE)
     counts = jobs(dry_run(copy, root=copy))
     assert (counts["train"], counts["train_mine"], counts["evaluate"], counts["check"]) == (73, 15, 88, 10)
+
+
+SMALL = {"select": {"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0]}, "name": "small"}
+
+
+def planned(**changes: Any) -> Plan:
+    """The plan of a small configuration."""
+    return Plan(config.load(config.merge(config.read([]), {**SMALL, **changes})))
+
+
+class Wildcards(dict[str, str]):
+    """Snakemake's, as far as rules use them."""
+
+
+def test_the_snakemake_of_a_job_sees_what_the_workflow_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    flow = Workflow.of_plan(planned())
+    monkeypatch.setattr("lnf.tracking.follow.start", lambda *_: None)
+    flow.start()
+    again = begin({}, str(ROOT), None, is_job=True)
+    for view in ("name", "patterns", "files", "declarations", "studies", "folders"):
+        assert getattr(again, view) == getattr(flow, view), view
+    for job in flow.jobs:
+        stage, wildcards = job.stage.name, Wildcards(job.wildcards)
+        assert again.job(stage, wildcards) is not None and again.output(stage) == flow.output(stage)
+        assert again.inputs(stage, wildcards, STAGES, []) == flow.inputs(stage, wildcards, STAGES, [])
+        assert (tmp_path / job.folder / "spec.json").exists()
+        if job.resources:
+            asked = {name: ask(wildcards) for name, ask in flow.resources(stage).items() if callable(ask)}
+            assert asked == {name: ask(wildcards) for name, ask in again.resources(stage).items() if callable(ask)}
+
+
+def test_a_job_without_a_plan_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        begin({}, str(ROOT), None, is_job=True)
+    assert "lnf: .lnf/plan.json: no such file in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked"),
+    [(0, (0, 0, 0)), (0.5, (1, 50, 0)), (1, (1, 100, 0)), (1.5, (2, 75, 0)), ("auto", (1, 25, 1))],
+)
+def test_a_share_of_a_gpu_in_whole_numbers(gpus: float | str, asked: tuple[int, int, int]) -> None:
+    resources = {"gpus": gpus, "memory_gb": 1.5}
+    model = {"hidden": 32}
+    flow = Workflow.of_plan(planned(overrides={"all": {"resources": resources, "model": model}}))
+    (job,) = [job for job in flow.jobs if job.stage.name == "train" and job.wildcards["prior"] == "lstm"]
+    found = {name: ask(Wildcards(job.wildcards)) for name, ask in flow.resources("train").items() if callable(ask)}
+    assert (found["gpu"], found["ray_gpu_percent"], found["ray_gpu_if_any"]) == asked and found["mem_mb"] == 1536
+
+
+def test_a_run_with_more_threads_than_cores_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Snakemake would give it fewer, and its last bits would be others. On a cluster its node decides."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lnf.tracking.follow.start", lambda *_: None)
+    plan = planned(overrides={"all": {"resources": {"cpus": 8}}})
+    with pytest.raises(SystemExit):
+        Workflow.of_plan(plan, 2).start()
+    assert "lnf: markov/lstm/0: resources.cpus: 8: must be at most 2, as --cores says" in capsys.readouterr().err
+    assert not (tmp_path / ".lnf").exists()
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    Workflow.of_plan(plan, 2).start()

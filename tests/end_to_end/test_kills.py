@@ -7,14 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from lnf.cluster.head import MARK
-from lnf.system.files import read_json
-from lnf.system.processes import marked
+from lnf.app import alone
+from lnf.system.locks import holder
 from tests.end_to_end.mirrored import mirrored
 from tests.patience import LIMIT_S, finish, wait_for
-from tests.pipeline import Project, kill_part
+from tests.pipeline import Project
 
 pytestmark = pytest.mark.e2e
 
@@ -66,38 +66,44 @@ def projects(tmp_path: Path) -> Iterator[tuple[Project, Project]]:
 def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(projects: tuple[Project, Project]) -> None:
     disturbed, undisturbed = projects
     first = disturbed.workflow(**SETTINGS)
-    marks = wait_for_more_epochs(disturbed, 2, first)
+    wait_for_more_epochs(disturbed, 2, first)
     trained = made(disturbed)
     os.killpg(first.pid, signal.SIGINT)
     out, _ = first.communicate(timeout=LIMIT_S)
     seen = disturbed.epochs("paced")
     assert first.returncode == 130 and "lnf: interrupted; the same command goes on" in out
-    assert "Traceback" not in out and "RuleException" not in out
+    assert "Traceback" not in out and "RuleException" not in out and " failed" not in out
 
     second = disturbed.workflow(**SETTINGS)
-    marks |= wait_for_more_epochs(disturbed, seen + 2, second)
+    wait_for_more_epochs(disturbed, seen + 2, second)
     trained |= made(disturbed)
-    owner = read_json(disturbed.folder / ".lnf" / "workflow.json")["owner"]
-    os.kill(int(owner.partition(":")[0]), signal.SIGKILL)
+    assert min(told_epochs(disturbed), default=seen + 1) > seen
+    owner = holder(disturbed.folder / alone.LOCK)
+    assert owner is not None
+    os.kill(int(owner.identity.partition(":")[0]), signal.SIGKILL)
     out, _ = second.communicate(timeout=LIMIT_S)
     assert second.returncode == 128 + signal.SIGKILL
-    assert all(epoch > seen for epoch in told_epochs(out))
+    wait_for(lambda: disturbed.worker("train") is None)
     seen = disturbed.epochs("paced")
 
     third = disturbed.workflow(**SETTINGS)
-    marks |= wait_for_more_epochs(disturbed, seen + 2, third)
-    worker = read_json(disturbed.result("paced", "state/worker.train.json"))["pid"]
-    os.kill(worker, signal.SIGKILL)
-    at_start, seen = seen, disturbed.epochs("paced")
-    marks |= wait_for_more_epochs(disturbed, seen + 2, third)
-    (mark,) = [mark for mark in marks if any("raylet/raylet" in " ".join(p.cmdline()) for p in marked(MARK, mark))]
-    kill_part(mark, "raylet/raylet")
+    wait_for_more_epochs(disturbed, seen + 2, third)
+    assert min(told_epochs(disturbed), default=seen + 1) > seen
+    seen, begun = disturbed.epochs("paced"), disturbed.worker("train")
+    assert begun is not None
+    (worker,) = [parent for parent in psutil.Process(begun).parents() if parent.name().startswith("ray::")]
+    worker.kill()
+    wait_for(lambda: disturbed.worker("train") not in (None, begun), third)
+    wait_for_more_epochs(disturbed, seen + 2, third)
+    raylet = disturbed.part("raylet")
+    assert raylet is not None
+    os.kill(raylet, signal.SIGKILL)
     (disturbed.folder / "slowly").unlink()
-    wait_for(lambda: not marked(MARK, mark), third)
     trained |= made(disturbed)
     out = finish(third)
-    assert "the last workflow here was killed; unlocking" in out and "the Ray head died; going on" in out
-    assert told_epochs(out) and min(told_epochs(out)) > at_start and "lnf: tiny: 2 runs: 2 ok" in out
+    assert "the last workflow here was killed; unlocking" in out and "lnf: tiny: 2 runs: 2 ok" in out
+    assert "train corpus=markov" in out and "its worker died" in out and "starting it again" in out
+    assert "Ray was lost (a process of the local Ray ended); starting it again, and 1 jobs with it" in out
 
     finish(undisturbed.workflow(**SETTINGS))
     assert trained and {name: disturbed.identities("lstm")[name] for name in trained} == trained
@@ -117,14 +123,14 @@ def made(project: Project) -> dict[str, tuple[int, int]]:
     return {name: files[name] for name in ("model.pt", "history.parquet", "run.json") if name in files}
 
 
-def wait_for_more_epochs(project: Project, epochs: int, process: Any) -> set[str]:
-    """Wait until the flow's run has `epochs` epochs behind it and a worker is at it; the marks of the heads."""
-    record = project.result("paced", "state/worker.train.json")
-    wait_for(lambda: record.exists() and project.epochs("paced") >= epochs, process)
-    return project.marks()
+def wait_for_more_epochs(project: Project, epochs: int, process: Any) -> None:
+    """Wait until the flow's run has `epochs` epochs behind it and a worker is at it."""
+    wait_for(lambda: project.worker("train") is not None and project.epochs("paced") >= epochs, process)
 
 
-def told_epochs(out: str) -> list[int]:
-    """The epochs of the flow's run that a workflow tells of; a run that began anew would tell of its first."""
-    lines = [line for line in out.splitlines() if line.startswith("markov/paced/0 epoch ")]
-    return [int(line.split()[2].partition("/")[0]) for line in lines]
+def told_epochs(project: Project) -> list[int]:
+    """The epochs that the flow's training tells of; one that began again would tell of its first."""
+    log = project.folder / "logs" / project.run_folder("paced").relative_to(project.folder / "results")
+    lines = log.with_name(f"{log.name}.train.log").read_text(encoding="utf-8").splitlines()
+    told = [line for line in lines if line.startswith("markov/paced/0 epoch ")]
+    return [int(line.split()[2].partition("/")[0]) for line in told]

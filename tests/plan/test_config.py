@@ -171,7 +171,7 @@ def few_epochs(floor: int, ramp: int, least: int) -> str:
         ({"corpora": {"ptb": {"kind": "txt"}}}, "corpora.ptb.kind: 'txt': must be one of text, music"),
         (
             {"overrides": {"all": {"resources": {"gpus": "al"}}}},
-            "overrides.all.resources.gpus: 'al': must be auto or a number of GPUs, a fraction too",
+            "overrides.all.resources.gpus: 'al': must be auto or a number, a fraction too",
         ),
         (
             {"select": {"priors": ["af_none"], "corpora": ["jsb_chorales"]}},

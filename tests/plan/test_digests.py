@@ -81,7 +81,7 @@ def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) 
     found = code_digests.definitions_of("train", RUNS["af_af"].prior.paths)
     modules = {name.rpartition(".")[0] for name in found}
     assert {"lnf.runs.trainer", "lnf.hidden.autoregressive", "lnf.transforms.nlsq", "lnf.runs.seeds"} <= modules
-    assert not modules & {"lnf.cluster.client", "lnf.tracking.sync", "lnf.plan.config", "lnf.hidden.coupling",
+    assert not modules & {"lnf.app.board", "lnf.tracking.sync", "lnf.plan.config", "lnf.hidden.coupling",
                           "lnf.models.lstm", "lnf.errors", "lnf.system.locks", "lnf.system.files"}  # fmt: skip
     assert "lnf.runs.checkpoint.save" in found and "lnf.runs.checkpoint.load" not in found
 

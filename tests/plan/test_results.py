@@ -76,7 +76,7 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
         ("runs/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "page"}),
         ("report/figures/nats", {"figures", "page"}),
-        ("cluster/client", set()),
+        ("app/board", set()),
         ("tracking/sync", set()),
         ("app/launcher", set()),
     ],

@@ -163,10 +163,11 @@ def scores(case: Case, damage: Callable[[Path], None], capsys: pytest.CaptureFix
 
 
 def record(case: Case, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]) -> None:
-    alone.record("1:1", ["snakemake"])
-    damage(alone.RECORD)
-    assert alone.require_no_workflow() is None
-    case.assert_seen(capsys.readouterr().err)
+    with alone.held():
+        pass
+    damage(alone.LOCK)
+    with alone.held():
+        assert capsys.readouterr().err == case.sees
 
 
 def curve(case: Case, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,8 +232,8 @@ TEXT_CASES = [
         of_corpus("meta.json"),
     ),
     Case(
-        ".lnf/workflow.json",
-        f".lnf/workflow.json: damaged (not JSON: …); it is set aside as workflow.json.damaged, {AGAIN}",
+        ".lnf/workflow.lock",
+        "",
         "nothing",
         record,
     ),

@@ -214,11 +214,11 @@ def fill():
 
 @contextlib.contextmanager
 def paused():
-    # The worker that trains here waits meanwhile: it must not be done before the disk is full.
+    # The process that trains here waits meanwhile: it must not be done before the disk is full.
     workers = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.name().startswith("ray::_call") and Path(process.cwd()) == Path.cwd():
+            if process.cmdline()[1:4] == ["-m", "lnf", "train"] and Path(process.cwd()) == Path.cwd():
                 process.suspend()
                 workers.append(process)
     assert workers, "no worker was found"

@@ -1,15 +1,10 @@
 """Servers that hang or are away: no run waits for MLflow, what it lacks is kept and told; every wait has an end."""
 
-import json
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 
 import pytest
 
@@ -17,7 +12,7 @@ from lnf.app.command_line import main
 from lnf.system.files import read_json
 from tests.end_to_end.mirrored import mirrored
 from tests.patience import finish, wait_for
-from tests.pipeline import ROOT, Project
+from tests.pipeline import Project
 from tests.reliability.case import Case
 
 Server = Callable[[], AbstractContextManager[str]]
@@ -43,15 +38,15 @@ CUT = Case(
 )
 DEAF_RAY = Case(
     "a Ray address that never answers",
-    "RAY_ADDRESS: cannot join …: no answer within … s",
+    "… failed: cannot join the Ray cluster at …: no answer within … s; the rest goes on; its log is …",
     "nothing: the runs are not trained",
-    proved=f"{HERE}test_a_ray_address_that_never_answers",
+    proved="snakemake_executor_plugin_ray/tests/test_stranger.py::test_an_address_where_nothing_answers_is_one_line",
 )
 CLOSED_RAY = Case(
     "a Ray address where nothing listens",
-    "RAY_ADDRESS: cannot join 127.0.0.1:…",
+    "… failed: cannot join the Ray cluster at 127.0.0.1:…; the rest goes on; its log is …",
     "nothing: the runs are not trained",
-    proved="tests/cluster/test_cluster.py::test_an_address_where_nothing_listens_is_refused_in_one_line",
+    proved="tests/end_to_end/test_changes.py::test_a_change_that_cannot_run_destroys_nothing",
 )
 AWAY = Case(
     "`make ui` or `lnf sync` with an MLflow server that is away",
@@ -135,21 +130,3 @@ def test_a_store_that_cannot_be_reached_is_one_line(
         case.assert_seen(capsys.readouterr().err)
         with closed() as address:
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
-
-
-def test_a_ray_address_that_never_answers(tmp_path: Path) -> None:
-    code = "from lnf.cluster import session; session.JOIN_LIMIT_S = 1.0; session.main()"
-    command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(ROOT)}
-    with (
-        listening() as address,
-        subprocess.Popen(
-            command, env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, encoding="utf-8"
-        ) as session,
-    ):
-        assert session.stdin is not None and session.stdout is not None
-        request = {"address": address, "proof": str(tmp_path), "label": "a/b/0: train"}
-        session.stdin.write(json.dumps(request) + "\n")
-        session.stdin.flush()
-        answer = json.loads(session.stdout.readline())
-    assert answer["kind"] == "user"
-    DEAF_RAY.assert_seen(answer["message"])

@@ -1,5 +1,6 @@
-"""Progress lines: one in ten seconds, whatever comes; every epoch is told to whoever asks."""
+"""Progress of a run: what it last said, and an estimate that leaves out what came before its first report."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,32 +12,63 @@ from lnf.system.files import read_json, write_json
 from tests.patience import wait_for
 
 
-def test_one_line_in_ten_seconds_and_every_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now, epochs = [1000.0], list[int]()
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, to be changed."""
+    now = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    watched = Progress(tmp_path, "markov/lstm/0", lambda: epochs.append(len(epochs)))
-    for second in range(25):
-        now[0] = 1000.0 + second
-        values = {"epoch": second // 5, "message": f"second {second}", "seconds_left": 100.0}
+    return now
+
+
+def test_the_start_does_not_count(tmp_path: Path, now: list[float]) -> None:
+    """Imports and compilation last 60 s, each of 10 parts 2 s; evaluation, which follows, has a pace of its own."""
+    watched = Progress(tmp_path)
+    now[0] += 60.0
+    for part in range(1, 11):
+        now[0] += 2.0
+        write_json(tmp_path / "state" / "progress.json", {"message": f"part {part}", "fraction": part / 10})
+        assert watched.poll() and not watched.poll()
+        left = None if part == 1 else pytest.approx(2.0 * (10 - part))
+        assert (watched.message, watched.seconds_left) == (f"part {part}", left)
+    for message, fraction, left in (("batch 1", 0.25, None), ("batch 2", 0.5, 10.0), ("drawing samples", None, None)):
+        now[0] += 5.0
+        write_json(tmp_path / "state" / "progress.json", {"message": message, "fraction": fraction})
+        assert watched.poll() and watched.seconds_left == (None if left is None else pytest.approx(left))
+
+
+def test_one_line_in_ten_seconds(
+    tmp_path: Path, now: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "TICK_S", 0.001)
+    polls, ended = [0], threading.Event()
+    poll = Progress.poll
+
+    def tell_and_poll(watched: Progress) -> bool:
+        polls[0] += 1
+        if polls[0] > 25:
+            ended.set()
+            return False
+        now[0] = 1000.0 + polls[0]
+        values = {"message": f"second {polls[0]}", "fraction": polls[0] / 100}
         write_json(tmp_path / "state" / "progress.json", values)
-        watched.poll()
-        watched.poll()
+        return poll(watched)
+
+    monkeypatch.setattr(Progress, "poll", tell_and_poll)
+    with shown(tmp_path, "markov/lstm/0"):
+        wait_for(ended.is_set)
     assert capsys.readouterr().out.splitlines() == [
-        f"markov/lstm/0 second {second} left 2 min" for second in (0, 10, 20)
-    ]
-    assert len(epochs) == 5
+        "markov/lstm/0 second 1", "markov/lstm/0 second 11 left 89 s", "markov/lstm/0 second 21 left 79 s",
+    ]  # fmt: skip
 
 
 def test_a_process_shows_its_own_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state, said = RunState(tmp_path / "state", {}), list[str]()
     (tmp_path / "state").mkdir()
     with shown(tmp_path, "markov/lstm/0"):
-        state.progress("evaluating", 0.25, seconds=20.0)
+        state.progress("evaluating", 0.25)
         wait_for(lambda: said.append(capsys.readouterr().out) or "".join(said))
         state.remove()  # as at the end of a step
-    assert "".join(said) == "markov/lstm/0 evaluating left 60 s\n"
+    assert "".join(said) == "markov/lstm/0 evaluating\n"
 
 
 def test_time_left_is_told_once_it_is_known(tmp_path: Path) -> None:

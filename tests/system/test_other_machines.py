@@ -79,9 +79,10 @@ def test_a_lock_of_a_process_that_was_killed_is_taken_over(tmp_path: Path) -> No
 @pytest.mark.usefixtures("_no_flock")
 def test_a_lock_of_another_host_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    (tmp_path / f"lock{locks.HOLDER}").write_text("1 elsewhere", encoding="utf-8")
-    path.write_text("1", encoding="utf-8")
-    with pytest.raises(UserError, match="process 1 holds"):
+    there = "1:1 elsewhere boot pid:[1]"
+    (tmp_path / f"lock{locks.HOLDER}").write_text(there, encoding="utf-8")
+    path.write_text(there, encoding="utf-8")
+    with pytest.raises(UserError, match="process 1 on elsewhere holds"):
         locks.locked(path, 0.0, "test").__enter__()
 
 

@@ -22,7 +22,6 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> str:
     """The identity of a workflow, which each test ends."""
     workflow = subprocess.Popen(["sleep", "3600"])
     found = process_identity(workflow.pid)
-    monkeypatch.setenv("LNF_OWNER", found)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     WORKFLOWS[found] = workflow
     return found
@@ -45,7 +44,7 @@ def end(identity: str) -> None:
 
 
 def test_it_follows_a_workflow_and_ends_with_it(project: Path, identity: str) -> None:
-    follow.start("demo", [leave_run(2, "running")])
+    follow.start(identity, "demo", [leave_run(2, "running")])
     wait_for(lambda: follow.running(identity))
     folder = leave_run(3)
     evaluate(folder, 1.5)
@@ -64,7 +63,7 @@ def test_its_first_look_makes_good_what_mlflow_lost(project: Path, identity: str
     (parent,) = runs("variant")
     store_client().delete_run(parent.info.run_id)
     shutil.rmtree("mlartifacts")
-    follow.start("demo", [folder])
+    follow.start(identity, "demo", [folder])
     wait_for(lambda: follow.running(identity))
     end(identity)
     (again,) = runs("variant")
@@ -115,6 +114,6 @@ def test_what_cannot_be_started_is_one_line_and_no_fault_of_the_workflow(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".lnf").write_text("a file where a folder would be right\n", encoding="utf-8")
-    follow.start("small", [])
+    follow.start("1:1", "small", [])
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("lnf: MLflow is not filled (") and line.endswith("type later: lnf sync small")

@@ -224,7 +224,7 @@ def _serve(settings: dict[str, Any], report: Callable[..., None]) -> None:
         if settings["address"] is None:
             folder = _start_local(settings)
         else:
-            _join(settings["address"])
+            _join(settings["address"], report)
         driver = Driver(settings, report)
         threading.Thread(target=_read, args=(driver,), daemon=True).start()
         try:
@@ -268,11 +268,12 @@ def _start_local(settings: dict[str, Any]) -> Path:
     return folder
 
 
-def _join(address: str) -> None:
-    """Join a cluster. Raises Fault in a line if that does not work, within a minute."""
+def _join(address: str, report: Callable[..., None]) -> None:
+    """Join a cluster. Raises Fault in a line if that does not work; without an answer this process ends."""
 
     def give_up() -> None:
-        sys.stderr.write(f"no answer from {address} within {JOIN_LIMIT_S:.0f} s\n")
+        why = f"no answer within {JOIN_LIMIT_S:.0f} s"
+        report(event="fault", message=f"cannot join the Ray cluster at {address}: {why}", final=True)
         os._exit(1)
 
     limit = threading.Timer(JOIN_LIMIT_S, give_up)

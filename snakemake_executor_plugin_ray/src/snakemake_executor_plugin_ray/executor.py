@@ -33,6 +33,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]  # the interface has no ty
         self._changed = threading.Event()
         self._driver: DriverProcess | None = None
         self._threads: int | str = "all"
+        self._cancelled = False
         super().__init__(*arguments, **named)  # which starts the thread that looks for finished jobs
 
     def __post_init__(self) -> None:
@@ -72,8 +73,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc]  # the interface has no ty
         self._driver.submit(request)
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncIterator[SubmittedJobInfo]:
-        """Report the jobs that ended, and yield those that have not."""
-        for info in active_jobs:
+        """Report the jobs that ended, and yield those that have not. A job that was cancelled has not failed."""
+        for info in [] if self._cancelled else active_jobs:
             outcome = None if self._driver is None else self._driver.outcome(str(info.external_jobid))
             if outcome is None:
                 yield info
@@ -89,6 +90,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]  # the interface has no ty
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Ask all jobs to stop, and wait for them; those that do not within the grace period are killed."""
+        self._cancelled = True
         if self._driver is not None:
             self._driver.cancel(self.executor_settings.grace_seconds)
 
@@ -112,7 +114,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]  # the interface has no ty
             "python": sys.executable,
             "environment": self.envvars(),
         }
-        return DriverProcess(settings, LOGS / "driver.log", self._changed.set, self.logger.info)
+        return DriverProcess(settings, LOGS / "driver.log", self._changed.set, self.logger.warning)
 
     def _cores_of_this_machine(self) -> int:
         given = self.workflow.resource_settings.cores

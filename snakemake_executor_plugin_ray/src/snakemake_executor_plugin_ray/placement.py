@@ -43,7 +43,8 @@ def _need(wanted: Mapping[str, Any], nodes: Sequence[Mapping[str, float]]) -> di
     if wanted["gpus_if_any"] and not any(node.get("GPU", 0) for node in nodes):
         gpus = 0
     custom = {name: amount for name, amount in wanted["custom"].items() if any(name in node for node in nodes)}
-    need = {"CPU": wanted["cpus"], "GPU": gpus, "memory": wanted["memory"], **custom}
+    cpus = 1 if wanted["whole_node"] else wanted["cpus"]
+    need = {"CPU": cpus, "GPU": gpus, "memory": wanted["memory"], **custom}
     return {name: amount for name, amount in need.items() if amount or name == "CPU"}
 
 

@@ -5,6 +5,7 @@ Ray sends this module by value, so that a node needs the job's own Python and fo
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,11 +19,16 @@ DEAD_S = 5.0
 LAST_BYTES = 8192
 SHUTTING_DOWN = "Shutting down, this might take some time."
 """What the Snakemake of a job says after an error; what comes then is the same for every error."""
+STARTED = re.compile(r"Execute \d+ jobs\.\.\.")
+"""What it says before the job prints anything."""
 FAILED, COMMAND_FAILED = "RuleException:", "CalledProcessError"
 """How the Snakemake of a job begins to say what a rule raised: first its own words, then the exception's."""
 RAYS_OWN = ("RAY_", "PYTHONBREAKPOINT")
 """Beginnings of the variables that Ray gives its workers and that are none of a job's business."""
 
+LOOKED = "looked-"
+"""How the name of a file begins that says of a node that its Python has been tried."""
+HAS_SNAKEMAKE = "import importlib.util, sys; sys.exit(importlib.util.find_spec('snakemake') is None)"
 PROOF = "proof"
 """A file whose text shows that a node sees the workflow's folder, and not another one at the same path."""
 
@@ -66,7 +72,8 @@ def run(job: dict[str, Any], settings: dict[str, Any]) -> None:
         status = _wait(process, settings["grace_seconds"])
     record.unlink(missing_ok=True)
     if status != 0:
-        raise Failed(f"exit status {status}: {_why(log, start)}" if status > 0 else f"killed by signal {-status}")
+        how = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
+        raise Failed(": ".join([how, *(_why(log, start) if status > 0 else [])]))
 
 
 def _look(settings: dict[str, Any]) -> None:
@@ -78,6 +85,12 @@ def _look(settings: dict[str, Any]) -> None:
         raise Unusable(f"node {host} has another folder at {settings['folder']}; share the workflow's")
     if not os.access(settings["python"], os.X_OK):
         raise Unusable(f"node {host} has no Python at {settings['python']}; install it at the same path")
+    looked = Path(settings["records"], f"{LOOKED}{host}")
+    if not looked.exists():
+        known = subprocess.run([settings["python"], "-c", HAS_SNAKEMAKE], env=_environment(settings), check=False)
+        if known.returncode != 0:
+            raise Unusable(f"node {host} has no Snakemake for {settings['python']}; install the same environment")
+        looked.touch()
 
 
 def _environment(settings: dict[str, Any]) -> dict[str, str]:
@@ -139,16 +152,18 @@ def _signal(group: int, number: int) -> bool:
     return True
 
 
-def _why(log: Path, start: int) -> str:
-    """The last line that a job printed or, if its Snakemake had something to say, that."""
+def _why(log: Path, start: int) -> list[str]:
+    """The last line that a job printed or, if its Snakemake had something to say, that; none if there is none."""
     with log.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(start, size - LAST_BYTES))
         lines = [line for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
     if SHUTTING_DOWN in lines:
         lines = lines[: lines.index(SHUTTING_DOWN)]
+    begun = [at for at, line in enumerate(lines) if STARTED.fullmatch(line)]
+    lines = lines[begun[0] + 1 :] if begun else lines
     if FAILED in lines[:-1]:
         at = lines.index(FAILED)
         kind = lines[at + 1].partition(" ")[0]
         lines = lines[:at] if kind == COMMAND_FAILED else [f"{kind}: {lines[at + 2] if len(lines) > at + 2 else ''}"]
-    return lines[-1] if lines else "no output"
+    return lines[-1:]
