@@ -44,6 +44,14 @@ onstart:
     FLOW.start()
 
 
+onsuccess:
+    FLOW.end()
+
+
+onerror:
+    FLOW.end()
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/check.smk"

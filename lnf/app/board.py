@@ -5,10 +5,12 @@ files how far it is.
 """
 
 import errno
+import json
 import os
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +23,6 @@ from lnf.app.steps import OF_RUNS, note_failure
 from lnf.app.workflow import Workflow
 from lnf.plan.jobs import Job
 from lnf.runs.progress import Progress, duration
-from lnf.system.files import try_read_json
 from lnf.system.machine_faults import sentence
 
 DONE, AT_WORK, WAITING, FAILED = "done", "at work", "waiting", "failed"
@@ -86,6 +87,7 @@ class Row:
 
     name: str
     steps: list[Watched] = field(default_factory=list)
+    trained: float | None = None
 
     @property
     def step(self) -> Watched:
@@ -104,14 +106,24 @@ class Row:
         """What runs have in common that take about as long: corpus and prior."""
         return tuple(self.name.split("/")[:2])
 
+    @property
+    def seconds(self) -> float | None:
+        """How long all of it takes, as far as that is known."""
+        training = self.steps[0]
+        if training.state == DONE:
+            self.trained = self.trained or _trained_in(training.job.folder)
+            return None if self.trained is None else self.trained + (self.steps[-1].seconds or 0.0)
+        if training.progress is None or training.progress.seconds_left is None:
+            return None
+        return time.monotonic() - training.began + training.progress.seconds_left
+
 
 class Board:
     """The state of all jobs of a workflow."""
 
     def __init__(self, flow: Workflow) -> None:
-        self._flow = flow
-        self.jobs = {job.files[0]: Watched(job, flow.log_of(job)) for job in flow.jobs}
-        self.rows: list[Row] = []
+        self.name = flow.name
+        self.jobs = {log: Watched(job, log) for job, log in ((job, flow.log_of(job)) for job in flow.jobs)}
         rows: dict[Path, Row] = {}
         for watched in self.jobs.values():
             watched.state = DONE if watched.job.done else WAITING
@@ -122,15 +134,9 @@ class Board:
                 rows[watched.job.folder].steps.append(watched)
         self.rows = list(rows.values())
 
-    @property
-    def name(self) -> str:
-        """The configuration's name."""
-        return self._flow.name
-
-    def watched(self, stage: str, wildcards: object) -> Watched | None:
-        """The job of a rule, if it is one of the plan."""
-        job = self._flow.job(stage, wildcards)
-        return None if job is None else self.jobs[job.files[0]]
+    def watched(self, logs: Sequence[str]) -> Watched | None:
+        """The job with these logs, whichever rule does it; None if it is none of the plan."""
+        return next((self.jobs[log] for log in map(Path, logs) if log in self.jobs), None)
 
     def look(self) -> None:
         """Look at the files of jobs that were submitted."""
@@ -158,7 +164,7 @@ class Board:
         """
         known: dict[tuple[str, ...], list[float]] = {}
         for row in self.rows:
-            if (total := _seconds(row)) is not None:
+            if (total := row.seconds) is not None:
                 for key in (row.group, row.group[:1], ()):
                     known.setdefault(key, []).append(total)
         if not known:
@@ -185,7 +191,8 @@ class Board:
         progress = row.step.progress
         if row.state == AT_WORK and progress is not None and progress.seconds_left is not None:
             return progress.seconds_left
-        return next(typical[key] for key in (row.group, row.group[:1], ()) if key in typical)
+        whole = next(typical[key] for key in (row.group, row.group[:1], ()) if key in typical)
+        return max(0.0, whole - (row.trained or 0.0))
 
     def _others(self) -> list[str]:
         """The jobs at work that are no run's."""
@@ -261,16 +268,12 @@ def _says(row: Row) -> str:
     return f"{progress.message or row.step.job.stage.name}{left}"
 
 
-def _seconds(row: Row) -> float | None:
-    """How long a whole run takes, as far as it is known."""
-    training = row.steps[0]
-    facts = try_read_json(training.job.folder / "run.json") if training.state == DONE else None
-    if facts is not None:
-        evaluated = row.steps[-1].seconds or 0.0
-        return float(facts.get("wall_seconds", 0.0)) + evaluated
-    if training.progress is None or training.progress.seconds_left is None:
+def _trained_in(folder: Path) -> float | None:
+    """The seconds that a training took, as its run.json says."""
+    try:
+        return float(json.loads((folder / "run.json").read_text(encoding="utf-8"))["wall_seconds"])
+    except (OSError, ValueError, KeyError):  # whoever reads it to work with it says what is wrong
         return None
-    return time.monotonic() - training.began + training.progress.seconds_left
 
 
 def _last_line(log: Path) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.errors import UserError
 from lnf.plan.results import Plan
 from lnf.plan.stages import STAGES, reserved
@@ -24,7 +24,7 @@ def clean_results(name: str, yes: bool) -> None:
     names = sorted({path.name for place in PLACES for path in Path(place).glob("*") if path.is_dir()})
     if name not in names:  # not "", nor "..": only what stands there
         raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
-    with alone.held():
+    with workflow_lock.held():
         _clean_results(name, yes)
 
 
@@ -48,7 +48,7 @@ def clean_old(plans: Sequence[Plan], yes: bool) -> None:
 
     Raises UserError if there is nobody to ask, or a workflow at work here.
     """
-    with alone.held():
+    with workflow_lock.held():
         _clean_old(plans, yes)
 
 

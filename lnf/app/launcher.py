@@ -1,11 +1,10 @@
 """`make demo` and `make run`: one workflow per folder, its plan in one line, its tables whatever happens."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.app.disk import require_room
 from lnf.app.snakemake_process import Ended, attend, snakemake
 from lnf.app.workflow import Workflow
@@ -31,8 +30,8 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
     flow = Workflow.of_plan(plan)
     validation.check_paths(flow.folders)
     require_room([], 0)
-    with alone.held() as lock:
-        alone.unlock(lock, command)
+    with workflow_lock.held() as lock:
+        workflow_lock.unlock(lock, command)
         if all(Path(file).exists() for file in flow.files):
             print(f"lnf: {plan.name}: nothing to be done; the report is {plan.out / 'report.html'}")
             return
@@ -44,7 +43,7 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
             _interrupted(ended)
         if ended.status != 0:
             _views_of_what_exists(plan)
-        _tell(plan, ended, configfiles)
+        _tell(flow, ended, configfiles)
         if ended.status != 0:
             sys.exit(ended.status)
 
@@ -78,15 +77,12 @@ def _views_of_what_exists(plan: Plan) -> None:
         print(f"lnf: no report: {said or problem}", file=sys.stderr, flush=True)
 
 
-def _tell(plan: Plan, ended: Ended, configfiles: Sequence[Path]) -> None:
-    """The last lines: how many runs stand how, what MLflow lacks, where the report is, what to type next."""
-    counts = Counter(run.status for run in plan.runs)
-    how = ", ".join(f"{count} {what}" for what, count in counts.items())
-    print(f"lnf: {plan.name}: {sum(counts.values())} runs: {how}")
+def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
+    """The last lines: how many runs stand how, where the report is, what MLflow lacks, what to type next."""
+    flow.tell()
     follow.wait(ended.identity, MIRROR_WAIT_S)
     if left := follow.left(ended.identity):
         print(f"lnf: MLflow lacks {left} runs or reports so far (see {follow.LOG}); the next workflow here makes good"
-              f" what is left, or type: python -m lnf sync {plan.name}")  # fmt: skip
-    print(f"lnf: report: {(plan.out / 'report.html').absolute()}")
+              f" what is left, or type: python -m lnf sync {flow.name}")  # fmt: skip
     again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
     print(f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again}", flush=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.system.locks import Lock
 from lnf.system.processes import process_identity
 from lnf.system.signals import LIMIT_S, Asked, stopping
@@ -51,7 +51,7 @@ def attend(command: Sequence[str], lock: Lock) -> Ended:
         timer.start()
 
     with stopping(ask, lambda: _signal(process, signal.SIGKILL)) as asked:
-        variables, descriptors = alone.handed(lock)
+        variables, descriptors = workflow_lock.handed(lock)
         process = subprocess.Popen(
             command, env={**os.environ, **variables}, pass_fds=descriptors, process_group=0, preexec_fn=_listen
         )

@@ -11,7 +11,7 @@ from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
 from lnf.runs.progress import shown
-from lnf.runs.stop_request import ask_to_stop, take_back
+from lnf.runs.stop_request import ask_to_stop
 from lnf.system.files import write_json
 from lnf.system.signals import stopping
 
@@ -28,7 +28,6 @@ def do(stage: str, spec: Mapping[str, Any], out: Path) -> None:
         perform(stage, spec, out)
         return
     run = Run.from_dict(spec)
-    take_back(out)
     with shown(out, run.spec.key), stopping(lambda: ask_to_stop(out)) if stage == "train" else nullcontext():
         perform(stage, spec, out)
     print(last_line(stage, run, out), flush=True)

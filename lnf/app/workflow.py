@@ -7,13 +7,14 @@ import math
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.errors import UserError
 from lnf.plan.jobs import SPEC, Job
 from lnf.plan.rule_files import rule_files
@@ -66,7 +67,7 @@ class Workflow:
         self.name, self.root, self.jobs = name, root, jobs
         self._cores = cores
         self._lock: Lock | None = None
-        self._specs: Mapping[Path, Mapping[str, Any]] = {}
+        self._plan: Plan | None = None
         self._makers = {file: job for job in jobs for file in job.files}
         self._remade: dict[tuple[Path, frozenset[str]], bool] = {}
 
@@ -74,7 +75,7 @@ class Workflow:
     def of_plan(cls, plan: "Plan", cores: int | None = None) -> "Workflow":
         """The workflow of a plan."""
         flow = cls(plan.name, plan.config.root, plan.jobs, cores)
-        flow._specs = plan.specs
+        flow._plan = plan
         return flow
 
     @classmethod
@@ -189,13 +190,27 @@ class Workflow:
         """
         from lnf.tracking import follow
 
+        assert self._plan is not None
         with _mistakes_end():
             self._require_threads()
-            self._lock = alone.take_or_inherit()  # until this process ends
-        for file, content in self._specs.items():
+            self._lock = workflow_lock.take_or_inherit()  # until this process ends
+        for file, content in self._plan.specs.items():
             keep_json(file, content)
         write_json(PLAN, {"name": self.name, "jobs": [job.outline for job in self.jobs]}, durable=False)
         follow.start(process_identity(os.getpid()), self.name, self._run_folders)
+
+    def end(self) -> None:
+        """End work. What `lnf run` started leaves the last lines to it."""
+        if self._lock is not None:
+            self.tell()
+
+    def tell(self) -> None:
+        """The last lines: how many runs stand how, and where the report is."""
+        assert self._plan is not None
+        counts = Counter(run.status for run in self._plan.runs)
+        how = ", ".join(f"{count} {what}" for what, count in counts.items())
+        print(f"lnf: {self.name}: {sum(counts.values())} runs: {how}")
+        print(f"lnf: report: {(self._plan.out / 'report.html').absolute()}", flush=True)
 
     def _require_threads(self) -> None:
         """Snakemake gives a job as many threads as --cores allows, but not for jobs on a cluster of Ray's."""
@@ -211,16 +226,8 @@ class Workflow:
     def _of(self, stage: str) -> Iterator[Job]:
         return (job for job in self.jobs if job.stage.name == stage)
 
-    def job(self, stage: str, wildcards: Wildcards) -> Job | None:
-        """The job of a rule, if it is one of the plan."""
-        if stage not in STAGES:
-            return None
-        return self._makers.get(Path(self.output(stage)[0].format(**dict(wildcards.items()))))
-
     def _job(self, stage: str, wildcards: Wildcards) -> Job:
-        found = self.job(stage, wildcards)
-        assert found is not None, f"{stage} has no job of {wildcards}"
-        return found
+        return self._makers[Path(self.output(stage)[0].format(**dict(wildcards.items())))]
 
     def _again(self, path: Path, forced: frozenset[str]) -> bool:
         """Whether a file is made again: its job is forced, or reads such a file. A user's own rule may be any job's."""

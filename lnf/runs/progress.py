@@ -55,7 +55,7 @@ class Progress:
     def _text(self) -> str | None:
         try:
             return self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except OSError:
             return None
 
 

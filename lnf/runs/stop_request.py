@@ -1,23 +1,20 @@
-"""The wish that a run leave its state at its next step and stop: a file, for it must reach a worker on any machine."""
+"""The wish that a run leave its state at its next step and stop, in the process that trains it."""
 
 from pathlib import Path
 
+_asked: set[Path] = set()
+
 
 def ask_to_stop(run_dir: Path) -> None:
-    """Have whatever trains this run stop."""
-    _file(run_dir).parent.mkdir(parents=True, exist_ok=True)
-    _file(run_dir).touch()
+    """Have whatever trains this run in this process stop. A signal's handler may call it."""
+    _asked.add(run_dir)
 
 
 def asked_to_stop(run_dir: Path) -> bool:
     """Whether someone asked."""
-    return _file(run_dir).exists()
+    return run_dir in _asked
 
 
 def take_back(run_dir: Path) -> None:
     """Let the run go on, when it is started again."""
-    _file(run_dir).unlink(missing_ok=True)
-
-
-def _file(run_dir: Path) -> Path:
-    return run_dir / "state" / "stop"
+    _asked.discard(run_dir)

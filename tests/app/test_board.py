@@ -135,6 +135,12 @@ def test_a_table_shows_failures_and_work_first_and_all_where_there_is_room(board
     assert names(2) == ["markov/lstm/1", "markov/af_scf/1"] and names(-3) == ["markov/lstm/1"]
 
 
+def test_a_job_is_known_by_its_log_whichever_rule_does_it(board: Board) -> None:
+    train = step(board, "train")
+    assert board.watched([str(train.log), ".snakemake/ray_logs/x.log"]) is train
+    assert board.watched([]) is None and board.watched(["logs/mine.log"]) is None
+
+
 def test_other_jobs_at_work_are_named(board: Board) -> None:
     check = next(watched for watched in board.jobs.values() if watched.job.stage.name == "check")
     check.submitted()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.errors import UserError
 from lnf.system import processes
 from lnf.system.locks import holder
@@ -17,9 +17,9 @@ from tests.patience import LIMIT_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = """
-from lnf.app import alone
+from lnf.app import workflow_lock
 onstart:
-    alone.take_or_inherit()
+    workflow_lock.take_or_inherit()
 rule train:
     output: "done"
     shell: "touch begun; sleep {seconds}; touch {{output}}"
@@ -27,10 +27,10 @@ rule train:
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1"]
 ATTEND = """
 import sys
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.app.snakemake_process import attend, snakemake
-with alone.held() as lock:
-    alone.unlock(lock, snakemake([], "1"))
+with workflow_lock.held() as lock:
+    workflow_lock.unlock(lock, snakemake([], "1"))
     status = attend(snakemake([], "1"), lock).status
 sys.exit(status)
 """
@@ -67,7 +67,7 @@ def attended(project: Path, *ignored: int) -> "subprocess.Popen[str]":
 
 def at_work() -> int:
     """The process that is at work here."""
-    known = holder(alone.LOCK)
+    known = holder(workflow_lock.LOCK)
     assert known is not None
     return int(known.identity.partition(":")[0])
 
@@ -76,19 +76,22 @@ def at_work() -> int:
 def test_a_killed_workflow_is_unlocked_and_a_living_one_respected(project: Path) -> None:
     first = attended(project)
     owner = at_work()
-    with pytest.raises(UserError, match=rf"another workflow is at work in .* \(process {owner}\)"), alone.held():
+    with (
+        pytest.raises(UserError, match=rf"another workflow is at work in .* \(process {owner}\)"),
+        workflow_lock.held(),
+    ):
         pass
     by_hand = subprocess.run([*COMMAND, "--nolock"], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
     assert by_hand.returncode != 0 and b"another workflow is at work" in by_hand.stderr
     os.kill(owner, signal.SIGKILL)
     assert first.wait(LIMIT_S) != 0
     os.killpg(owner, signal.SIGKILL)  # the job itself outlives a killed Snakemake
-    assert any(alone.SNAKEMAKES.glob("*"))
+    assert any(workflow_lock.SNAKEMAKES.glob("*"))
     (project / "Snakefile").write_text(SNAKEFILE.format(seconds=0))
     second = start(sys.executable, "-c", ATTEND)
     out, _ = second.communicate(timeout=LIMIT_S)
     assert second.returncode == 0 and "lnf: the last workflow here was killed; unlocking" in out
-    assert (project / "done").exists() and not any(alone.SNAKEMAKES.glob("*"))
+    assert (project / "done").exists() and not any(workflow_lock.SNAKEMAKES.glob("*"))
 
 
 @pytest.mark.e2e
@@ -97,13 +100,13 @@ def test_a_launcher_that_is_killed_leaves_the_lock_with_its_snakemake(project: P
     owner = at_work()
     launcher.kill()
     launcher.wait()
-    with pytest.raises(UserError, match=rf"process {owner}\)"), alone.held():
+    with pytest.raises(UserError, match=rf"process {owner}\)"), workflow_lock.held():
         pass
     os.killpg(owner, signal.SIGKILL)
 
     def free() -> bool:
         try:
-            with alone.held():
+            with workflow_lock.held():
                 return True
         except UserError:
             return False
@@ -115,7 +118,7 @@ def test_ctrl_c_is_waited_for(project: Path) -> None:
     process = attended(project)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(LIMIT_S) == 130
-    assert not any(alone.SNAKEMAKES.glob("*"))  # Snakemake came to its own end
+    assert not any(workflow_lock.SNAKEMAKES.glob("*"))  # Snakemake came to its own end
 
 
 def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(project: Path) -> None:
@@ -124,7 +127,7 @@ def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(pr
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT_S) == 128 + signal.SIGTERM  # the first that it heard
-    assert not any(alone.SNAKEMAKES.glob("*"))  # Snakemake, told by a SIGINT of ours, came to its own end
+    assert not any(workflow_lock.SNAKEMAKES.glob("*"))  # Snakemake, told by a SIGINT of ours, came to its own end
 
 
 @pytest.mark.parametrize(
@@ -138,32 +141,32 @@ def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(pr
 def test_the_lock_of_a_workflow_that_may_live_elsewhere_is_left_alone(
     project: Path, last: processes.Holder | None, named: str
 ) -> None:
-    alone.SNAKEMAKES.mkdir(parents=True)
-    (alone.SNAKEMAKES / "0.input.lock").touch()
+    workflow_lock.SNAKEMAKES.mkdir(parents=True)
+    (workflow_lock.SNAKEMAKES / "0.input.lock").touch()
     if last is not None:
-        alone.LOCK.parent.mkdir()
-        alone.LOCK.write_text(str(last), encoding="utf-8")
+        workflow_lock.LOCK.parent.mkdir()
+        workflow_lock.LOCK.write_text(str(last), encoding="utf-8")
     with (
         pytest.raises(UserError, match=f"is locked by {named}; if it is dead, type: .* --unlock"),
-        alone.held() as lock,
+        workflow_lock.held() as lock,
     ):
-        alone.unlock(lock, COMMAND)
-    assert (alone.SNAKEMAKES / "0.input.lock").exists()
+        workflow_lock.unlock(lock, COMMAND)
+    assert (workflow_lock.SNAKEMAKES / "0.input.lock").exists()
 
 
 def test_a_number_in_the_environment_is_no_lock(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that was inherited from another workflow names a descriptor that is another file, or none."""
     for value in ("1", "999", "x"):
-        monkeypatch.setenv(alone.INHERITED, value)
-        lock = alone.take_or_inherit()
-        assert lock is not None and alone.INHERITED not in os.environ
+        monkeypatch.setenv(workflow_lock.INHERITED, value)
+        lock = workflow_lock.take_or_inherit()
+        assert lock is not None and workflow_lock.INHERITED not in os.environ
         lock.release()
 
 
 HOLD = """
 import time
-from lnf.app import alone
-with alone.held():
+from lnf.app import workflow_lock
+with workflow_lock.held():
     print("held", flush=True)
     time.sleep(3600)
 """
@@ -180,7 +183,7 @@ def test_a_workflow_in_another_container_of_the_same_name_is_respected(project: 
     assert first.stdout is not None and first.stdout.readline() == "held\n"
     second = start(*UNSHARE, sys.executable, "-c", HOLD)
     out, _ = second.communicate(timeout=LIMIT_S)
-    known = holder(alone.LOCK)
+    known = holder(workflow_lock.LOCK)
     assert second.returncode != 0 and "another workflow is at work" in out
     assert known is not None and not known.seen and known.may_live and known.of_this_machine
     os.killpg(first.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.system.locks import holder
 from tests.end_to_end.mirrored import mirrored
 from tests.patience import LIMIT_S, finish, wait_for
@@ -78,7 +78,7 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bytes(projects:
     wait_for_more_epochs(disturbed, seen + 2, second)
     trained |= made(disturbed)
     assert min(told_epochs(disturbed), default=seen + 1) > seen
-    owner = holder(disturbed.folder / alone.LOCK)
+    owner = holder(disturbed.folder / workflow_lock.LOCK)
     assert owner is not None
     os.kill(int(owner.identity.partition(":")[0]), signal.SIGKILL)
     out, _ = second.communicate(timeout=LIMIT_S)

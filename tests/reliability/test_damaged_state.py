@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 import torch
 
-from lnf.app import alone
+from lnf.app import workflow_lock
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan.run import Run
@@ -163,10 +163,10 @@ def scores(case: Case, damage: Callable[[Path], None], capsys: pytest.CaptureFix
 
 
 def record(case: Case, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]) -> None:
-    with alone.held():
+    with workflow_lock.held():
         pass
-    damage(alone.LOCK)
-    with alone.held():
+    damage(workflow_lock.LOCK)
+    with workflow_lock.held():
         assert capsys.readouterr().err == case.sees
 
 

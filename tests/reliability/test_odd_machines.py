@@ -100,7 +100,7 @@ ELSEWHERE = [
     Case(
         "a umask",
         "",
-        "nothing: results have the user's own mode; only the secret of the Ray head is the owner's alone",
+        "nothing: results have the user's own mode; only Ray's token is the user's alone",
         proved="tests/end_to_end/test_pipeline.py::test_what_workers_write_is_as_open_as_the_users_own_files",
     ),
 ]

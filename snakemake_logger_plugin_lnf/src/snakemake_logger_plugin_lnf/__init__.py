@@ -89,7 +89,7 @@ class LogHandler(LogHandlerBase):
         if self._board is None and PLAN.exists():
             self._board, self._display = Board(Workflow.of_job(Path.cwd())), Display()
             self._display.show(self._board)
-        watched = self._board.watched(values["rule_name"], values["wildcards"]) if self._board else None
+        watched = self._board.watched(values["log"]) if self._board else None
         if watched is not None:
             watched.submitted()
             self._jobs[values["jobid"]] = watched
