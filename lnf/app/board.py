@@ -150,7 +150,7 @@ class Board:
         left = self.seconds_left()
         parts = [f"{states.count(DONE)} of {len(states)} runs done{f' ({counts})' if counts else ''}"]
         parts += [f"also {', '.join(others)}"] if (others := self._others()) else []
-        parts += [f"about {duration(left)} left"] if left else []
+        parts += [f"about {duration(left)} left for runs"] if left else []
         return "; ".join(parts)
 
     def at_work(self) -> list[str]:
