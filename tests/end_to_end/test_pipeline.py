@@ -1,6 +1,7 @@
 """The pipeline as its user meets it, with real workers and a real database, to its end."""
 
 import os
+import shutil
 import signal
 import socket
 
@@ -60,6 +61,15 @@ def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
     assert status == 0
     assert out == "lnf: tiny: nothing to be done; the report is reports/out/tiny/report.html\n"
     assert {prior: finished.identities(prior) for prior in PRIORS} == before
+
+
+def test_another_executor_runs_the_same_dag_and_a_plain_snakemake_says_how_it_ended(copied: Project) -> None:
+    shutil.rmtree(copied.folder / ".snakemake" / "ray_logs")
+    overlay = copied.overlay(overrides__all__evaluate={"samples": 6})
+    status, out = copied.run("snakemake", "--executor", "local", "--cores", "2", "--configfile", overlay)
+    assert status == 0, out
+    assert "lnf: tiny: 2 runs: 2 ok" in out and f"lnf: report: {copied.folder}" in out
+    assert not (copied.folder / ".snakemake" / "ray_logs").exists()
 
 
 def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
