@@ -11,7 +11,6 @@ which does nothing for a second: all are queued at once, and two cores do them. 
 
 import argparse
 import json
-import shutil
 import subprocess
 import tempfile
 import time
@@ -77,19 +76,11 @@ def main() -> None:
 def measured(project: Path, count: int, in_flight: int) -> dict[str, float]:
     """One workflow of idle runs in a new folder."""
     with tempfile.TemporaryDirectory(prefix="lnf-bench-") as name:
-        folder = Path(name)
+        folder = Path(name, "project")
         _copy(project, folder)
         (folder / "overlay.yaml").write_text(OVERLAY.format(seeds=list(range(count))), encoding="utf-8")
-        command = [
-            str(project / ".venv" / "bin" / "python"),
-            "-m",
-            "snakemake",
-            "--cores",
-            str(max(CORES, in_flight)),
-            "--until",
-            "train",
-        ]
-        command += ["--configfile", "overlay.yaml"]
+        snakemake = [str(project / ".venv" / "bin" / "python"), "-m", "snakemake", "--configfile", "overlay.yaml"]
+        command = [*snakemake, "--cores", str(max(CORES, in_flight)), "--until", "train"]
         found = _watch(command, folder)
         begun = [path.stat().st_mtime for path in folder.glob("results/tiny/markov/lstm/*/*/begun")]
         done = list(folder.glob("results/tiny/markov/lstm/*/*/run.json"))
@@ -99,12 +90,8 @@ def measured(project: Path, count: int, in_flight: int) -> dict[str, float]:
 
 
 def _copy(project: Path, folder: Path) -> None:
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=project, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (project / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(project / name, folder / name)
+    """The revision that a project's folder has checked out, with runs that do nothing."""
+    subprocess.run(["git", "clone", "--quiet", str(project), str(folder)], check=True)
     steps = folder / "lnf" / "app" / "steps.py"
     steps.write_text(steps.read_text(encoding="utf-8") + IDLE, encoding="utf-8")
 

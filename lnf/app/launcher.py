@@ -78,7 +78,7 @@ def _views_of_what_exists(plan: Plan) -> None:
 
 
 def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
-    """The last lines: how many runs stand how, where the report is, what MLflow lacks, what to type next."""
+    """The last lines: the status of the runs, where the report is, what MLflow lacks, what to type next."""
     flow.tell()
     follow.wait(ended.identity, MIRROR_WAIT_S)
     if left := follow.left(ended.identity):

@@ -205,7 +205,7 @@ class Workflow:
             self.tell()
 
     def tell(self) -> None:
-        """The last lines: how many runs stand how, and where the report is."""
+        """The last lines: the status of the runs, and where the report is."""
         assert self._plan is not None
         counts = Counter(run.status for run in self._plan.runs)
         how = ", ".join(f"{count} {what}" for what, count in counts.items())

@@ -7,6 +7,7 @@ stage's function, and the digest of its code.
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -73,10 +74,16 @@ class Job:
     @classmethod
     def from_outline(cls, outline: Mapping[str, Any]) -> "Job":
         """A job without arguments, from its outline."""
-        inputs = {stage: list(map(Path, files)) for stage, files in outline["inputs"].items()}
-        files = tuple(map(Path, outline["files"]))
-        stage, folder = STAGES[outline["stage"]], Path(outline["folder"])
+        inputs = {stage: list(map(_path, files)) for stage, files in outline["inputs"].items()}
+        files = tuple(map(_path, outline["files"]))
+        stage, folder = STAGES[outline["stage"]], _path(outline["folder"])
         return cls(stage, folder, files, inputs, {}, outline["wildcards"], resources=outline["resources"])
+
+
+@cache
+def _path(text: str) -> Path:
+    """A path, made once: each file is named by several jobs, and every job's Snakemake reads all of them."""
+    return Path(text)
 
 
 def job(

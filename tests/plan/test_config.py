@@ -1,6 +1,5 @@
 """Configuration: plan, precedence, and one line for each mistake."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lnf.app.arguments import parser
-from lnf.app.command_line import main
 from lnf.errors import UserError
-from lnf.plan import config, rule_files, validation
-from lnf.plan.code_digests import module_of
-from lnf.plan.results import run_of
-from lnf.plan.run import Run
-from lnf.spec import BUILTINS, SECTIONS, PriorSpec, RunContext, Spec
+from lnf.plan import config, validation
+from lnf.spec import SECTIONS, PriorSpec, RunContext, Spec
 
 PAPER = config.load(config.read())
 PRIORS = ["lstm", "af_only", "af_af", "af_scf", "iaf_scf", "af_af_affine", "af_none", "af_none_affine", "af_af_2d"]
@@ -253,85 +247,6 @@ def test_results_below_a_regular_file(tmp_path: Path, monkeypatch: pytest.Monkey
         validation.check_paths([Path("data"), Path("results", "paper", "ptb")])
 
 
-def test_rule_files_declare_what_the_paper_has() -> None:
-    parts = {name: (prior.time, prior.hidden, prior.transform) for name, prior in PAPER.priors.items()}
-    assert parts["lstm"] == (None, None, None)
-    assert parts["iaf_scf"] == ("iaf", "scf", "nlsq")
-    assert parts["af_only"] == ("none", "af", "nlsq")
-    assert parts["af_none_affine"] == ("af", "none", "affine")
-    assert [prior.role for prior in PAPER.priors.values()] == ["main", "independent"] + ["main"] * 3 + [
-        "ablation"
-    ] * 3 + ["picture"]
-
-
-def test_builtin_names_exist() -> None:
-    for key, names in BUILTINS.items():
-        for name, path in names.items():
-            assert module_of(path, "class") and rule_files.read_part("x", key, path) == name
-            parts = dict.fromkeys(("time", "hidden", "transform"), None)
-            if key != "model":
-                parts = {"time": "af", "hidden": "af", "transform": "nlsq", key: name}
-                rule_files.declare("x", "X", **parts)
-            else:
-                rule_files.declare("x", "X", model=name, **({} if name == "lstm" else LATENT))
-
-
-LATENT = {"time": "af", "hidden": "af", "transform": "nlsq"}
-GOOD = 'prior("mine", label="Mine", time="af", hidden="af", transform="nlsq")\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (
-            GOOD.replace("nlsq", "nlsqq"),
-            "transform: 'nlsqq': must be one of nlsq, affine or the dotted path of a class",
-        ),
-        (GOOD.replace('"nlsq"', '"lnf.transforms.nlsq.NLS"'), "lnf.transforms.nlsq does not define NLS"),
-        (GOOD.replace('"nlsq"', '"nowhere.Thing"'), "no module of this name"),
-        (GOOD.replace(', transform="nlsq"', ""), "prior mine: transform: missing"),
-        (GOOD.replace("time=", "tmie="), "tmie: unknown key; known are name, label"),
-        (GOOD.replace('"af", h', "af, h"), "time: af: must be a literal text"),
-        (GOOD.replace("mine", "Mine!"), "name: must be lower-case letters"),
-        (GOOD.replace('"nlsq")', '"nlsq", role="mian")'), "role: 'mian': must be one of main, independent, ablation"),
-        (GOOD + GOOD, "has 2 prior(...) statements; must have one"),
-        ("", "has 0 prior(...) statements; must have one"),
-        ('prior("mine", \n', "mine.smk:1: not a statement prior("),
-        ('prior("mine", "Mine")\n', "only the name may stand without a key"),
-        ('prior("mine")\n', "label: missing"),
-        (GOOD.replace('"Mine"', '"Mi\\nne"'), "label: 'Mi\\nne': must be one line of text"),
-        ('prior("mine", label="M", model="lstm", time="af")\n', "not for model 'lstm', which has no latent"),
-    ],
-)
-def test_mistakes_in_rule_files_get_one_line(tmp_path: Path, text: str, line: str) -> None:
-    (tmp_path / "mine.smk").write_text(text)
-    with pytest.raises(UserError) as caught:
-        rule_files.read_all(tmp_path)
-    assert line in str(caught.value)
-    assert str(caught.value).startswith("mine.smk:")
-    assert "\n" not in str(caught.value)
-
-
-def test_two_rule_files_of_one_prior(tmp_path: Path) -> None:
-    (tmp_path / "one.smk").write_text(GOOD)
-    (tmp_path / "two.smk").write_text(GOOD)
-    with pytest.raises(UserError, match=r"prior mine: declared in both one\.smk and two\.smk"):
-        rule_files.read_all(tmp_path)
-
-
-def test_editors_files_are_no_variants(tmp_path: Path) -> None:
-    (tmp_path / "mine.smk").write_text(GOOD, encoding="utf-8")
-    (tmp_path / ".#mine.smk").symlink_to("nobody@nowhere.1234")
-    (tmp_path / "._mine.smk").write_bytes(b"\x00\x05\x16\x07")
-    assert list(rule_files.read_all(tmp_path)) == ["mine"]
-
-
-def test_rule_file_may_hold_rules(tmp_path: Path) -> None:
-    rules = '\n\nuse rule train as train_mine with:\n    threads: 4\n\n\nif config["x"]:\n    pass\n'
-    (tmp_path / "mine.smk").write_text('"""What it is."""\n\n' + GOOD.replace(", ", ",\n    ") + rules)
-    assert rule_files.read_all(tmp_path)["mine"].label == "Mine"
-
-
 def test_a_corpus_of_ones_own_is_no_corpus_of_the_paper() -> None:
     mine = {"mine": {**PAPER["corpora"]["markov"]}}
     ours = config.load(config.merge(config.read(), {"corpora": mine, "select": {"corpora": ["mine"]}}))
@@ -363,44 +278,3 @@ def test_mistakes_in_a_spec(change: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError) as caught:
         Spec.from_dict({**values, **change})
     assert str(caught.value).startswith(line)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["spec", "ptb", "af_aff", "0"], "lnf: config: af_aff: no such entry in priors; did you mean af_af?"),
-        (["spec", "ptb", "lstm", "one"], "lnf: argument seed: invalid int value: 'one'"),
-        (["trian"], "lnf: argument COMMAND: invalid choice: 'trian'"),
-        (["train", "nowhere.json", "--data", "d", "--out", "o"], "lnf: nowhere.json: no such file"),
-        (["train", str(config.ROOT / "Makefile")], f"lnf: {config.ROOT / 'Makefile'}: not JSON"),
-        (["run", "--cores", "0"], "lnf: --cores 0: a number above 0, or all, would be right"),
-        (["run", "--cores", "-1"], "lnf: --cores -1: a number above 0, or all, would be right"),
-        (["run", "--cores", "many"], "lnf: --cores many: a number above 0, or all, would be right"),
-        (["spec", "ptb", "lstm", "0", "--configfile", "no.yaml"], "lnf: config: no.yaml: no such file"),
-    ],
-)
-def test_command_line_mistakes(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 1
-    assert capsys.readouterr().err.startswith(line)
-
-
-def test_command_line_prints_a_spec_and_its_origins(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["spec", "ptb", "iaf_scf", "1"]) == 0
-    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
-    assert lines["model.flow_layers"] == ["3", "priors.iaf_scf.text"]
-    assert main(["spec", "ptb", "iaf_scf", "1", "--json"]) == 0
-    run = Run.from_dict(json.loads(capsys.readouterr().out))
-    assert run.spec == config.resolve(PAPER, "ptb", "iaf_scf", 1) and run == run_of(PAPER, "ptb", "iaf_scf", 1)
-    assert main(["spec", "ptb", "iaf_scf", "1", "--folder"]) == 0
-    assert capsys.readouterr().out == f"results/paper/ptb/iaf_scf/1/{run.digest}\n"
-
-
-def test_several_configfiles_may_follow_one_option(tmp_path: Path) -> None:
-    """As Snakemake reads them; the later one wins."""
-    for name, value in (("a", "one"), ("b", "two")):
-        (tmp_path / f"{name}.yaml").write_text(f"name: {value}\n", encoding="utf-8")
-    files = [str(tmp_path / name) for name in ("a.yaml", "b.yaml")]
-    for words in (["--configfile", *files], ["--configfile", files[0], "--configfile", files[1]]):
-        found = parser().parse_args(["run", *words])
-        assert list(map(str, found.configfile)) == files
-    assert config.read(list(map(Path, files)))["name"] == "two"

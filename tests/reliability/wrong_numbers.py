@@ -5,6 +5,7 @@ from tests.reliability.case import Case
 KIND = "Wrong numbers and claims"
 NOTHING = "nothing"
 MEASURING, SYMBOLS = "tests/app/test_measuring.py::test_", "tests/corpora/test_symbols.py::test_"
+AGAIN = "tests/app/test_measuring_again.py::test_"
 PROVENANCE, DIGESTS = "tests/system/test_provenance.py::test_", "tests/plan/test_digests.py::test_"
 PAGE, FIGURES = "tests/report/page/test_page.py::test_", "tests/report/figures/test_figures.py::test_"
 
@@ -21,7 +22,7 @@ ROWS = [
         "`lnf measured` with a configuration that no longer asks for a kept run",
         "measured: small: 1 kept run would be lost: markov/lstm/0 (train.epochs 100, now 50); train what takes its …",
         "nothing, unless --drop is given",
-        proved=f"{MEASURING}what_was_kept_of_other_settings_is_dropped_only_when_told",
+        proved=f"{AGAIN}what_was_kept_of_other_settings_is_dropped_only_when_told",
     ),
     Case(
         "a kept run that cannot be read",
@@ -171,13 +172,13 @@ ROWS = [
         "`lnf measured` with a run that diverged, or came less far than the kept one",
         "",
         "nothing: the kept one stays",
-        proved=f"{MEASURING}a_run_that_came_further_stays",
+        proved=f"{AGAIN}a_run_that_came_further_stays",
     ),
     Case(
         "`lnf measured` is killed",
         "",
         "nothing: the next call puts back what was set aside",
-        proved=f"{MEASURING}what_a_kill_left_aside_is_put_back",
+        proved=f"{AGAIN}what_a_kill_left_aside_is_put_back",
     ),
     Case(
         "a run whose evaluation failed",

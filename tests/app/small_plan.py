@@ -1,0 +1,58 @@
+"""A small plan in a project of its own, whose runs are there, for tests of what is kept of it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from lnf.plan.config import ROOT, Config
+from lnf.plan.jobs import perform
+from lnf.plan.results import Plan
+from lnf.plan.run import Run
+from lnf.runs.resume_state import RunState
+from lnf.system.files import read_json, write_json
+from tests.report.fabricated import finish, plan_of
+
+FOLDER = Path("reports", "measured", "small")
+
+
+def commit(folder: Path) -> str:
+    """The revision of a new commit of a folder."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "sources"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    asked = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(asked, cwd=folder, check=True, capture_output=True, encoding="utf-8").stdout.strip()
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """A plan in a project of its own, whose runs are there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n", encoding="utf-8")
+    made = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]})
+    for name in ("reports/paper.csv", "reports/hypotheses.csv", "reports/captions", "reports/templates", "config.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / name)
+    plan = Plan(Config(made.config.values, made.config.priors, tmp_path))
+    finish(plan, commit(tmp_path))
+    return plan
+
+
+def cut_short(run: Run, epochs: int) -> None:
+    """A finished run as if it had been killed."""
+    facts = read_json(run.folder / "run.json")
+    del facts["epochs"]  # which only a run that ended says
+    shutil.rmtree(run.folder)
+    state = RunState(run.folder / "state", facts["digests"])
+    state.folder.mkdir(parents=True)
+    write_json(state.folder / "run.json", {**facts, "status": "running"})
+    history = [{"epoch": epoch} for epoch in range(epochs)]
+    state.save({"model": {"weight": torch.zeros(1)}, "epoch": epochs, "seconds": 72.0, "history": history}, "epoch.pt")
+
+
+def shown(plan: Plan) -> None:
+    for job in (plan.gathered, *plan.views.values(), plan.publishing):
+        perform(job.stage.name, job.spec, job.folder)
