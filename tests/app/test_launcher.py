@@ -24,7 +24,7 @@ rule train:
     output: "done"
     shell: ": > begun; sleep {seconds}; touch {{output}}"
 """
-"""The shell itself says that it has begun: one that waits for `touch` would not end by a signal that `touch` survives."""
+"""The shell itself says that it has begun: one that waits for `touch` survives a signal that `touch` survives."""
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1"]
 ATTEND = """
 import sys
