@@ -1,6 +1,7 @@
 """Processes that are really killed: nothing runs twice at a time, nothing is left, and what can go on does."""
 
 import signal
+import subprocess
 
 import pytest
 from conftest import Workflow, both_run, enough, signal_group, starts, wait_for
@@ -8,25 +9,36 @@ from conftest import Workflow, both_run, enough, signal_group, starts, wait_for
 pytestmark = pytest.mark.ray
 
 
-@pytest.mark.parametrize("part", ["gcs_server", "raylet/raylet", "plugin_ray.driver", "ray::"])
+@pytest.mark.parametrize("part", ["gcs_server", "raylet/raylet", "ray::RuntimeEnvAgent", "plugin_ray.driver"])
 def test_a_part_of_ray_is_killed(steps: Workflow, part: str) -> None:
-    """All jobs end, each was started again after its first process was gone, and nothing is left."""
+    """All jobs are started again after their first processes are gone. (A raylet ends when its agent does.)"""
     process = steps.start()
     wait_for(lambda: both_run(steps))
-    if part == "ray::":  # a worker, as Ray calls it
-        worker = next(one for one in steps.processes() if one.cmdline() and one.cmdline()[0].startswith(part))
-        worker.kill()
-        wait_for(lambda: any(len(starts(steps, name)) == 2 for name in range(2)))
-    else:
-        steps.named(part).kill()
-        wait_for(lambda: all(len(starts(steps, name)) == 2 for name in range(2)))
+    steps.named(part).kill()
+    wait_for(lambda: all(len(starts(steps, name)) == 2 for name in range(2)))
+    assert "Ray was lost" in all_ended(steps, process)
+
+
+def test_a_worker_is_killed(steps: Workflow) -> None:
+    """Its job alone is started again."""
+    process = steps.start()
+    wait_for(lambda: both_run(steps))
+    steps.named("ray::steps n=0").kill()
+    wait_for(lambda: len(starts(steps, 0)) == 2)
+    said = all_ended(steps, process)
+    assert "steps n=0: its worker died" in said and "Ray was lost" not in said
+    assert len(starts(steps, 1)) == 1
+
+
+def all_ended(steps: Workflow, process: "subprocess.Popen[str]") -> str:
+    """Let the jobs end. Each has its output, no two processes of one lived at a time, and nothing is left."""
     enough(steps)
     out, _ = process.communicate(timeout=240)
     assert process.returncode == 0, out + steps.log("driver.log")
     assert all((steps.folder / f"{name}.done").exists() for name in range(2))
     assert not (steps.folder / "two at a time").exists()
-    assert ("its worker died" if part == "ray::" else "Ray was lost") in out
     wait_for(lambda: not steps.processes(), "nothing to be left")
+    return out
 
 
 def test_snakemake_is_killed(steps: Workflow) -> None:
