@@ -1,124 +1,157 @@
-"""Fields of frozen dataclasses that come as plain JSON values: types, bounds, and one line for what breaks them.
+"""Values that users write: the base of their models, and one line for each mistake.
 
-Bounds stand at the fields themselves, in the words of JSON schema. They hold for whoever makes the dataclass: a
-configuration, a file, a caller.
+Types and bounds are stated at the fields. They hold for a configuration, a file and a caller alike.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, field, fields, is_dataclass
-from functools import cache
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from lnf.errors import UserError
 
-BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
-    "minimum": ("at least {}", lambda value, bound: value >= bound),
-    "exclusiveMinimum": ("above {}", lambda value, bound: value > bound),
-    "maximum": ("at most {}", lambda value, bound: value <= bound),
-    "exclusiveMaximum": ("below {}", lambda value, bound: value < bound),
+LONGEST = 64
+"""Characters of a key that is shown whole; of a value, as well."""
+UNKNOWN, REMEDY = "unknown_key", "remedy"
+"""Types of our own errors: a key that is not known, and a value with a remedy of its own."""
+
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "none_required": "null",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "finite_number": "a finite number",
+    "string_too_short": "a text that is not empty",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "above {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "below {lt:g}",
+    "too_short": "a list of at least {min_length}",
+    REMEDY: "{right}",
 }
-"""JSON schema's word for a bound -> (ours, whether a value keeps it)."""
-
-_LONGEST = 60
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
-
-NEUTRAL = "neutral"
-"""Metadata of a field that came later: the value at which it changes nothing."""
-
-Part = TypeVar("Part")
+"""Pydantic's type of an error -> what the value must be."""
 
 
-def bounded(default: Any, neutral: Any = None, **bounds: float) -> Any:
-    """A dataclass field whose number keeps `bounds` (keys of BOUNDS); a None keeps any.
+class Checked(BaseModel):
+    """A frozen set of values, each of its field's type and within its bounds.
 
-    `neutral`, for a setting that came later: the value that does what was done before the setting existed.
+    Making one raises pydantic's ValidationError; `build` raises UserError.
     """
-    return field(default=default, metadata=bounds if neutral is None else {**bounds, NEUTRAL: neutral})
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values of some fields, which are checked."""
+        return type(self)(**{**dict(self), **changes})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in cls.model_fields:
+                raise PydanticCustomError(UNKNOWN, "unknown key", {"key": key, "right": cls._meant(key)})
+        return values
+
+    @classmethod
+    def _meant(cls, key: str) -> str:
+        """What may have been meant by an unknown key; a question mark at its end asks for the place before it."""
+        close = get_close_matches(str(key), cls.model_fields, n=1)
+        return f"{close[0]}?" if close else f"known are {', '.join(cls.model_fields)}"
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """Field -> type; a generic class is no key of a cache to a type checker, hence the other function."""
-    return _hints(cls)
+class Neutral:
+    """Metadata of a setting that came later: the value that does what was done before it existed."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
-def options_of(hint: Any) -> tuple[Any, ...]:
-    """The types that a field may have: those of a union, or the one."""
-    return get_args(hint) if get_origin(hint) not in (None, Literal) else (hint,)
-
-
-def require_fields(part: Any, name: str) -> None:
-    """Raise UserError for the first field of a dataclass that is of a wrong type or out of bounds."""
-    for item in fields(part):
-        value, key = getattr(part, item.name), f"{name}.{item.name}" if name else item.name
-        hint = hints_of(type(part))[item.name]
-        if not is_dataclass(hint):
-            _plain(hint, value, key)
-        for wrong in broken(item.metadata, value):
-            raise UserError(f"{key}: {shown(value)}: must be {wrong}")
-
-
-def broken(bounds: Mapping[str, Any], value: Any) -> Iterator[str]:
-    """The bounds that a value breaks, in words."""
-    for word, (wording, keeps) in BOUNDS.items():
-        bound = bounds.get(word)
-        if bound is not None and type(value) in (int, float) and not keeps(value, bound):
-            yield wording.format(f"{bound:g}")
+Part = TypeVar("Part", bound=BaseModel)
 
 
 def build(cls: type[Part], values: Any, key: str) -> Part:
-    """A dataclass, and those in it, from plain values. Raises UserError that names an unknown, missing or wrong key."""
-    hints = hints_of(cls)
-    if not isinstance(values, Mapping):
-        raise UserError(f"{key}: {shown(values)}: must be a mapping")
-    for unknown in values:
-        if unknown not in hints:
-            raise UserError(f"{key}.{unknown}: unknown key; known are {', '.join(hints)}")
-    arguments: dict[str, Any] = {}
-    for item in fields(cls):  # type: ignore[arg-type]
-        if item.name in values:
-            arguments[item.name] = _value(hints[item.name], values[item.name], f"{key}.{item.name}")
-        elif item.default is MISSING and item.default_factory is MISSING:
-            raise UserError(f"{key}.{item.name}: missing")
+    """A model from plain values. Raises UserError that names the key, its value and the remedy."""
     try:
-        return cls(**arguments)
-    except UserError as problem:
-        raise UserError(f"{key.partition('.')[0]}.{problem}") from None
+        return cls.model_validate(values)
+    except ValidationError as problem:
+        raise UserError(mistake(problem, values, key)) from None
+
+
+def remedy(right: str) -> PydanticCustomError:
+    """The error of a validator: what the value must be."""
+    return PydanticCustomError(REMEDY, "must be {right}", {"right": right})
+
+
+def mistake(problem: ValidationError, values: Any, key: str) -> str:
+    """The first mistake in one line; what each type of a union would take is joined."""
+    errors = problem.errors(include_url=False)
+    places = [list(_place(error["loc"], values)) for error in errors]
+    first, place = errors[0], [*filter(None, [key]), *map(shortened, places[0])]
+    where = ".".join(place)
+    if first["type"] == UNKNOWN:
+        right: str = first["ctx"]["right"]
+        if right.endswith("?"):
+            right = f"did you mean {'.'.join([*place, right])}"
+        return f"{'.'.join([*place, shortened(first['ctx']['key'])])}: unknown key; {right}"
+    if first["type"] == "missing":
+        return f"{where}: missing"
+    wanted = [
+        _wanted(error) for error, other in zip(errors, places, strict=True) if other == places[0] and _wanted(error)
+    ]
+    right = " or ".join(dict.fromkeys(wanted)) or first["msg"]
+    if first["loc"][-1:] == ("[key]",):
+        return f"{where}: {'a key must be a text; put it in quotes' if right == 'a text' else f'must be {right}'}"
+    return f"{where}: {shown(first['input'])}: must be {right}{_hint(first['input'], right)}"
 
 
 def shown(value: Any) -> str:
     """A value as its writer knows it: null, true; a long one is cut."""
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
-def _value(hint: Any, value: Any, key: str) -> Any:
-    return build(hint, value, key) if is_dataclass(hint) else _plain(hint, value, key)  # type: ignore[arg-type]
+def shortened(key: Any) -> str:
+    """A key on one line; a long one is cut."""
+    text = str(key) if str(key).isprintable() else repr(str(key))[1:-1]
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
-def _plain(hint: Any, value: Any, key: str) -> Any:
-    """The value as the type of its field says; an int stands for a float."""
-    for option in options_of(hint):
-        if get_origin(option) is Literal and value in get_args(option):
-            return value
-        if option is type(value):
-            return value
-        if option is float and type(value) is int:
-            return float(value)
-    raise UserError(f"{key}: {shown(value)}: must be {_wording(options_of(hint))}{rather(value, options_of(hint))}")
+def _place(location: Sequence[int | str], values: Any) -> Iterator[int | str]:
+    """The keys that lead to a value; the names that pydantic gives the types of a union are not among them."""
+    for part in location:
+        if isinstance(values, Mapping) and part != "[key]":
+            yield part
+            values = values.get(part)
+        elif isinstance(values, Sequence) and isinstance(part, int):
+            yield part
+            values = values[part]
+        elif isinstance(values, BaseModel):
+            yield part
+            values = getattr(values, str(part), None)
 
 
-def rather(value: Any, options: tuple[Any, ...]) -> str:
-    """What was meant by a number that is written as another kind of value."""
-    if int in options and type(value) is float and value.is_integer() and abs(value) < 1e15:
+def _wanted(error: Any) -> str:
+    if error["type"] == "literal_error":
+        names = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+    return _KINDS.get(error["type"], "").format(**error.get("ctx", {}))
+
+
+def _hint(value: Any, right: str) -> str:
+    """What surprises everyone: YAML reads 1e-3 as a text, 1.0e+2 as a fraction, and a key with nothing after it."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value.lower()) and "number" in right:
+        return " (YAML wants a dot: 1.0e-3)"
+    if value is None:
+        return " (there is nothing after the key, or null)"
+    if type(value) is float and value.is_integer() and abs(value) < 1e15 and "whole" in right:
         return f", written without a dot or an exponent: {int(value)}"
     return ""
-
-
-def _wording(options: tuple[Any, ...]) -> str:
-    return " or ".join(_WORDS.get(option) or " or ".join(map(str, get_args(option))) for option in options)
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)

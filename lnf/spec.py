@@ -4,19 +4,22 @@ Sizes are numbers of units, learning rates are per step, times in minutes, memor
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import Field
 
 from lnf.errors import UserError
-from lnf.fields import NEUTRAL, bounded, build, require_fields
+from lnf.fields import Checked, Neutral, build
 
 Kind = Literal["text", "music"]
 Role = Literal["main", "independent", "ablation", "picture"]
-Auto = Literal["auto"] | float
 
 MANY = 10**6
 """More than anyone means: of epochs, sequences, samples."""
 LARGEST_SEED = 2**63 - 1
+Value = bool | int | float | str | None
+"""Of an option."""
 LONGEST_NAME = 64
 """Characters of a name that becomes a folder's."""
 
@@ -62,8 +65,7 @@ def class_path(part: str, name: str) -> str:
     return BUILTINS[part].get(name, name)
 
 
-@dataclass(frozen=True)
-class PriorSpec:
+class PriorSpec(Checked):
     """The mathematics of a variant: `model`, `time`, `hidden`, `transform` are short names (BUILTINS), or dotted paths.
 
     `time`, `hidden` and `transform` are None for a model without a latent (the LSTM baseline).
@@ -88,130 +90,140 @@ class PriorSpec:
         return [class_path(part, name) for part, name in self.parts.items()]
 
 
-class Section:
-    """A part of a spec. Making one raises UserError if a field is of a wrong type or out of its bounds."""
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1, le=MANY)]
+Size = Annotated[int, Field(ge=1, le=65536)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Some = Annotated[int, Field(ge=1)]
 
-    def __post_init__(self) -> None:
-        require_fields(self, next(name for name, cls in SECTIONS.items() if cls is type(self)))
 
-
-@dataclass(frozen=True)
-class ModelSpec(Section):
+class ModelSpec(Checked):
     """Sizes of the networks (units, layers), probabilities of dropout (in the prior and the baseline; in the posterior;
     in the decoder), and what matrix products are taken in.
     """
 
-    latent: int = bounded(50, minimum=1, maximum=4096)
-    hidden: int = bounded(500, minimum=1, maximum=65536)
-    embedding: int = bounded(500, minimum=1, maximum=65536)
-    layers: int = bounded(2, minimum=1, maximum=64)
-    flow_layers: int = bounded(5, minimum=1, maximum=256)
-    flow_hidden: int = bounded(100, minimum=1, maximum=65536)
-    dropout: float = bounded(0.2, minimum=0, exclusiveMaximum=1)
-    posterior_dropout: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
-    decoder_dropout: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
+    latent: Annotated[int, Field(ge=1, le=4096)] = 50
+    hidden: Size = 500
+    embedding: Size = 500
+    layers: Annotated[int, Field(ge=1, le=64)] = 2
+    flow_layers: Annotated[int, Field(ge=1, le=256)] = 5
+    flow_hidden: Size = 100
+    dropout: Probability = 0.2
+    posterior_dropout: Annotated[Probability, Neutral(0.0)] = 0.0
+    decoder_dropout: Annotated[Probability, Neutral(0.0)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
-@dataclass(frozen=True)
-class TrainSpec(Section):
+class TrainSpec(Checked):
     """How a run is trained. Batches in sequences, patience in epochs, `transpose` in semitones, `state_minutes` in
     minutes."""
 
-    epochs: int = bounded(100, minimum=1, maximum=MANY)
-    batch: int = bounded(15, minimum=1, maximum=MANY)
-    valid_batch: int = bounded(15, minimum=1, maximum=MANY)
-    accumulate: int = bounded(1, minimum=1, maximum=MANY)
+    epochs: Count = 100
+    batch: Count = 15
+    valid_batch: Count = 15
+    accumulate: Count = 1
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = bounded(1e-3, exclusiveMinimum=0, maximum=1000)
-    clip: float = bounded(0.25, exclusiveMinimum=0, maximum=MANY)
-    weight_decay: float = bounded(0.0, neutral=0.0, minimum=0, maximum=1000)
-    average: float = bounded(0.0, neutral=0.0, minimum=0, exclusiveMaximum=1)
-    bound: Literal["elbo", "iwae"] = bounded("elbo", neutral="elbo")
-    transpose: int = bounded(0, neutral=0, minimum=0, maximum=87)
+    learning_rate: Annotated[float, Field(gt=0, le=1000)] = 1e-3
+    clip: Annotated[float, Field(gt=0, le=MANY)] = 0.25
+    weight_decay: Annotated[float, Field(ge=0, le=1000), Neutral(0.0)] = 0.0
+    average: Annotated[Probability, Neutral(0.0)] = 0.0
+    bound: Annotated[Literal["elbo", "iwae"], Neutral("elbo")] = "elbo"
+    transpose: Annotated[int, Field(ge=0, le=87), Neutral(0)] = 0
     kl_anneal: bool = True
-    kl_floor: float = bounded(1e-5, minimum=0, maximum=1)
-    kl_floor_epochs: int = bounded(4, minimum=0, maximum=MANY)
-    kl_ramp_epochs: int = bounded(10, minimum=1, maximum=MANY)
-    patience: int = bounded(1, minimum=1, maximum=MANY)
-    decay_factor: float = bounded(4.0, exclusiveMinimum=1, maximum=MANY)
+    kl_floor: Annotated[float, Field(ge=0, le=1)] = 1e-5
+    kl_floor_epochs: Annotated[int, Field(ge=0, le=MANY)] = 4
+    kl_ramp_epochs: Count = 10
+    patience: Count = 1
+    decay_factor: Annotated[float, Field(gt=1, le=MANY)] = 4.0
     on_decay: Literal["reset", "keep"] = "reset"
-    min_learning_rate: float = bounded(1e-6, minimum=0, maximum=1000)
-    elbo_samples: int = bounded(10, minimum=1, maximum=MANY)
-    pool_batches: int = bounded(100, minimum=1, maximum=MANY)
-    max_rollbacks: int = bounded(3, minimum=0, maximum=1000)
-    rollback_factor: float = bounded(0.5, exclusiveMinimum=0, maximum=1)
-    state_minutes: float = bounded(5.0, minimum=0, maximum=MANY)
+    min_learning_rate: Annotated[float, Field(ge=0, le=1000)] = 1e-6
+    elbo_samples: Count = 10
+    pool_batches: Count = 100
+    max_rollbacks: Annotated[int, Field(ge=0, le=1000)] = 3
+    rollback_factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    state_minutes: Annotated[float, Field(ge=0, le=MANY)] = 5.0
 
 
-@dataclass(frozen=True)
-class EvaluateSpec(Section):
+class EvaluateSpec(Checked):
     """Importance samples a sequence, the seed of evaluation (one for all models) and the byte budget in GiB."""
 
-    samples: int = bounded(30, minimum=1, maximum=MANY)
-    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
-    memory_gb: float = bounded(1.0, exclusiveMinimum=0, maximum=1e5)
+    samples: Count = 30
+    seed: Seed = 0
+    memory_gb: Annotated[float, Field(gt=0, le=1e5)] = 1.0
 
 
-@dataclass(frozen=True)
-class SampleSpec(Section):
+class SampleSpec(Checked):
     """Sequences that are drawn and test sequences that are reconstructed after an evaluation, and their seed.
 
     `step_seconds` is how long a step of music lasts when it is played.
     """
 
-    samples: int = bounded(100, minimum=1, maximum=MANY)
-    reconstructions: int = bounded(10, minimum=0, maximum=MANY)
-    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
-    step_seconds: float = bounded(0.5, exclusiveMinimum=0, maximum=60)
+    samples: Count = 100
+    reconstructions: Annotated[int, Field(ge=0, le=MANY)] = 10
+    seed: Seed = 0
+    step_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
 
 
-@dataclass(frozen=True)
-class Resources(Section):
+class Resources(Checked):
     """What a run needs: CPU threads, GPUs (a fraction is allowed) and memory in GiB; `auto` follows from its size."""
 
-    cpus: int = bounded(1, minimum=1, maximum=4096)
-    gpus: Auto = bounded("auto", minimum=0, maximum=4096)
-    memory_gb: Auto = bounded("auto", exclusiveMinimum=0, maximum=1e5)
+    cpus: Annotated[int, Field(ge=1, le=4096)] = 1
+    gpus: Annotated[float, Field(ge=0, le=4096)] | Literal["auto"] = "auto"
+    memory_gb: Annotated[float, Field(gt=0, le=1e5)] | Literal["auto"] = "auto"
 
 
-@dataclass(frozen=True)
-class Subset(Section):
+class Subset(Checked):
     """How many sequences of a split are drawn when a corpus is loaded (None: all), up to `max_length` steps each."""
 
-    train: int | None = bounded(None, minimum=1)
-    valid: int | None = bounded(None, minimum=1)
-    test: int | None = bounded(None, minimum=1)
-    max_length: int | None = bounded(None, minimum=1)
-    seed: int = bounded(0, minimum=0, maximum=LARGEST_SEED)
+    train: Some | None = None
+    valid: Some | None = None
+    test: Some | None = None
+    max_length: Some | None = None
+    seed: Seed = 0
 
 
-@dataclass(frozen=True)
-class Lengths(Section):
+class Lengths(Checked):
     """The length prior: smoothing of the histogram, and M = int(headroom * longest kept train and valid sequence)."""
 
     smoothing: Literal["none", "add_one"] = "add_one"
-    headroom: float = bounded(1.25, minimum=1, maximum=1000)
+    headroom: Annotated[float, Field(ge=1, le=1000)] = 1.25
 
 
-@dataclass(frozen=True)
-class Spec:
+class Options(Checked):
+    """Options of the classes that a variant is made of: part -> keyword-only argument of its constructor -> value."""
+
+    model: Annotated[dict[str, Value], Neutral({})] = Field(default_factory=dict)
+    time: Annotated[dict[str, Value], Neutral({})] = Field(default_factory=dict)
+    hidden: Annotated[dict[str, Value], Neutral({})] = Field(default_factory=dict)
+    transform: Annotated[dict[str, Value], Neutral({})] = Field(default_factory=dict)
+
+
+class Sections(Checked):
+    """The settings of a run that a configuration may set."""
+
+    options: Options = Options()
+    model: ModelSpec = ModelSpec()
+    train: TrainSpec = TrainSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+    sample: SampleSpec = SampleSpec()
+    resources: Resources = Resources()
+    subset: Subset = Subset()
+    lengths: Lengths = Lengths()
+
+
+SECTIONS: dict[str, type[Checked]] = {
+    name: section for name, section in get_type_hints(Sections).items() if name in Sections.model_fields
+}
+"""Name -> the form of each section."""
+
+
+class Spec(Sections):
     """Everything that says what a run is: corpus, prior, seed and settings."""
 
     corpus: str
     kind: Kind
-    seed: int = field(metadata={"minimum": 0, "maximum": LARGEST_SEED})
+    seed: Seed
     prior: PriorSpec
-    model: ModelSpec = field(default_factory=ModelSpec)
-    train: TrainSpec = field(default_factory=TrainSpec)
-    evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
-    sample: SampleSpec = field(default_factory=SampleSpec)
-    resources: Resources = field(default_factory=Resources)
-    subset: Subset = field(default_factory=Subset)
-    lengths: Lengths = field(default_factory=Lengths)
-
-    def __post_init__(self) -> None:
-        require_fields(self, "")
 
     @property
     def key(self) -> str:
@@ -220,7 +232,7 @@ class Spec:
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values."""
-        return asdict(self)
+        return self.model_dump()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Spec":
@@ -244,9 +256,14 @@ def read_spec(values: Mapping[str, Any], stored_format: int | None) -> Spec:
     return Spec.from_dict(upgraded)
 
 
-def _neutral(section: type[Any]) -> dict[str, Any]:
+def _neutral(section: type[Checked]) -> dict[str, Any]:
     """Setting -> the value that does what was done before the setting existed, of the settings that have one."""
-    return {item.name: item.metadata[NEUTRAL] for item in fields(section) if NEUTRAL in item.metadata}
+    return {
+        name: mark.value
+        for name, item in section.model_fields.items()
+        for mark in item.metadata
+        if isinstance(mark, Neutral)
+    }
 
 
 def without_neutral(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,12 +271,13 @@ def without_neutral(values: Mapping[str, Any]) -> dict[str, Any]:
     result.
     """
     neutral = {name: _neutral(section) for name, section in SECTIONS.items()}
-    return {
+    kept = {
         name: {key: value for key, value in part.items() if neutral[name].get(key, ...) != value}
         if name in neutral
         else part
         for name, part in values.items()
     }
+    return {name: part for name, part in kept.items() if part != {}}
 
 
 @dataclass(frozen=True)
@@ -281,15 +299,3 @@ class RunContext:
     def from_dict(cls, values: Mapping[str, Any]) -> "RunContext":
         """A context from plain JSON values."""
         return cls(values["name"], dict(values["digests"]), dict(values["differs"]))
-
-
-SECTIONS: dict[str, type[Any]] = {
-    "model": ModelSpec,
-    "train": TrainSpec,
-    "evaluate": EvaluateSpec,
-    "sample": SampleSpec,
-    "resources": Resources,
-    "subset": Subset,
-    "lengths": Lengths,
-}
-"""The sections of a spec that a configuration may set."""

@@ -28,7 +28,7 @@ OVERLAY: dict[str, Any] = {
     "toy": None,
     "speed": None,
     "bounds": None,
-    "corpora": {"markov": {"prepare": {"sequences": {"train": 240, "valid": 30, "test": 30}, "max_length": 12}}},
+    "corpora": {"markov": {"prepare": {"options": {"train": 240, "valid": 30, "test": 30}, "max_length": 12}}},
     "overrides": {
         "all": {
             "model": {"latent": 4, "hidden": 16, "embedding": 16, "layers": 1, "flow_layers": 1, "flow_hidden": 8},

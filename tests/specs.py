@@ -1,6 +1,5 @@
 """Small specs for tests: every variant of the paper at sizes that run in milliseconds."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 from lnf.spec import Lengths, ModelSpec, PriorSpec, Spec, TrainSpec
@@ -24,9 +23,9 @@ def prior_spec(name: str) -> PriorSpec:
     """The mathematics of a variant of the paper."""
     parts = PRIORS[name]
     if parts is None:
-        return PriorSpec(name, name, model="lstm")
+        return PriorSpec(name=name, label=name, model="lstm")
     time, hidden, transform = parts
-    return PriorSpec(name, name, time=time, hidden=hidden, transform=transform)
+    return PriorSpec(name=name, label=name, time=time, hidden=hidden, transform=transform)
 
 
 def tiny_spec(prior: str = "af_af", kind: Literal["text", "music"] = "text", **train: Any) -> Spec:
@@ -40,6 +39,6 @@ def tiny_spec(prior: str = "af_af", kind: Literal["text", "music"] = "text", **t
         seed=0,
         prior=prior_spec(prior),
         model=ModelSpec(latent=3, hidden=6, embedding=5, layers=2, flow_layers=2, flow_hidden=7, dropout=0.0),
-        train=replace(training, **train),
-        lengths=Lengths("add_one", 1.25),
+        train=training.replace(**train),
+        lengths=Lengths(smoothing="add_one", headroom=1.25),
     )

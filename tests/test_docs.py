@@ -15,6 +15,7 @@ import yaml
 from lnf import __main__
 from lnf.app.command_line import main
 from lnf.plan.config import ROOT
+from lnf.plan.options import known_options
 from lnf.plan.rule_files import read_all
 from lnf.system.dotted_paths import load_class
 
@@ -94,22 +95,24 @@ def _edges(mermaid: str) -> set[tuple[str, str]]:
 
 def test_the_table_of_rows_is_the_rule_files() -> None:
     lines = re.findall(r"^\| `(\w+)` \| (.+?) \| (\S+) \| (\S+) \| (\S+) \|$", (ROOT / "README.md").read_text(), re.M)
-    variants = read_all(ROOT / "rules" / "priors").values()
+    variants = read_all(ROOT / "rules" / "priors").variants.values()
     parts = ("time", "hidden", "transform")
-    rules = {(v.name, v.label, *(getattr(v, part) or "-" for part in parts)) for v in variants}
+    rules = {(v.prior.name, v.prior.label, *(getattr(v.prior, part) or "-" for part in parts)) for v in variants}
     assert set(lines) == rules
 
 
 def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-prior.md").read_text(), re.DOTALL)
-    combination, module, rule = blocks
+    combination, module, rule, spline = blocks
+    (tmp_path / "splines.py").write_text(spline)
     (tmp_path / "documented.py").write_text(module)
     (tmp_path / "one.smk").write_text(combination)
     (tmp_path / "two.smk").write_text(rule.replace("lnf.transforms.sinh_arcsinh", "documented"))
     monkeypatch.syspath_prepend(tmp_path)
-    variants = read_all(tmp_path)
+    assert known_options("splines.SplineHidden") == {"bins"}
+    variants = read_all(tmp_path).variants
     assert list(variants) == ["iaf_af", "af_af_sinh"]
-    transform = load_class(str(variants["af_af_sinh"].transform))
+    transform = load_class(str(variants["af_af_sinh"].prior.transform))
     y, *raw = torch.randn(
         1 + transform.parameters, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )

@@ -12,13 +12,17 @@ SETTINGS: dict[str, Any] = {
     "kind": "text",
     "lengths": {"smoothing": "add_one", "headroom": 1.25},
     "source": "lnf.corpora.sources.markov.read",
-    "seed": 1,
-    "letters": 5,
-    "branching": 2,
-    "closing": 2,
-    "end": 0.3,
     "max_length": 8,
-    "sequences": {"train": 40, "valid": 10, "test": 60},
+    "options": {
+        "seed": 1,
+        "letters": 5,
+        "branching": 2,
+        "closing": 2,
+        "end": 0.3,
+        "train": 40,
+        "valid": 10,
+        "test": 60,
+    },
 }
 
 

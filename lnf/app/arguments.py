@@ -77,6 +77,7 @@ def _add_questions(to: Commands) -> None:
     _configure(added)
     added.add_argument("--json", action="store_true", help="a spec.json for `train` and `evaluate`")
     added.add_argument("--folder", action="store_true", help="the folder of its results alone")
+    to.add("schema", commands.schema)
     to.add("sync", commands.sync).add_argument("name")
     to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
 

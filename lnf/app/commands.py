@@ -99,6 +99,13 @@ def sample(arguments: Namespace) -> None:
     sampling.sample(arguments.run, wish, arguments.data, arguments.out)
 
 
+def schema(arguments: Namespace) -> None:
+    """Print the JSON schema of configurations, for editors (workflow/schema.json)."""
+    from lnf.plan import form
+
+    print(json.dumps(form.schema(), indent=1))
+
+
 def sync(arguments: Namespace) -> None:
     """Mirror a configuration's results to MLflow."""
     from lnf.tracking.sync import sync_all

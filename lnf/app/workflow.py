@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from lnf.app import workflow_lock
 from lnf.errors import UserError
 from lnf.plan.jobs import SPEC, Job
-from lnf.plan.rule_files import rule_files
 from lnf.plan.stages import STAGES, studies
 from lnf.system.files import keep_json, read_json, write_json
 from lnf.system.locks import Lock
@@ -63,8 +62,12 @@ def begin(values: Mapping[str, Any], root: str, cores: int | None, is_job: bool)
 class Workflow:
     """The jobs of a plan as rules see them: the patterns of a stage, and what a job of it reads and needs."""
 
-    def __init__(self, name: str, root: Path, jobs: Sequence[Job], cores: int | None = None) -> None:
+    def __init__(
+        self, name: str, root: Path, jobs: Sequence[Job], declarations: Sequence[str], cores: int | None = None
+    ) -> None:
         self.name, self.root, self.jobs = name, root, jobs
+        self.declarations = declarations
+        """The rule files of the variants that are planned."""
         self._cores = cores
         self._lock: Lock | None = None
         self._plan: Plan | None = None
@@ -74,7 +77,7 @@ class Workflow:
     @classmethod
     def of_plan(cls, plan: "Plan", cores: int | None = None) -> "Workflow":
         """The workflow of a plan."""
-        flow = cls(plan.name, plan.config.root, plan.jobs, cores)
+        flow = cls(plan.name, plan.config.root, plan.jobs, [str(path) for path in plan.config.rule_files], cores)
         flow._plan = plan
         return flow
 
@@ -84,7 +87,8 @@ class Workflow:
         if not PLAN.exists():
             raise UserError(f"{PLAN}: no such file in {Path.cwd()}; on a cluster, share this folder with all nodes")
         written = read_json(PLAN)
-        return cls(written["name"], root, [Job.from_outline(outline) for outline in written["jobs"]], cores)
+        jobs = [Job.from_outline(outline) for outline in written["jobs"]]
+        return cls(written["name"], root, jobs, written["declarations"], cores)
 
     @property
     def folders(self) -> list[Path]:
@@ -104,11 +108,6 @@ class Workflow:
             for name, value in job.wildcards.items():
                 known[name][value] = None
         return {name: "|".join(values) for name, values in known.items()}
-
-    @property
-    def declarations(self) -> list[str]:
-        """The rule files of variants."""
-        return [str(path) for path in rule_files(self.root / "rules" / "priors")]
 
     @property
     def variables(self) -> list[str]:
@@ -196,7 +195,8 @@ class Workflow:
             self._lock = workflow_lock.take_or_inherit()  # until this process ends
         for file, content in self._plan.specs.items():
             keep_json(file, content)
-        write_json(PLAN, {"name": self.name, "jobs": [job.outline for job in self.jobs]}, durable=False)
+        outlines = [job.outline for job in self.jobs]
+        write_json(PLAN, {"name": self.name, "declarations": self.declarations, "jobs": outlines}, durable=False)
         follow.start(process_identity(os.getpid()), self.name, self._run_folders)
 
     def end(self) -> None:

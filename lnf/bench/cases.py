@@ -1,7 +1,7 @@
 """The cases of the benchmark and what each is aimed at."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lnf.bench import work
@@ -48,8 +48,8 @@ class Case:
     def spec(self) -> Spec:
         """The paper's settings of the row, but for the precision."""
         spec = self.setting.spec(self.prior)
-        model = replace(spec.model, precision="bfloat16" if self.precision == "bfloat16" else "float32")
-        return replace(spec, model=model)
+        model = spec.model.replace(precision="bfloat16" if self.precision == "bfloat16" else "float32")
+        return spec.replace(model=model)
 
     @property
     def key(self) -> str:
@@ -113,7 +113,7 @@ class Case:
     def told(self, threads: int, repeats: int, profile: bool) -> dict[str, Any]:
         """What the process that measures it must be told."""
         size = {"width": self.setting.width, "max_length": self.setting.max_length}
-        usual = {"model": asdict(ModelSpec()), "train": asdict(TrainSpec())}
+        usual = {"model": ModelSpec().model_dump(), "train": TrainSpec().model_dump()}
         return {"spec": self.spec.to_dict(), "usual": usual, "shape": size, "what": self.what, "batch": self.batch,
                 "samples": self.samples, "length": self.length, "repeats": repeats, "threads": threads,
                 "tfloat32": self.precision == "tfloat32", "profile": profile}  # fmt: skip

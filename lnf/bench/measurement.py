@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def _profile(call: Callable[[], None], device: torch.device) -> str:
 
 def _spec(values: dict[str, Any], usual: dict[str, Any]) -> Spec:
     """The spec. Another revision may lack a setting: where it has its `usual` value, that revision did no other."""
-    known = {"model": {one.name for one in fields(ModelSpec)}, "train": {one.name for one in fields(TrainSpec)}}
+    known = {"model": set(ModelSpec.model_fields), "train": set(TrainSpec.model_fields)}
     cut = {section: {key: value for key, value in values[section].items()
                      if key in names or value != usual[section][key]}
            for section, names in known.items()}  # fmt: skip

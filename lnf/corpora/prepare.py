@@ -22,8 +22,8 @@ def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path 
 
     `digest` names the corpus; raw files that are downloaded go to `raw` beside the corpora.
     `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
-    perhaps `files`, `inputs` (name -> path, sha256), `min_length`, `max_length` (steps), `expect` (counts), and what
-    the source needs. Raises UserError, and writes nothing, if a file cannot be had, or is not what it should be, if a
+    perhaps `options` of the source, `files`, `inputs` (name -> path, sha256), `min_length`, `max_length` (steps) and
+    `expect` (counts). Raises UserError, and writes nothing, if a file cannot be had, or is not what it should be, if a
     sequence has a value that is no symbol, or if the length prior excludes one.
     """
     try:
@@ -45,7 +45,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
     files = {name: fetch(name, entry, mirror, out.parents[1] / RAW) for name, entry in entries.items()}
     inputs = settings.get("inputs", {})
     files |= {name: _as_planned(entry) for name, entry in inputs.items()}
-    raw = load_class(settings["source"])(settings, files)
+    raw = load_class(settings["source"])(settings, files, **settings.get("options", {}))
     check_values(raw, settings["kind"])
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
     counts = {split: count(raw, kept, split) for split in SPLITS}

@@ -14,14 +14,14 @@ from lnf.transforms.nlsq import NLSq
 Array = NDArray[np.float64]
 Weights = tuple[Array, Array, Array, Array, Array, Array]
 """Weights and biases of the three layers of a net."""
-TRANSFORMS: tuple[Any, ...] = (Affine, NLSq)
+TRANSFORMS: tuple[type, ...] = (Affine, NLSq)
 """The transforms that kernels know."""
 
 
 def usable(transform: Any, *tensors: Tensor) -> bool:
     """Whether a compiled inverse does the same: of a transform that it knows, on a CPU, where no gradient is wanted."""
     wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return transform in TRANSFORMS and not wanted and tensors[0].device.type == "cpu" and compiler.available()
+    return type(transform) in TRANSFORMS and not wanted and tensors[0].device.type == "cpu" and compiler.available()
 
 
 def doubles(tensor: Tensor) -> Array:

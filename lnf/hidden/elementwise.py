@@ -7,16 +7,16 @@ from lnf.hidden.base import ContextFactory, HiddenFlow, Layer, Transform
 
 
 class ElementwiseHidden(HiddenFlow):
-    """Every latent dimension alone; a composition of scalar transforms given one context needs no more than N = 1.
+    """Every latent dimension alone, by one transform: several that are given one context do no more.
 
-    Arguments: as the other hidden flows; `width` is unused, there is no hidden layer.
+    Arguments: as the other hidden flows; `layers` and `width` are unused.
     References: docs/paper.md 3e "hidden = none".
     """
 
     def __init__(
         self, transform: Transform, latent: int, layers: int, width: int, context: ContextFactory, reverse: bool
     ) -> None:
-        super().__init__([_ElementwiseLayer(transform, latent, context) for _ in range(layers)], reverse)
+        super().__init__([_ElementwiseLayer(transform, latent, context)], reverse)
 
 
 class _ElementwiseLayer(Layer):

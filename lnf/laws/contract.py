@@ -4,7 +4,7 @@ class, the method and what was expected.
 
 import inspect
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ CONSTRUCTORS = {
     "model": "(spec, corpus shape)",
     "time": "(hidden flow factory, latent size, max_length, LSTM units, LSTM layers, dropout)",
     "hidden": "(transform, latent size, layers, units, context=factory, reverse=bool)",
+    "transform": "()",
 }
 POINTS, CONTEXT = 4, 3
 
@@ -37,9 +38,9 @@ def require_contract(spec: Spec) -> None:
     parts = reversed(spec.prior.parts.items())  # what others are made of comes first
     classes = {part: _class(part, class_path(part, name)) for part, name in parts}
     if "transform" in classes:
-        _require_transform(classes["transform"])
+        _require_transform(classes["transform"], spec.options.transform)
     if {"hidden", "transform"} <= classes.keys():
-        _require_hidden(classes["hidden"], classes["transform"])
+        _require_hidden(classes["hidden"], classes["transform"](**spec.options.transform), spec.options.hidden)
     if "time" in classes:
         _require_prior(classes["time"], spec)
     for kind in ("text", "music"):
@@ -63,8 +64,9 @@ def _class(key: str, path: str) -> Any:
     return found
 
 
-def _require_transform(transform: Any) -> None:
-    name, count = transform.__name__, getattr(transform, "parameters", None)
+def _require_transform(transform_class: Any, options: Mapping[str, Any]) -> None:
+    transform = _made("transform", transform_class, lambda: transform_class(**options))
+    name, count = transform_class.__name__, getattr(transform, "parameters", None)
     if type(count) is not int or count < 1:
         raise BrokenLaw(f"{name}.parameters: {count!r}; how many numbers a scalar is transformed with, at least 1")
     raw = [torch.linspace(-1, 1, POINTS) for _ in range(count)]
@@ -73,13 +75,13 @@ def _require_transform(transform: Any) -> None:
         _require_pair(name, method, partial(call, torch.zeros(POINTS), raw), [(POINTS,), (POINTS,)])
 
 
-def _require_hidden(hidden: Any, transform: Any) -> None:
+def _require_hidden(hidden: Any, transform: Any, options: Mapping[str, Any]) -> None:
     size = SMALL.latent
 
     def context(features: int) -> nn.Module:
         return nn.Linear(CONTEXT, features, bias=False)
 
-    flow = _made("hidden", hidden, lambda: hidden(transform, size, 1, 7, context=context, reverse=False))
+    flow = _made("hidden", hidden, lambda: hidden(transform, size, 1, 7, context=context, reverse=False, **options))
     given = torch.zeros(POINTS, size), torch.zeros(POINTS, CONTEXT)
     for method in ("to_noise", "to_latent"):
         call = getattr(flow, method)
@@ -128,7 +130,7 @@ def _made(key: str, cls: Any, make: Callable[[], Any]) -> Any:
 def _method(owner: Any, method: str, expected: str) -> Callable[..., Any]:
     found = getattr(owner, method, None)
     if not callable(found):
-        raise BrokenLaw(f"{owner.__name__}.{method}: missing; {expected} was expected")
+        raise BrokenLaw(f"{type(owner).__name__}.{method}: missing; {expected} was expected")
     call: Callable[..., Any] = found
     return call
 

@@ -5,7 +5,7 @@ steps than eight, more than four dimensions, more sequences than eight, and late
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ def _perturbed(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
 def _shrunk(spec: Spec, latent: int) -> Spec:
     layers = min(spec.model.flow_layers, 3)
     size = ModelSpec(latent=latent, hidden=6, embedding=5, layers=2, flow_layers=layers, flow_hidden=7, dropout=0.0)
-    return replace(spec, model=size)
+    return spec.replace(model=size)
 
 
 def _shape(kind: str, width: int, max_length: int) -> CorpusShape:

@@ -8,5 +8,5 @@ from lnf.system.dotted_paths import load_class
 
 def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:
     """The untrained model of a run; weights are drawn from torch's global generator."""
-    model: SequenceModel = load_class(class_path("model", spec.prior.model))(spec, shape)
+    model: SequenceModel = load_class(class_path("model", spec.prior.model))(spec, shape, **spec.options.model)
     return model

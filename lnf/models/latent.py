@@ -20,17 +20,21 @@ from lnf.system.dotted_paths import load_class
 
 def build_prior(spec: Spec, max_length: int) -> Prior:
     """The prior that a spec's `prior` section names, at the sizes of its `model` section."""
-    size, named = spec.model, {"time": spec.prior.time, "hidden": spec.prior.hidden, "transform": spec.prior.transform}
-    time, hidden, transform = (load_class(class_path(part, str(name))) for part, name in named.items())
+    size, options = spec.model, spec.options
+    time, hidden, transform = (
+        load_class(class_path(part, str(getattr(spec.prior, part)))) for part in ("time", "hidden", "transform")
+    )
+    scalar = transform(**options.transform)
     prior: Prior = time(
         lambda context, reverse: hidden(
-            transform, size.latent, size.flow_layers, size.flow_hidden, context=context, reverse=reverse
+            scalar, size.latent, size.flow_layers, size.flow_hidden, context=context, reverse=reverse, **options.hidden
         ),
         size.latent,
         max_length,
         size.hidden,
         size.layers,
         size.dropout,
+        **options.time,
     )
     return prior
 

@@ -7,7 +7,7 @@ or a better message, renames nothing (`lnf.plan.definitions`).
 import ast
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -76,6 +76,13 @@ def module_of(path: str, wanted: Kind | None = None) -> str:
     return _sources(PACKAGE).module_of(path, wanted)
 
 
+def arguments_of(path: str) -> Iterator[ast.arguments]:
+    """The arguments of the function that a dotted path names, or of the constructor of a class: its own, and those of
+    the class that it inherits from where it passes `**` on to it or has no constructor.
+    """
+    return _sources(PACKAGE).arguments_of(path)
+
+
 @cache
 def _sources(package: Path) -> "Sources":
     return Sources(package)
@@ -140,6 +147,19 @@ class Sources:
         if None not in (wanted, kind) and kind != wanted:
             raise UserError(f"{path}: is a {kind}; a {wanted} would be right")
         return module
+
+    def arguments_of(self, path: str) -> Iterator[ast.arguments]:
+        """As the function of this name."""
+        target: Key | str | None = self.graph.resolve(self.module_of(path), path.rpartition(".")[2])
+        while isinstance(target, Key) and (module := self.load(target.module)) is not None:
+            node = module.definitions[target.name].nodes[-1]
+            function = next(filter(_is_constructor, node.body), None) if isinstance(node, ast.ClassDef) else node
+            if isinstance(function, ast.FunctionDef):
+                yield function.args
+                if function.args.kwarg is None:
+                    return
+            bases = getattr(node, "bases", [])
+            target = self.graph.named(target, ast.unparse(bases[0])) if bases else None
 
     @property
     def known(self) -> set[str]:
@@ -206,6 +226,10 @@ class Sources:
     @staticmethod
     def _is_inert(module: str) -> bool:
         return any(module == name or module.startswith(f"{name}.") for name in INERT)
+
+
+def _is_constructor(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "__init__"
 
 
 def _kind(nodes: Sequence[ast.stmt]) -> Kind | None:

@@ -1,11 +1,11 @@
 """The configuration: what is planned, and the spec of each planned run. Torch-free, for Snakemake and the command line.
 
-Later layers win: defaults < kinds.KIND < corpora.NAME < priors.NAME.all < priors.NAME.KIND < overrides.all <
-overrides.corpora.NAME < overrides.priors.NAME.
+Later layers win, the more specific ones: defaults < kinds.KIND < corpora.NAME < overrides.all < the rule file of the
+prior < priors.NAME.all < priors.NAME.KIND < overrides.corpora.NAME < overrides.priors.NAME.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,11 @@ from typing import Any
 import yaml
 
 from lnf.errors import UserError
-from lnf.plan import rule_files, validation
-from lnf.spec import SECTIONS, PriorSpec, Spec
+from lnf.fields import build
+from lnf.plan import options, rule_files, validation
+from lnf.plan.form import Configuration
+from lnf.plan.rule_files import Variant
+from lnf.spec import SECTIONS, PriorSpec, Spec, class_path
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds config.yaml, rules/ and workflow/."""
@@ -25,6 +28,8 @@ RUNS_CODE = "__use_yte__"
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where settings come from, and the settings by section."""
+ONE_LAYER = {"model": {"flow_layers": 1}}
+"""What hidden 'none' needs: several transforms given one context do no more than one."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,24 @@ class Config:
     """A validated configuration: its values and the variants that rule files declare, in the tables' order."""
 
     values: Mapping[str, Any]
-    priors: Mapping[str, PriorSpec]
+    variants: Mapping[str, Variant]
     root: Path
     specs: dict[tuple[str, str, int], Spec] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The specs that were resolved, each once."""
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
+
+    @cached_property
+    def priors(self) -> dict[str, PriorSpec]:
+        """Name -> the mathematics of each variant."""
+        return {name: variant.prior for name, variant in self.variants.items()}
+
+    @property
+    def rule_files(self) -> list[Path]:
+        """The rule files of the variants that are planned."""
+        planned = {run[1] for run in plan(self)}
+        return [variant.file for name, variant in self.variants.items() if name in planned and variant.file is not None]
 
     @property
     def name(self) -> str:
@@ -48,7 +64,7 @@ class Config:
     @cached_property
     def paper(self) -> "Config":
         """The configuration of the paper, with the variants declared here."""
-        return Config(_read_yaml(self.root / "config.yaml"), self.priors, self.root)
+        return Config(_read_yaml(self.root / "config.yaml"), self.variants, self.root)
 
 
 def read(configfiles: Sequence[Path] = (), root: Path = ROOT) -> dict[str, Any]:
@@ -75,13 +91,17 @@ def named(name: str, configfiles: Sequence[Path] = (), root: Path = ROOT) -> lis
 
 def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
     """A configuration from its merged values. Raises UserError, one line, for the first mistake found."""
-    validation.check_schema(values, root / "workflow" / "schema.yaml")
+    try:
+        build(Configuration, values, "")
+    except UserError as problem:
+        raise UserError(f"config: {problem}") from None
     declared = rule_files.read_all(root / "rules" / "priors")
-    order = [name for name in values["priors"] if name in declared]
-    config = Config(values, {name: declared[name] for name in [*order, *declared]}, root)
+    order = [name for name in values["priors"] if name in declared.variants]
+    config = Config(values, {name: declared.variants[name] for name in [*order, *declared.variants]}, root)
     validation.check_names(values, declared)
     validation.check_sources(values)
     validation.check_selection(config.values, config.priors, plan(config))
+    _check_options(config)
     validation.check_specs(resolve(config, *run) for run in plan(config))
     return config
 
@@ -89,7 +109,8 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
 def plan(config: Config) -> list[tuple[str, str, int]]:
     """(corpus, prior, seed) of every training run, corpora and priors in the order of their selection."""
     select = config["select"]
-    priors = list(config.priors) if select["priors"] == "all" else select["priors"]
+    finished = [name for name, variant in config.variants.items() if not variant.draft]
+    priors = finished if select["priors"] == "all" else select["priors"]
     return [
         (corpus, prior, seed)
         for corpus in select["corpora"]
@@ -111,9 +132,16 @@ def _resolved(config: Config, corpus: str, prior: str, seed: int) -> Spec:
     for _, settings in _layers(config, corpus, prior):
         merged = merge(merged, settings)
     variant = config.priors[prior]
+    if variant.hidden == "none":
+        merged = merge(merged, ONE_LAYER)
     kind = config["corpora"][corpus]["kind"]
     head = {"corpus": corpus, "kind": kind, "seed": seed, "prior": _fields(variant)}
+    given = merged.get("options", {})
     try:
+        merged["options"] = {
+            part: options.complete(class_path(part, name), given.get(part, {}), f"options.{part}")
+            for part, name in variant.parts.items()
+        }
         return Spec.from_dict({**head, **merged})
     except UserError as problem:
         raise UserError(f"config: {corpus}/{prior}: {problem}") from None
@@ -125,8 +153,10 @@ def explain(config: Config, corpus: str, prior: str, seed: int) -> dict[str, tup
     origins = dict.fromkeys(flatten({"prior": _fields(config.priors[prior])}), f"rules/priors ({prior})")
     for origin, settings in _layers(config, corpus, prior):
         origins |= dict.fromkeys(flatten(settings), origin)
+    if spec.prior.hidden == "none":
+        origins |= dict.fromkeys(flatten(ONE_LAYER), "hidden 'none'")
     origins |= {"corpus": "argument", "seed": "argument", "kind": f"corpora.{corpus}.kind"}
-    return {key: (value, origins.get(key, "lnf/spec.py")) for key, value in flatten(spec.to_dict()).items()}
+    return {key: (value, origins.get(key, "default of the code")) for key, value in flatten(spec.to_dict()).items()}
 
 
 def differs(config: Config, corpus: str, prior: str, seed: int) -> dict[str, list[Any]]:
@@ -135,7 +165,7 @@ def differs(config: Config, corpus: str, prior: str, seed: int) -> dict[str, lis
         return {"corpus": [corpus, None]}
     ours = flatten(resolve(config, corpus, prior, seed).to_dict())
     paper = flatten(resolve(config.paper, corpus, prior, seed).to_dict())
-    return {key: [value, paper[key]] for key, value in ours.items() if value != paper[key]}
+    return {key: [value, paper.get(key)] for key, value in ours.items() if value != paper.get(key)}
 
 
 def corpus_settings(config: Config, corpus: str) -> dict[str, Any]:
@@ -148,7 +178,11 @@ def corpus_settings(config: Config, corpus: str) -> dict[str, Any]:
     lengths: dict[str, Any] = {}
     for layer in layers:
         lengths |= layer.get("lengths", {})
-    return {"kind": values["kind"], "lengths": lengths, **values["prepare"]}
+    prepare = values["prepare"]
+    chosen = options.complete(
+        prepare["source"], prepare.get("options", {}), f"config: corpora.{corpus}.prepare.options"
+    )
+    return {"kind": values["kind"], "lengths": lengths, **prepare, **({"options": chosen} if chosen else {})}
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,17 +213,65 @@ def _layers(config: Config, corpus: str, prior: str) -> Iterator[Layer]:
     for section, name, known in (("corpora", corpus, config["corpora"]), ("priors", prior, config.priors)):
         if name not in known:
             raise UserError(f"config: {name}: no such entry in {section}{validation.suggest(name, known)}")
-    kind = config["corpora"][corpus]["kind"]
-    yield "defaults", config["defaults"]
-    yield f"kinds.{kind}", config["kinds"][kind]
-    settings = config["corpora"][corpus]
-    yield f"corpora.{corpus}", {key: settings[key] for key in SECTIONS if key in settings}
+    values, kind = config.values, config["corpora"][corpus]["kind"]
+    takes = {part: options.known_options(class_path(part, name)) for part, name in config.priors[prior].parts.items()}
+    settings = {key: value for key, value in values["corpora"][corpus].items() if key in SECTIONS}
+    overrides = values["overrides"]
+    for origin, general in (
+        ("defaults", values["defaults"]),
+        (f"kinds.{kind}", values["kinds"][kind]),
+        (f"corpora.{corpus}", settings),
+        ("overrides.all", overrides["all"]),
+    ):
+        yield origin, _applicable(general, takes)
+    yield f"rules/priors ({prior})", {"options": config.variants[prior].options}
     for scope in ("all", kind):
-        yield f"priors.{prior}.{scope}", config["priors"].get(prior, {}).get(scope, {})
-    overrides = config["overrides"]
-    yield "overrides.all", overrides["all"]
-    yield f"overrides.corpora.{corpus}", overrides["corpora"].get(corpus, {})
+        yield f"priors.{prior}.{scope}", values["priors"].get(prior, {}).get(scope, {})
+    yield f"overrides.corpora.{corpus}", _applicable(overrides["corpora"].get(corpus, {}), takes)
     yield f"overrides.priors.{prior}", overrides["priors"].get(prior, {})
+
+
+def _check_options(config: Config) -> None:
+    """Raise UserError for an option that no planned prior has, or that is of a part which its prior lacks."""
+    values, overrides = config.values, config["overrides"]
+    planned = dict.fromkeys(run[1] for run in plan(config))
+    known = {
+        (part, name)
+        for prior in planned
+        for part, path in config.priors[prior].parts.items()
+        for name in options.known_options(class_path(part, path))
+    }
+    general = {"defaults": values["defaults"], "overrides.all": overrides["all"]}
+    for key, settings in (
+        ("kinds", values["kinds"]),
+        ("corpora", values["corpora"]),
+        ("overrides.corpora", overrides["corpora"]),
+    ):
+        general |= {f"{key}.{name}": entry for name, entry in settings.items()}
+    for origin, settings in general.items():
+        for part, given in settings.get("options", {}).items():
+            for name in given:
+                if (part, name) not in known:
+                    raise UserError(f"config: {origin}.options.{part}.{name}: no planned prior has such an option")
+    for prior in planned:
+        scopes = {f"priors.{prior}.{scope}": entry for scope, entry in values["priors"].get(prior, {}).items()}
+        own = {f"overrides.priors.{prior}": overrides["priors"].get(prior, {}), **scopes}
+        own[f"rules/priors ({prior})"] = {"options": config.variants[prior].options}
+        for origin, settings in own.items():
+            for part in settings.get("options", {}):
+                if part not in config.priors[prior].parts:
+                    raise UserError(f"config: {origin}.options.{part}: {prior} has no {part}")
+
+
+def _applicable(settings: Mapping[str, Any], takes: Mapping[str, Collection[str]]) -> Mapping[str, Any]:
+    """Settings for several priors, without the options of classes that this one is not made of."""
+    if "options" not in settings:
+        return settings
+    chosen = {
+        part: {name: value for name, value in given.items() if name in takes.get(part, ())}
+        for part, given in settings["options"].items()
+    }
+    return {**settings, "options": {part: given for part, given in chosen.items() if given}}
 
 
 def _fields(variant: PriorSpec) -> dict[str, Any]:

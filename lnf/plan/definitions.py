@@ -182,6 +182,12 @@ class Graph:
                 return target
         return Key(module, "__getattr__") if "__getattr__" in found.definitions else None
 
+    def named(self, key: Key, name: str) -> Key | str | None:
+        """What a dotted name in a definition refers to."""
+        module = self.load(key.module)
+        assert module is not None, key
+        return self._follow(module, module.definitions[key.name].references, tuple(name.split(".")))
+
     def _imported_by(self, module: Module) -> Iterator[str]:
         """The modules that a module imports; one may be imported from a package as if it were a name in it."""
         for source, name in module.imported:

@@ -58,7 +58,9 @@ def evaluation_digest(spec: Spec) -> str:
 def check_digest(spec: Spec) -> str:
     """Digest of what the check of a spec's variant depends on."""
     code = code_digest("check", spec.prior.paths)
-    return digest({"prior": train_identity(spec)["prior"], "flow_layers": spec.model.flow_layers, "code": code})
+    identity = train_identity(spec)
+    chosen = {key: identity[key] for key in ("prior", "options") if key in identity}
+    return digest({**chosen, "flow_layers": spec.model.flow_layers, "code": code})
 
 
 def _without_place(name: str) -> str:

@@ -38,8 +38,6 @@ def misfits(spec: Spec) -> Iterator[Misfit]:
         yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane")
     if hidden == "scf" and model.latent < 2:
         yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
-    if hidden == "none" and model.flow_layers != 1:
-        yield Misfit("model.flow_layers", model.flow_layers, "must be 1 with hidden 'none', which transforms once")
     if spec.kind != "music" and train.transpose:
         yield Misfit(
             "train.transpose", train.transpose, f"must be 0 for {spec.kind}, which has no keys to be moved along"

@@ -17,10 +17,11 @@ from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.jobs import SPEC, Job, job
 from lnf.plan.needs import needs_of
+from lnf.plan.options import changed
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
 from lnf.plan.stages import FIGURE_FORMS, studies
-from lnf.spec import RunContext
+from lnf.spec import RunContext, Spec, class_path
 from lnf.system.files import digest, sha256_of
 
 VIEWS = ("tables", "figures", "samples", "page")
@@ -250,8 +251,15 @@ def told_of(run: Run) -> dict[str, Any]:
     """What `gather` is given of a run."""
     spec = run.spec
     names = {"corpus": spec.corpus, "kind": spec.kind, "prior": spec.prior.name, "seed": spec.seed}
-    people = {"label": spec.prior.label, "role": spec.prior.role}
+    people = {"label": _label(spec), "role": spec.prior.role}
     return names | people | {"folder": str(run.folder), "evaluation": run.evaluation, "digests": run.context.digests}
+
+
+def _label(spec: Spec) -> str:
+    """How tables name a variant, with the options that are not at their defaults."""
+    given = spec.options.model_dump()
+    shown = [text for part, name in spec.prior.parts.items() for text in changed(class_path(part, name), given[part])]
+    return f"{spec.prior.label} ({', '.join(shown)})" if shown else spec.prior.label
 
 
 def _whole_splits(runs: Iterable[Run], corpus: str) -> list[str]:

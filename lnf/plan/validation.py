@@ -1,83 +1,26 @@
 """Checks of a configuration, each mistake one line: key, value, and what would be right."""
 
-import math
 import os
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
-
-import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError, best_match
+from typing import Any
 
 from lnf.errors import UserError
-from lnf.fields import BOUNDS, hints_of, options_of, rather, shown
 from lnf.plan.code_digests import module_of
 from lnf.plan.fitting import misfits
-from lnf.plan.stages import reserved
-from lnf.spec import LONGEST_NAME, SECTIONS, Auto, PriorSpec, Spec
-
-_TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "a text",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "null",
-}
-_BOUNDS = {word: wording for word, (wording, _) in BOUNDS.items()} | {"minItems": "a list of at least {}"}
+from lnf.plan.rule_files import Declared
+from lnf.spec import PriorSpec, Spec
 
 
-def check_schema(values: Mapping[str, Any], schema: Path) -> None:
-    """Raise UserError for the most telling breach of the schema, if there is one."""
-    for line in _not_json(values):
-        raise UserError(f"config: {line}")
-    form = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    form["$defs"] |= {name: section_schema(section) for name, section in SECTIONS.items()}
-    corpora = form["properties"]["corpora"]["patternProperties"]
-    ((name, entry),) = corpora.items()
-    form["properties"]["corpora"]["patternProperties"] = {f"^(?!({'|'.join(sorted(reserved()))})$){name}": entry}
-    validator = _Validator(form)
-    error = best_match(validator.iter_errors(values))
-    if error is not None:
-        raise UserError(f"config: {_sentence(error)}")
-
-
-def section_schema(section: type) -> dict[str, Any]:
-    """The JSON schema of a section of a spec: its fields with their types and bounds."""
-    hints = hints_of(section)
-    properties = {item.name: _field_schema(hints[item.name]) | _bounds_of(item) for item in fields(section)}
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-def _bounds_of(item: Field[Any]) -> dict[str, Any]:
-    return {word: bound for word, bound in item.metadata.items() if word in BOUNDS}
-
-
-def _field_schema(hint: Any) -> dict[str, Any]:
-    if hint == Auto:
-        right = "must be auto or a number, a fraction too"
-        return {"if": {"type": "string"}, "then": {"const": "auto", "description": right}, "else": {"type": "number"}}
-    if get_origin(hint) is Literal:
-        return {"enum": list(get_args(hint))}
-    names = [_JSON[option] for option in options_of(hint)]
-    return {"type": names[0] if len(names) == 1 else names}
-
-
-_JSON = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-# JSON's own integers include 100.0, which YAML makes of 1.0e+2 and a spec does not take for a whole number.
-_whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-_Validator: Any = validators.extend(Draft202012Validator, type_checker=_whole)  # type: ignore[no-untyped-call]
-
-
-def check_names(values: Mapping[str, Any], priors: Collection[str]) -> None:
-    """Raise UserError if a corpus or prior is named that nothing defines."""
+def check_names(values: Mapping[str, Any], declared: Declared) -> None:
+    """Raise UserError if a corpus or prior is named that nothing defines, or whose rule file cannot be read."""
     corpora = values["corpora"]
     selected = values["select"]["priors"]
+    for name, problem in declared.problems.items():
+        if selected == "all" or name in selected:
+            raise UserError(problem)
+    priors = {**declared.variants, **declared.problems}
     named = [
         ("select.corpora", values["select"]["corpora"], corpora, "corpus"),
         ("select.priors", [] if selected == "all" else selected, priors, "prior"),
@@ -151,78 +94,3 @@ def suggest(name: str, known: Collection[str]) -> str:
     """`; did you mean X?`, or the known names if none is close."""
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-
-
-def _not_json(value: Any, path: str = "") -> Iterator[str]:
-    """What YAML can say and JSON cannot: keys that are no texts, numbers that are not finite."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            where = f"{path}.{key}" if path else str(key)
-            if not isinstance(key, str):
-                yield f"{where}: a key must be a text; put it in quotes"
-            else:
-                yield from _not_json(item, where)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _not_json(item, f"{path}.{index}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{path}: {value}: must be a finite number"
-
-
-def _sentence(error: ValidationError) -> str:
-    """One line for a breach of the schema."""
-    path = ".".join(str(part) for part in error.absolute_path)
-    where = f"{path}: " if path else ""
-    rule: str = str(error.validator)
-    value: Any = error.instance
-    limit: Any = error.validator_value
-    schema: Any = error.schema
-    if rule == "additionalProperties":
-        return _unknown_key(error, path)
-    if rule == "required":
-        return f"{where}{next(key for key in limit if key not in value)}: missing"
-    if rule == "type":
-        names = [limit] if isinstance(limit, str) else limit
-        return f"{where}{shown(value)}: must be {' or '.join(_TYPES[name] for name in names)}{_hint(value, names)}"
-    if rule == "enum":
-        return f"{where}{shown(value)}: must be one of {', '.join(map(str, limit))}"
-    if rule in _BOUNDS:
-        return f"{where}{shown(value)}: must be {_BOUNDS[rule].format(f'{limit:g}')}"
-    return f"{where}{shown(value)}: {schema.get('description', error.message)}"
-
-
-def _unknown_key(error: ValidationError, path: str) -> str:
-    schema: Any = error.schema
-    known = list(schema.get("properties", {}))
-    patterns = list(schema.get("patternProperties", {}))
-    prefix = f"{path}." if path else ""
-    instance: Any = error.instance
-    for key in instance:
-        if key in known or any(re.search(pattern, str(key)) for pattern in patterns):
-            continue
-        if path == "corpora" and key in reserved():
-            taken = "downloaded files" if key == "raw" else f"the results of {key}"
-            return f"{prefix}{key}: is the name of the folder of {taken}; give the corpus another name"
-        if not known:
-            return f"{prefix}{_cut(key)}: not a name; use at most {LONGEST_NAME} lower-case letters, digits and _"
-        close = get_close_matches(str(key), known, n=1)
-        if not path and key in SECTIONS:
-            close = [f"overrides.all.{key}"]
-        right = f"did you mean {prefix}{close[0]}?" if close else f"known are {', '.join(known)}"
-        return f"{prefix}{_cut(key)}: unknown key; {right}"
-    return error.message
-
-
-def _hint(value: Any, names: Sequence[str]) -> str:
-    """What surprises everyone: YAML reads 1e-3 as a text, 1.0e+2 as a fraction, and a key with nothing after it."""
-    looks = isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value.lower())
-    if looks and "number" in names:
-        return " (YAML wants a dot: 1.0e-3)"
-    if value is None:
-        return " (nothing stands after the key, or null)"
-    return rather(value, (int,)) if "integer" in names else ""
-
-
-def _cut(key: Any) -> str:
-    text = str(key) if str(key).isprintable() else repr(str(key))[1:-1]
-    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}... ({len(text)} characters)"

@@ -96,7 +96,12 @@ def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) 
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "toy", transform))
         flow = AutoregressiveHidden(
-            load_class(class_path("transform", transform)), 2, settings["layers"], settings["width"], _no_context, False
+            load_class(class_path("transform", transform))(),
+            2,
+            settings["layers"],
+            settings["width"],
+            _no_context,
+            False,
         )
     optimizer = torch.optim.Adam(flow.parameters(), settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings["steps"])

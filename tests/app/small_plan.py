@@ -36,7 +36,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     for name in ("reports/paper.csv", "reports/hypotheses.csv", "reports/captions", "reports/templates", "config.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
-    plan = Plan(Config(made.config.values, made.config.priors, tmp_path))
+    plan = Plan(Config(made.config.values, made.config.variants, tmp_path))
     finish(plan, commit(tmp_path))
     return plan
 

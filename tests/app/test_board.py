@@ -26,7 +26,7 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workflow:
     """A workflow of four runs, as its jobs' Snakemake reads it."""
     monkeypatch.chdir(tmp_path)
     planned = Workflow.of_plan(Plan(config.load(config.merge(config.read([]), {"select": SELECTED, "name": "tiny"}))))
-    return Workflow("tiny", planned.root, [Job.from_outline(job.outline) for job in planned.jobs])
+    return Workflow("tiny", planned.root, [Job.from_outline(job.outline) for job in planned.jobs], [])
 
 
 @pytest.fixture

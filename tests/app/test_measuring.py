@@ -90,7 +90,7 @@ def test_each_run_keeps_its_epochs_and_what_it_says_of_itself(plan: Plan) -> Non
 
 def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     settings = {"bounds": {"samples": [1, 30], "sequences": None, "seed": 0}}
-    wider = Plan(Config(merge(plan.config.values, settings), plan.config.priors, plan.config.root))
+    wider = Plan(Config(merge(plan.config.values, settings), plan.config.variants, plan.config.root))
     (study,) = wider.studies
     rows = [{"prior": "af_af", "k": k, "unit": "bpc", "nll": 1.7 - k / 100, "nll_given_length": 1.0} for k in (1, 30)]
     write_table(study.files[0], pyarrow.Table.from_pylist(rows))
@@ -212,7 +212,7 @@ def test_other_data_are_another_run(plan: Plan, prepared: bool) -> None:
 def test_a_run_that_is_no_longer_planned_is_dropped_only_when_told(plan: Plan) -> None:
     keep_measured(plan)
     fewer = merge(plan.config.values, {"select": {"seeds": [0]}})
-    smaller = Plan(Config(fewer, plan.config.priors, plan.config.root))
+    smaller = Plan(Config(fewer, plan.config.variants, plan.config.root))
     with pytest.raises(UserError, match=r"2 kept runs would be lost: markov/af_af/1 \(not planned\); markov/lstm/1"):
         keep_measured(smaller)
     keep_measured(smaller, drop=True)

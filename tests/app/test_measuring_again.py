@@ -49,7 +49,7 @@ def test_what_was_kept_of_other_settings_is_dropped_only_when_told(
 ) -> None:
     keep_measured(plan)
     longer = merge(plan.config.values, {"overrides": {"priors": {"lstm": {"train": {"epochs": 50}}}}})
-    other = Plan(Config(longer, plan.config.priors, plan.config.root))
+    other = Plan(Config(longer, plan.config.variants, plan.config.root))
     remove(plan, seed=0)
     for run in other.runs:
         if run.spec.seed == 1 and run.spec.prior.name == "lstm":

@@ -1,6 +1,5 @@
 """`lnf sample`, on runs that were really trained."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from tests.tiny_corpus import context, prepared
 
 
 def spec_of(prior: str) -> Spec:
-    return replace(tiny_spec(prior), evaluate=EvaluateSpec(samples=5), sample=SampleSpec(samples=70, reconstructions=4))
+    return tiny_spec(prior).replace(evaluate=EvaluateSpec(samples=5), sample=SampleSpec(samples=70, reconstructions=4))
 
 
 @pytest.fixture(scope="module")

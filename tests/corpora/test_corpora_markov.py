@@ -8,15 +8,9 @@ import pytest
 from lnf.corpora.sources.markov import MarkovSource, from_settings, read
 from lnf.errors import UserError
 
-SETTINGS = {
-    "seed": 1,
-    "letters": 12,
-    "branching": 3,
-    "closing": 4,
-    "end": 0.06,
-    "max_length": 48,
-    "sequences": {"train": 400, "valid": 50, "test": 50},
-}
+COUNTS = {"train": 400, "valid": 50, "test": 50}
+OPTIONS = {"seed": 1, "letters": 12, "branching": 3, "closing": 4, "end": 0.06, **COUNTS}
+SETTINGS = {"max_length": 48, "options": OPTIONS}
 
 
 def tiny() -> MarkovSource:
@@ -113,10 +107,10 @@ def test_entropies_of_a_source_that_repeats_or_tosses_a_coin() -> None:
 
 
 def test_read_gives_exact_columns_and_facts() -> None:
-    corpus = read(SETTINGS, {})
+    corpus = read(SETTINGS, {}, **OPTIONS)
     source = from_settings(SETTINGS)
     assert corpus.vocabulary == list("abcdefghijkl") and corpus.width == 12
-    assert {split: len(xs) for split, xs in corpus.splits.items()} == SETTINGS["sequences"]
+    assert {split: len(xs) for split, xs in corpus.splits.items()} == COUNTS
     train = np.concatenate(corpus.splits["train"])
     frequencies = np.bincount(train, minlength=12) / len(train)
     for split, xs in corpus.splits.items():
@@ -133,7 +127,7 @@ def test_read_gives_exact_columns_and_facts() -> None:
 
 
 def test_read_depends_on_its_seed_alone() -> None:
-    first, again, other = (read(SETTINGS | {"seed": seed}, {}).splits["train"] for seed in (1, 1, 2))
+    first, again, other = (read(SETTINGS, {}, **OPTIONS | {"seed": seed}).splits["train"] for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -141,4 +135,4 @@ def test_read_depends_on_its_seed_alone() -> None:
 @pytest.mark.parametrize(("key", "value"), [("letters", 1), ("branching", 13), ("closing", 0), ("end", 1.0)])
 def test_sizes_that_cannot_be(key: str, value: float) -> None:
     with pytest.raises(UserError, match=f"{key}: {value}"):
-        read(SETTINGS | {key: value}, {})
+        read(SETTINGS, {}, **OPTIONS | {key: value})

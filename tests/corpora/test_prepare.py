@@ -117,13 +117,8 @@ def test_markov_columns_survive(tmp_path: Path) -> None:
         "kind": "text",
         "source": "lnf.corpora.sources.markov.read",
         "lengths": ADD_ONE,
-        "seed": 1,
-        "letters": 12,
-        "branching": 3,
-        "closing": 4,
-        "end": 0.06,
         "max_length": 48,
-        "sequences": {"train": 200, "valid": 20, "test": 20},
+        "options": {"letters": 12, "end": 0.06, "train": 200, "valid": 20, "test": 20},
     }
     prepare("markov", settings, "d1", None, tmp_path / "markov")
     sequences, columns = store.read_split(tmp_path / "markov", "test")

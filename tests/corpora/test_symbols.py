@@ -1,7 +1,6 @@
 """Symbols of any number: ids survive the way from a reader to a batch and back, or are refused in one line."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def settings_of(reader: str, kind: str = "text", **changes: Any) -> dict[str, An
 def test_ids_of_any_vocabulary_reach_the_batch_and_come_back(tmp_path: Path, words: int) -> None:
     folder = tmp_path / "data" / "words" / "d"
     prepare("words", settings_of("read", words=words), "d", None, folder)
-    corpus = loading.load(folder, replace(tiny_spec("lstm"), corpus="words"))
+    corpus = loading.load(folder, tiny_spec("lstm").replace(corpus="words"))
     batch = corpus.splits["train"].batch([0, 1], "text")
     assert batch.x.dtype == torch.long and batch.x.tolist() == [[words - 1, 0, 1], [2, words - 1, 0]]
     assert corpus.splits["test"].sequences[0].dtype == id_type(words)

@@ -67,7 +67,7 @@ def shown(project: Project) -> dict[str, bytes]:
         ("", "", "", {"overrides__priors__lstm__train__epochs": 6}, {**FLOW}),
         ("", "", "", {"overrides__priors__af_scf__evaluate": {"samples": 6}}, {"evaluate": 1, **REPORT}),
         ("", "", "", {"overrides__all__resources": {"memory_gb": 0.6}}, PAGE),
-        ("", "", "", {"corpora__markov__prepare__seed": 2}, ALL),
+        ("", "", "", {"corpora__markov__prepare__options__seed": 2}, ALL),
     ],
 )  # fmt: skip
 def test_a_change_makes_what_it_names(
@@ -129,7 +129,7 @@ def test_a_change_that_cannot_run_destroys_nothing(copied: Project) -> None:
 
 def test_a_prepare_that_fails_leaves_the_corpora_of_others(copied: Project) -> None:
     before = made(copied)
-    out = finish(copied.workflow(name="other", corpora__markov__prepare__letters=1), status=1)
+    out = finish(copied.workflow(name="other", corpora__markov__prepare__options__letters=1), status=1)
     assert "lnf: data: markov: " in out and "Traceback" not in out
     assert_untouched(copied, before)
     assert copied.planned() == {}

@@ -1,7 +1,5 @@
 """Variants with one leak each, which laws on a few steps, dimensions and sequences do not see."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -176,4 +174,4 @@ def spec_of(**parts: type) -> Spec:
     """The spec of AF / SCF, or of the LSTM for another model, with some of its classes replaced."""
     spec = tiny_spec("lstm" if issubclass(parts.get("model", object), LSTMModel) else "af_scf")
     paths = {key: f"{cls.__module__}.{cls.__qualname__}" for key, cls in parts.items()}
-    return replace(spec, prior=replace(spec.prior, name="mutant", **paths))
+    return spec.replace(prior=spec.prior.replace(name="mutant", **paths))

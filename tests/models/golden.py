@@ -1,7 +1,7 @@
 """Golden vectors of the authors' code (tests/data/golden.npz) and their weights in our modules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def load(entry: str, dtype: torch.dtype) -> Golden:
 def _spec(kind: str, row: str) -> Spec:
     spec = tiny_spec(ROWS[row], kind=kind)
     layers = {"iaf_scf": 3, "af_none_nlsq": 1, "af_none_affine": 1}.get(row, 5)
-    return replace(spec, model=replace(spec.model, latent=5, hidden=6, embedding=6, flow_layers=layers, flow_hidden=12))
+    return spec.replace(model=spec.model.replace(latent=5, hidden=6, embedding=6, flow_layers=layers, flow_hidden=12))
 
 
 def _ours(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:

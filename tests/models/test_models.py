@@ -1,7 +1,5 @@
 """Models of the paper: sizes, samples, and the recurrence against PyTorch's own."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -32,7 +30,7 @@ PARAMETERS = {
 @pytest.mark.parametrize("prior", PRIORS)
 def test_parameter_counts_of_the_paper(prior: str) -> None:
     layers = {"iaf_scf": 3, "af_none": 1, "af_none_affine": 1}.get(prior, 5)
-    spec = replace(tiny_spec(prior), model=ModelSpec(flow_layers=layers))
+    spec = tiny_spec(prior).replace(model=ModelSpec(flow_layers=layers))
     with torch.device("meta"):
         model = build_model(spec, CorpusShape("text", 51, 288, torch.zeros(289)))
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[prior]

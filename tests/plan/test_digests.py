@@ -3,7 +3,6 @@
 import ast
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,17 +307,17 @@ def test_code_that_changed_since_the_plan_is_refused(package: Path) -> None:
 def test_spec_digest_covers_what_training_depends_on() -> None:
     spec = RUNS["af_af"]
     same = [
-        replace(spec, evaluate=replace(spec.evaluate, samples=5)),
-        replace(spec, prior=replace(spec.prior, label="Other", role="ablation")),
-        replace(spec, resources=replace(spec.resources, gpus=0.5, memory_gb=9.0)),
-        replace(spec, train=replace(spec.train, state_minutes=1.0)),
+        spec.replace(evaluate=spec.evaluate.replace(samples=5)),
+        spec.replace(prior=spec.prior.replace(label="Other", role="ablation")),
+        spec.replace(resources=spec.resources.replace(gpus=0.5, memory_gb=9.0)),
+        spec.replace(train=spec.train.replace(state_minutes=1.0)),
     ]
     other = [
-        replace(spec, seed=1),
-        replace(spec, train=replace(spec.train, batch=3)),
-        replace(spec, resources=replace(spec.resources, cpus=2)),
-        replace(spec, lengths=replace(spec.lengths, headroom=2.0)),
-        replace(spec, subset=replace(spec.subset, seed=2)),
+        spec.replace(seed=1),
+        spec.replace(train=spec.train.replace(batch=3)),
+        spec.replace(resources=spec.resources.replace(cpus=2)),
+        spec.replace(lengths=spec.lengths.replace(headroom=2.0)),
+        spec.replace(subset=spec.subset.replace(seed=2)),
     ]
     assert {digests.spec_digest(variant) for variant in same} == {digests.spec_digest(spec)}
     assert len({digests.spec_digest(variant) for variant in [spec, *other]}) == 1 + len(other)
@@ -330,7 +329,7 @@ def test_a_setting_at_its_neutral_value_is_in_no_digest() -> None:
     known = {name: set(section) for name, section in digests.train_identity(spec).items() if name in ("model", "train")}
     assert known["model"].isdisjoint({"posterior_dropout", "decoder_dropout"})
     assert known["train"].isdisjoint({"weight_decay", "average", "bound", "transpose"})
-    other = replace(spec, train=replace(spec.train, bound="iwae"), model=replace(spec.model, decoder_dropout=0.1))
+    other = spec.replace(train=spec.train.replace(bound="iwae"), model=spec.model.replace(decoder_dropout=0.1))
     assert digests.train_identity(other)["train"]["bound"] == "iwae"
     assert digests.train_identity(other)["model"]["decoder_dropout"] == 0.1
 
@@ -356,7 +355,7 @@ def test_a_stored_spec_of_an_earlier_format_is_the_same_spec() -> None:
 
 def test_a_users_class_may_be_moved_between_modules() -> None:
     spec = RUNS["af_af"]
-    here, there = (replace(spec, prior=replace(spec.prior, transform=path)) for path in ("mine.a.Sinh", "mine.b.Sinh"))
+    here, there = (spec.replace(prior=spec.prior.replace(transform=path)) for path in ("mine.a.Sinh", "mine.b.Sinh"))
     assert digests.spec_digest(here) == digests.spec_digest(there) != digests.spec_digest(spec)
 
 

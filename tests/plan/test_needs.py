@@ -1,6 +1,5 @@
 """What a job asks of a machine: a share of a GPU by size, memory that grows with all that makes a run large."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ def memory(spec: Spec, longest: int = 100, stage: str = "train") -> float:
 
 def changed(spec: Spec, section: str, **values: Any) -> Spec:
     part = getattr(spec, section)
-    return replace(spec, **{section: replace(part, **values)})
+    return spec.replace(**{section: part.replace(**values)})
 
 
 def test_a_small_run_asks_for_little_more_than_a_process() -> None:

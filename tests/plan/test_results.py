@@ -53,7 +53,10 @@ def moved(before: Places, after: Places) -> set[str]:
         ({"speed": None}, {"studies", "figures", "page"}),
         ({"bounds": {"samples": [1, 2], "sequences": None, "seed": 0}}, {"studies", "figures", "page"}),
         ({"tables": {"decimals": 7}}, {"tables", "page"}),
-        ({"corpora": {"markov": {"prepare": {"seed": 7}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
+        (
+            {"corpora": {"markov": {"prepare": {"options": {"seed": 7}}}}},
+            {"data", "runs", "studies", "metrics", *VIEWS},
+        ),
         ({"corpora": {"markov": {"prepare": {"expect": {"width": 12}}}}}, {"page"}),
         ({"corpora": {"ptb": {"prepare": {"packages": ["numpy"]}}}}, {"data", "runs", "studies", "metrics", *VIEWS}),
         ({"select": {"seeds": [0, 7]}}, {"runs", "metrics", *VIEWS}),

@@ -3,7 +3,6 @@
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,7 @@ from tests.specs import tiny_spec
 from tests.tiny_corpus import prepared
 
 KIND = "Damaged files"
-SPEC = replace(
-    tiny_spec("af_scf", state_minutes=0.0),
+SPEC = tiny_spec("af_scf", state_minutes=0.0).replace(
     evaluate=EvaluateSpec(samples=3),
     sample=SampleSpec(samples=4, reconstructions=1),
 )

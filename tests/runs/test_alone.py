@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from lnf.plan.config import ROOT
@@ -22,7 +21,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_single_run_needs_no_more_than_it_says(tmp_path: Path) -> None:
     corpus, out = prepared(tmp_path), tmp_path / "run"
-    spec = replace(tiny_spec("af_scf"), corpus="tiny")
+    spec = tiny_spec("af_scf").replace(corpus="tiny")
     (tmp_path / "told.json").write_text(json.dumps({"spec": spec.to_dict()}), encoding="utf-8")
     for step in ("train", "evaluate"):
         command = [

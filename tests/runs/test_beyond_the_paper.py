@@ -1,6 +1,5 @@
 """Settings that the paper does not have: averaged weights, weight decay, a tighter bound, more dropout, other keys."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +171,7 @@ def test_the_importance_weighted_bound_is_tighter_and_of_one_sample_the_elbo(cor
 @pytest.mark.parametrize("key", ["posterior_dropout", "decoder_dropout"])
 def test_dropout_elsewhere_is_of_training_alone_and_in_its_own_network(key: str, corpus: Path, tmp_path: Path) -> None:
     spec = tiny_spec()
-    trainer = trainer_of(replace(spec, model=replace(spec.model, **{key: 0.5})), corpus, tmp_path)
+    trainer = trainer_of(spec.replace(model=spec.model.replace(**{key: 0.5})), corpus, tmp_path)
     plain = trainer_of(spec, corpus, tmp_path / "plain")
     batch = trainer.corpus.splits["train"].batch([0, 1, 2], "text")
     posterior = trainer.model.get_submodule("posterior")

@@ -1,7 +1,6 @@
 """Bounds by the number of samples: what each is made of, and that more samples never loosen one."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(the corpus, a trained run)."""
     folder = tmp_path_factory.mktemp("bounds")
     corpus = prepared(folder)
-    spec = replace(tiny_spec("af_af"), evaluate=EvaluateSpec(samples=2))
+    spec = tiny_spec("af_af").replace(evaluate=EvaluateSpec(samples=2))
     train_run(spec, corpus, folder / "af_af", context(spec))
     return corpus, folder / "af_af"
 

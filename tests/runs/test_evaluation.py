@@ -1,7 +1,6 @@
 """Evaluation: the numbers of docs/paper.md section 8, streaming changes nothing, a source sets a limit."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _spec(prior: str = "af_scf", **evaluate: Any) -> Spec:
-    return replace(tiny_spec(prior), evaluate=EvaluateSpec(**{"samples": 7, **evaluate}))
+    return tiny_spec(prior).replace(evaluate=EvaluateSpec(**{"samples": 7, **evaluate}))
 
 
 def _evaluated(spec: Spec, corpus: Path, run: Path) -> list[dict[str, Any]]:
@@ -104,7 +103,7 @@ def test_the_byte_budget_changes_no_number(corpus: Path) -> None:
     torch.manual_seed(0)
     model = build_model(spec, loaded.shape).eval()
     batch = loaded.splits["test"].batch(sorted_batches(loaded.splits["test"], 4)[-1], "text")
-    small = replace(spec, evaluate=replace(spec.evaluate, memory_gb=1e-9))
+    small = spec.replace(evaluate=spec.evaluate.replace(memory_gb=1e-9))
     assert samples_at_once(small.evaluate, model, batch) == 1 < samples_at_once(spec.evaluate, model, batch)
     whole, streamed = (score(model, loaded.splits["test"], s, CPU) for s in (spec, small))
     np.testing.assert_allclose(streamed.log_prob_given_length, whole.log_prob_given_length, rtol=1e-5)

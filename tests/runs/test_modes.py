@@ -1,7 +1,6 @@
 """The picture of modes, on a model that was really trained: densities, regions and masses are what they say."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from tests.tiny_corpus import SETTINGS, context, prepared
 
 def spec_of(prior: str = "af_af", latent: int = 2) -> Spec:
     spec = tiny_spec(prior)
-    return replace(spec, model=replace(spec.model, latent=latent))
+    return spec.replace(model=spec.model.replace(latent=latent))
 
 
 @pytest.fixture(scope="module")

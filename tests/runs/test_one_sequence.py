@@ -1,6 +1,5 @@
 """A corpus with one sequence a split is trained on, evaluated and shown, or refused in one line."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from lnf.corpora import store
 from lnf.corpora.prepare import prepare
+from lnf.corpora.sources.base import SPLITS
 from lnf.report.gather import references_of
 from lnf.runs.bounds import run_bounds
 from lnf.runs.evaluation import evaluate_run
@@ -21,9 +21,9 @@ from tests.tiny_corpus import DIGEST, SETTINGS, context
 @pytest.mark.parametrize("prior", ["lstm", "af_scf"])
 def test_one_sequence_a_split_is_enough(tmp_path: Path, prior: str) -> None:
     folder = tmp_path / "data" / "tiny" / DIGEST
-    settings: dict[str, Any] = {**SETTINGS, "sequences": {"train": 1, "valid": 1, "test": 1}}
+    settings: dict[str, Any] = {**SETTINGS, "options": SETTINGS["options"] | dict.fromkeys(SPLITS, 1)}
     prepare("tiny", settings, DIGEST, None, folder)
-    spec = replace(tiny_spec(prior), evaluate=EvaluateSpec(samples=2))
+    spec = tiny_spec(prior).replace(evaluate=EvaluateSpec(samples=2))
     told = context(spec)
     train_run(spec, folder, tmp_path / "run", told)
     evaluate_run(spec, folder, tmp_path / "run", told.digests, "e0")
@@ -37,7 +37,10 @@ def test_one_sequence_a_split_is_enough(tmp_path: Path, prior: str) -> None:
 def test_a_letter_that_train_lacks_leaves_the_unigram_out(tmp_path: Path) -> None:
     """Its NLL would be infinite, which no file of ours holds."""
     folder = tmp_path / "data" / "tiny" / DIGEST
-    settings: dict[str, Any] = {**SETTINGS, "letters": 26, "sequences": {"train": 1, "valid": 1, "test": 50}}
+    settings: dict[str, Any] = {
+        **SETTINGS,
+        "options": SETTINGS["options"] | {"letters": 26, "train": 1, "valid": 1, "test": 50},
+    }
     settings["lengths"] = {"smoothing": "add_one", "headroom": 9.0}
     prepare("tiny", settings, DIGEST, None, folder)
     facts = store.read_meta(folder)["source"]["test"]

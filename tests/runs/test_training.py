@@ -37,7 +37,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _spec(prior: str = "af_scf", **train: Any) -> Spec:
     spec = tiny_spec(prior, **train)
-    return replace(spec, model=replace(spec.model, dropout=0.3))
+    return spec.replace(model=spec.model.replace(dropout=0.3))
 
 
 def _train(spec: Spec, corpus: Path, out: Path) -> bytes:
@@ -48,7 +48,7 @@ def _train(spec: Spec, corpus: Path, out: Path) -> bytes:
 @pytest.mark.parametrize("prior", ["lstm", "af_scf", "iaf_scf"])
 def test_same_seed_same_bits(prior: str, corpus: Path, tmp_path: Path) -> None:
     first, again = (_train(_spec(prior), corpus, tmp_path / name) for name in ("first", "again"))
-    other = _train(replace(_spec(prior), seed=1), corpus, tmp_path / "other")
+    other = _train(_spec(prior).replace(seed=1), corpus, tmp_path / "other")
     assert first == again
     assert first != other
 
@@ -56,7 +56,7 @@ def test_same_seed_same_bits(prior: str, corpus: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("prior", ["lstm", "iaf_scf"])
 def test_bfloat16_is_another_run_with_nearly_the_same_curve(prior: str, corpus: Path, tmp_path: Path) -> None:
     plain = _spec(prior)
-    coarse = replace(plain, model=replace(plain.model, precision="bfloat16"))
+    coarse = plain.replace(model=plain.model.replace(precision="bfloat16"))
     for spec, name in ((plain, "float32"), (coarse, "bfloat16")):
         _train(spec, corpus, tmp_path / name)
     curves = [
@@ -83,7 +83,7 @@ def test_results_of_a_run(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_loss_falls(corpus: Path, tmp_path: Path) -> None:
-    spec = replace(_spec("lstm", epochs=15, learning_rate=1e-2), model=ModelSpec(hidden=16, embedding=16, dropout=0.0))
+    spec = _spec("lstm", epochs=15, learning_rate=1e-2).replace(model=ModelSpec(hidden=16, embedding=16, dropout=0.0))
     _train(spec, corpus, tmp_path)
     history = pyarrow.parquet.read_table(tmp_path / "history.parquet").to_pylist()
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]

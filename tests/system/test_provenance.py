@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,7 +140,7 @@ def test_the_sources_of_a_run_are_lnfs_a_users_and_the_rule_file(
     (tmp_path / "rules" / "priors" / "broken.smk").write_text("prior(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
     spec = tiny_spec("af_scf")
-    mine = replace(spec, prior=replace(spec.prior, name="mine", transform="my_flow.Mine"))
+    mine = spec.replace(prior=spec.prior.replace(name="mine", transform="my_flow.Mine"))
     found = origin.origin_of(mine)
     assert found["revision"].endswith("+")
     assert found["unversioned"] == [

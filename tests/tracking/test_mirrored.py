@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ def logged_model(project: Path, prior: str, **parts: str) -> str:
     import mlflow
 
     corpus, spec = prepared(project), tiny_spec(prior)
-    spec = replace(spec, prior=replace(spec.prior, **parts))
+    spec = spec.replace(prior=spec.prior.replace(**parts))
     run = Path("results", "test", "tiny", prior, "0", "d")
     train_run(spec, corpus, run, context(spec))
     write_json(run / "spec.json", {"data": str(corpus)})

@@ -104,19 +104,32 @@ class MarkovSource:
         return conditional, float(_bits(pairs_AB.sum(axis=0)))
 
 
-def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
+def read(
+    settings: Mapping[str, Any],
+    files: Mapping[str, Path],
+    *,
+    seed: int = 1,
+    letters: int = 12,
+    branching: int = 3,
+    closing: int = 4,
+    end: float = 0.15,
+    train: int = 8000,
+    valid: int = 500,
+    test: int = 500,
+) -> RawCorpus:
     """Draw the splits, with `log_prob` (log p(x, T)) and `log_prob_length` (log p(T)) of each text in nats.
+
+    Options: `seed` of the source and its samples; `letters` of the alphabet; `branching`, letters that may follow the
+    last one; `closing`, letters after which a text may end, with the probability `end`; texts of each split. T_max is
+    the setting `max_length`.
 
     `source` holds, by split, `nll` (nats per T + 1, length included) and `nll_given_length` (nats per T) of the source
     itself and of letters drawn alone with train's frequencies and the same p(T) (`unigram_...`, left out where train
-    lacks a letter of the split). Raises UserError for
-    sizes that cannot be.
+    lacks a letter of the split). Raises UserError for sizes that cannot be.
     """
-    source = from_settings(settings)
-    splits = {
-        split: _sample(source, settings["sequences"][split], [settings["seed"], 1 + n])
-        for n, split in enumerate(SPLITS)
-    }
+    source = _source(settings["max_length"], seed, letters, branching, closing, end)
+    numbers = dict(zip(SPLITS, (train, valid, test), strict=True))
+    splits = {split: _sample(source, numbers[split], [seed, 1 + n]) for n, split in enumerate(SPLITS)}
     columns: dict[str, Columns] = {split: _columns(source, texts) for split, texts in splits.items()}
     counts = np.bincount(np.concatenate(splits["train"]), minlength=source.letters)
     facts = {split: _facts(texts, columns[split], counts) for split, texts in splits.items()}
@@ -125,15 +138,20 @@ def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
 
 def from_settings(settings: Mapping[str, Any]) -> MarkovSource:
     """The source that the settings of a markov corpus (meta.json holds them) describe."""
-    letters, branching, closing = (settings[key] for key in ("letters", "branching", "closing"))
+    chosen = settings["options"]
+    wanted = (chosen[name] for name in ("seed", "letters", "branching", "closing", "end"))
+    return _source(settings["max_length"], *wanted)
+
+
+def _source(max_length: int, seed: int, letters: int, branching: int, closing: int, end: float) -> MarkovSource:
     if not 2 <= letters <= 26:
         raise UserError(f"data: letters: {letters}; 2 to 26 would be right")
     for key, value in (("branching", branching), ("closing", closing)):
         if not 1 <= value <= letters:
             raise UserError(f"data: {key}: {value}; 1 to letters = {letters} would be right")
-    if not 0 < settings["end"] < 1:
-        raise UserError(f"data: end: {settings['end']}; a probability above 0 and below 1 would be right")
-    return MarkovSource.draw(settings["seed"], letters, branching, closing, settings["end"], settings["max_length"])
+    if not 0 < end < 1:
+        raise UserError(f"data: end: {end}; a probability above 0 and below 1 would be right")
+    return MarkovSource.draw(seed, letters, branching, closing, end, max_length)
 
 
 def _sample(source: MarkovSource, number: int, seed: list[int]) -> Sequences:

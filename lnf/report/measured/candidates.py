@@ -5,7 +5,7 @@ of an older revision counts. A setting that came later counts at its neutral val
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def _found(results: Path, run: Run, data: Identity) -> Iterator[Candidate]:
 
 def _of_the_plan(facts: Facts, spec: Spec, run: Run) -> Facts:
     """Facts with the evaluation of the plan: that of the time when the run was trained may have been another."""
-    stored = replace(spec, evaluate=run.spec.evaluate, sample=run.spec.sample).to_dict()
+    stored = spec.replace(evaluate=run.spec.evaluate, sample=run.spec.sample).to_dict()
     differs = {key: pair for key, pair in facts["differs_from_paper"].items() if not key.startswith(EVALUATION)}
     differs |= {key: pair for key, pair in run.context.differs.items() if key.startswith(EVALUATION)}
     return {**facts, "format": STORED_FORMAT, "spec": stored, "differs_from_paper": differs}

@@ -11,7 +11,6 @@ tables/*, figures/results.png     made of these files alone
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ SECONDS_AN_HOUR = 3600
 _RESTORE = "restore it with git, or move its folder away"
 BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length", "error", "gain", "gain_error", "n", "flat")
 """Columns of bounds.csv."""
-SIZES = frozenset(f"model.{setting.name}" for setting in fields(ModelSpec) if setting.type is int)
+SIZES = frozenset(f"model.{name}" for name, setting in ModelSpec.model_fields.items() if setting.annotation is int)
 """The settings that make a model larger or smaller: its whole numbers, of units and of layers."""
 
 

@@ -1,0 +1,226 @@
+"""The form of a configuration: config.yaml with overlays merged over it. workflow/schema.json is made from it."""
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from lnf.fields import Checked, remedy
+from lnf.plan.stages import reserved
+from lnf.spec import LONGEST_NAME, SECTIONS, Kind, Role, Sections, Seed, Some, Value
+
+Item = TypeVar("Item")
+
+
+def _once_each(values: list[Item]) -> list[Item]:
+    if any(value in values[:n] for n, value in enumerate(values)):
+        raise remedy("a list that holds each value once")
+    return values
+
+
+def _folder_name(text: str) -> str:
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}", text):
+        raise remedy(f"at most {LONGEST_NAME} letters, digits, _ and -, as it names the folder of the results")
+    return text
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", text):
+        raise remedy(f"a name of at most {LONGEST_NAME} lower-case letters, digits and _")
+    return text
+
+
+def _corpus_name(text: str) -> str:
+    if text in reserved():
+        taken = "downloaded files" if text == "raw" else f"the results of {text}"
+        raise remedy(f"another name, since this is the folder of {taken}")
+    return _name(text)
+
+
+def _file_name(text: str) -> str:
+    if not re.fullmatch(r"[^/\n]+", text):
+        raise remedy("the name of a file, without a folder")
+    return text
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise remedy("64 hex digits")
+    return text
+
+
+Listed = Annotated[list[Item], Field(min_length=1), AfterValidator(_once_each)]
+Seeds = Listed[Seed]
+Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, Field(min_length=1)]
+Points = Annotated[int, Field(ge=1, le=10**7)]
+Million = Annotated[int, Field(ge=1, le=10**6)]
+
+
+class Select(Checked):
+    """Which runs are planned."""
+
+    corpora: Listed[str]
+    priors: Literal["all"] | Listed[str]
+    """Names of priors, or all that are no drafts."""
+    seeds: Seeds
+    role_seeds: dict[Role, Seeds]
+    """Role -> seeds, where a role gets other seeds than the rest."""
+
+
+class Data(Checked):
+    """Where raw files come from."""
+
+    mirror: str | None
+    """A folder that is looked in before any download."""
+
+
+class Ray(Checked):
+    """The cluster that runs the jobs."""
+
+    address: str | None
+
+
+class File(Checked):
+    """A raw file. `addresses` are tried in turn; `mirror` is a path below the mirror folder."""
+
+    mirror: str
+    bytes: Some
+    sha256: Annotated[str, AfterValidator(_sha256)]
+    addresses: list[str]
+
+
+class Counts(Checked):
+    """A number for each split."""
+
+    train: Some
+    valid: Some
+    test: Some
+
+
+class Expected(Checked):
+    """Counts that must come out of a corpus; `width` is the number of symbols or keys."""
+
+    sequences: Counts | None = None
+    steps: Counts | None = None
+    width: Some | None = None
+
+
+class Prepare(Checked):
+    """How a corpus is made: `source` is the dotted path of its reader, `packages` those whose versions count."""
+
+    source: str
+    options: dict[str, Value] = Field(default_factory=dict)
+    files: dict[Annotated[str, AfterValidator(_file_name)], File] = Field(default_factory=dict)
+    inputs: Text | None = None
+    """A folder or a glob of files of one's own."""
+    packages: list[str] = Field(default_factory=list)
+    expect: Expected = Expected()
+    min_length: Some | None = None
+    max_length: Some | None = None
+
+
+class Corpus(Sections):
+    """A data set: the kind of its data, the roles of the variants that are trained on it, and its own settings."""
+
+    kind: Kind
+    roles: Listed[Role]
+    word: Text | None = None
+    """The text that the picture of modes spells."""
+    prepare: Prepare
+
+
+class Kinds(Checked):
+    """Settings by kind of data."""
+
+    text: Sections
+    music: Sections
+
+
+class OfPrior(Checked):
+    """Settings of a variant, for all corpora or by kind of data."""
+
+    all: Sections = Sections()
+    text: Sections = Sections()
+    music: Sections = Sections()
+
+
+class Overrides(Checked):
+    """Settings of an overlay, for all runs or for those of a corpus or of a prior."""
+
+    all: Sections
+    corpora: dict[Name, Sections]
+    priors: dict[Name, Sections]
+
+
+class Toy(Checked):
+    """Flows on a plane: steps of Adam, points of a batch and of each split, layers and units of a MADE."""
+
+    steps: Points
+    batch: Points
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    train: Points
+    test: Annotated[int, Field(ge=2, le=10**7)]
+    layers: Annotated[int, Field(ge=1, le=256)]
+    width: Annotated[int, Field(ge=3, le=65536)]
+    seeds: Seeds
+
+
+class Speed(Checked):
+    """Sampling time: numbers of sequences, and how many lengths are measured how often."""
+
+    batches: Listed[Million]
+    lengths: Annotated[int, Field(ge=1, le=16)]
+    repeats: Annotated[int, Field(ge=1, le=1000)]
+
+
+class Bounds(Checked):
+    """NLL by the number of importance samples, of some sequences of test (null: all)."""
+
+    samples: Listed[Million]
+    sequences: Annotated[int, Field(ge=2)] | None
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Tables(Checked):
+    """What Markdown and LaTeX tables show: digits after the point, splits, and models that the paper quotes."""
+
+    decimals: Annotated[int, Field(ge=0, le=12)]
+    splits: Listed[Literal["test", "valid"]]
+    others: bool
+
+
+class Configuration(Checked):
+    """A whole configuration of lnf."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    note: str
+    """Shown below the report's answer."""
+    select: Select
+    data: Data
+    ray: Ray
+    defaults: Sections
+    kinds: Kinds
+    corpora: dict[Annotated[str, AfterValidator(_corpus_name)], Corpus]
+    priors: dict[Name, OfPrior]
+    overrides: Overrides
+    toy: Toy | None
+    speed: Speed | None
+    bounds: Bounds | None
+    tables: Tables
+
+    @classmethod
+    def _meant(cls, key: str) -> str:
+        return f"overrides.all.{key}?" if key in SECTIONS else super()._meant(key)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an overlay, which may leave out any key, for editors."""
+    form = _without_required(Configuration.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **form}
+
+
+def _without_required(form: Any) -> Any:
+    if isinstance(form, dict):
+        return {key: _without_required(value) for key, value in form.items() if key != "required"}
+    return [_without_required(item) for item in form] if isinstance(form, list) else form
