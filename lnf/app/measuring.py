@@ -14,10 +14,11 @@ from lnf.plan.data_identity import Identity, planned_data
 from lnf.plan.jobs import SPEC, Job
 from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
+from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of
 from lnf.report.measured.documents import kept_folders, show
-from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_bounds, read_references, write_csv
+from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_texts
 from lnf.report.measured.made import write_made
 from lnf.report.measured.revisions import require_known
 from lnf.runs.resume_state import RunState
@@ -148,7 +149,7 @@ def _copy_run(choice: Choice, before: Path, folder: Path) -> None:
         write_csv(target / "evaluation.csv", METRICS.names, rows_of_run(told_of(choice.run), existing=True))
         return
     facts, history = _as_far_as_it_came(choice.found)
-    write_csv(target / "evaluation.csv", METRICS.names, choice.found.rows)
+    write_csv(target / "evaluation.csv", METRICS.names, choice.found.metrics)
     write_json(target / "run.json", facts)
     write_csv(target / "history.csv", HISTORY.names, history)
 
@@ -166,7 +167,8 @@ def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
     """What generated corpora say of themselves, here or as it was kept."""
     here = [row for corpus in plan.gathered.arguments["corpora"] for row in references_of(corpus)]
     there = {row["corpus"] for row in here}
-    return here + [row for row in read_references(before) if row["corpus"] in plan.corpora.keys() - there]
+    kept = read_texts(before / "references.csv", METRICS.names)
+    return here + mappings(kept[kept.corpus.isin(plan.corpora.keys() - there)])
 
 
 def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str, Any]]:
@@ -180,7 +182,8 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
         )  # as of this revision, or of earlier ones
         if found and of.parts[1:] == found.folder.relative_to(results).parts:
             return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
-    rows = [row for row in read_bounds(before) if (row["corpus"], row["prior"]) == (spec.corpus, spec.prior.name)]
+    kept = read_texts(before / "bounds.csv", BOUNDS)
+    rows = mappings(kept[(kept.corpus == spec.corpus) & (kept.prior == spec.prior.name)])
     if rows and not (choice.stays or choice.same):
         print(f"lnf: {choice.run.context.name}: dropped the bounds of {spec.key}: its model was replaced", flush=True)
         return []

@@ -34,6 +34,7 @@ def _write(plan: Plan) -> None:
         folders[view].mkdir(parents=True, exist_ok=True)
         load_class(STAGES[view].run)(**arguments, out=folders[view])
     publish({view: str(folder) for view, folder in folders.items()}, None, plan.out)
-    missing = Counter(row["status"] for row in read_metrics(top / "metrics.parquet") if row["status"] != "ok")
+    statuses = read_metrics(top / "metrics.parquet").status
+    missing = Counter(statuses[statuses != "ok"])
     found = ", ".join(f"{count} runs {status}" for status, count in missing.items()) or "every run is there"
     print(f"lnf: {plan.name}: {found}", flush=True)

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+from pandas import DataFrame
 
 from lnf.errors import UserError
 from lnf.plan.run import absence
+from lnf.report.frames import read_frame
 from lnf.system.files import digest, read_json
-from lnf.system.parquet import metadata_of, read_rows, read_table, write_table
+from lnf.system.parquet import metadata_of, read_table, write_table
 from lnf.units import UNITS
 
 METRICS = pyarrow.schema(
@@ -46,11 +48,11 @@ def gather(
     write_table(out / "metrics.parquet", pyarrow.Table.from_pylist(rows, METRICS))
 
 
-def read_metrics(path: Path) -> list[Row]:
-    """The rows of metrics.parquet. Raises UserError if there is no such file."""
+def read_metrics(path: Path) -> DataFrame:
+    """metrics.parquet. Raises UserError if there is no such file."""
     if not path.exists():
         raise UserError(f"{path}: no such file; gather the runs first")
-    return read_rows(path)
+    return read_frame(path)
 
 
 def rows_of_run(run: Mapping[str, Any], existing: bool) -> Iterator[Row]:

@@ -1,11 +1,11 @@
-"""What came of each variant on each corpus, from the rows of gathered metrics."""
+"""The result of each variant on each corpus, from gathered metrics."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import mean, stdev
 
-from lnf.report.cell_status import status_of
-from lnf.report.gather import Row
+from pandas import DataFrame
+
+from lnf.report.tables import VARIANT, status_of
 from lnf.units import UNITS
 
 LIMIT = "source"
@@ -14,8 +14,8 @@ LIMIT = "source"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One variant on one corpus: a value of each (split, metric) for each seed (None: a reference), in `unit`. `k`: the
-    importance samples of its NLL; None where that is exact.
+    """One variant on one corpus, in `unit`: `numbers` are the metrics of its finished seeds, `k` the importance samples
+    of its NLL (None where that is exact).
     """
 
     corpus: str
@@ -25,12 +25,13 @@ class Outcome:
     role: str
     unit: str
     status: str
-    k: int | None = None
-    values: dict[tuple[str, str], dict[int | None, float]] = field(default_factory=dict)
+    k: int | None
+    numbers: DataFrame
 
     def of(self, metric: str, split: str = "test") -> list[float]:
         """The values of all seeds."""
-        return list(self.values.get((split, metric), {}).values())
+        here = (self.numbers.split == split) & (self.numbers.metric == metric)
+        return [float(value) for value in self.numbers.value[here]]
 
     def mean(self, metric: str, split: str = "test") -> float | None:
         """Their mean; None without one."""
@@ -48,26 +49,18 @@ class Outcome:
         return self.role != "reference"
 
 
-def outcomes(rows: Sequence[Row]) -> dict[str, list[Outcome]]:
+def outcomes(metrics: DataFrame) -> dict[str, list[Outcome]]:
     """Corpus -> its variants in the order of the metrics, references last."""
-    grouped: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        grouped.setdefault((row["corpus"], row["prior"]), []).append(row)
     found: dict[str, list[Outcome]] = {}
-    for (corpus, _), mine in grouped.items():
-        found.setdefault(corpus, []).append(_outcome(mine))
+    for (corpus, _), mine in metrics.groupby(VARIANT, sort=False):
+        found.setdefault(str(corpus), []).append(_outcome(mine))
     return found
 
 
-def _outcome(rows: Sequence[Row]) -> Outcome:
-    first = rows[0]
+def _outcome(rows: DataFrame) -> Outcome:
+    first = rows.iloc[0]
     names = {key: first[key] for key in ("corpus", "kind", "prior", "label", "role")}
-    k = next((row["k"] for row in rows if row["metric"] == "nll" and row.get("k") is not None), None)
-    outcome = Outcome(**names, unit=UNITS[first["kind"]][0], status=status_of(rows), k=k)
-    for row in _numbers(rows):
-        outcome.values.setdefault((row["split"], row["metric"]), {})[row["seed"]] = row["value"]
-    return outcome
-
-
-def _numbers(rows: Sequence[Row]) -> Iterator[Row]:
-    return (row for row in rows if row["status"] == "ok" and row["value"] is not None)
+    samples = rows.k[rows.metric == "nll"].dropna()
+    numbers = rows[(rows.status == "ok") & rows.value.notna()]
+    k = int(samples.iloc[0]) if len(samples) else None
+    return Outcome(**names, unit=UNITS[first.kind][0], status=status_of(rows), k=k, numbers=numbers)

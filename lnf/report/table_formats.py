@@ -3,9 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lnf.report.cells import BASE, NAMES, Cell
-from lnf.report.markdown import table_lines
+import pandas
+from pandas import DataFrame
 
+from lnf.report.frames import markdown, records
+
+BASE = "af_af"
+"""The row that ablations are compared with."""
+NAMES = {
+    "nll": "NLL",
+    "nll_given_length": "NLL given T",
+    "elbo": "ELBO",
+    "reconstruction": "reconst.",
+    "kl": "KL",
+    "length": "length",
+}
+"""Metric -> heading of its column."""
 TITLES = {
     "text": "Text",
     "ablation": "Ablation",
@@ -16,17 +29,19 @@ LEGEND = (
     "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include "
     "the length; NLL given T does not, and is divided by the sum of T."
 )
+Block = tuple[str, DataFrame]
+"""A heading, and texts under the columns of a table."""
 
 
-def render(form: str, table: str, cells: Sequence[Cell], others: Sequence[Cell], options: Mapping[str, Any]) -> str:
+def render(form: str, table: str, cells: DataFrame, others: DataFrame, options: Mapping[str, Any]) -> str:
     """The table as a text in the form md or tex: a block for each corpus and split."""
     blocks = []
-    for corpus in dict.fromkeys(cell.corpus for cell in cells):
+    for corpus in cells.corpus.unique():
         for split in options["splits"]:
-            here = [cell for cell in [*others, *cells] if (cell.corpus, cell.split) == (corpus, split)]
-            rows = [_row(variant, cells, options["decimals"], table) for variant in _by_prior(here)]
-            blocks.append((f"{corpus}, {split} ({here[0].unit})", rows))
-    return (_markdown if form == "md" else _latex)(TITLES[table], _headings(table), blocks)
+            here = pandas.concat([cell[(cell.corpus == corpus) & (cell.split == split)] for cell in (others, cells)])
+            rows = DataFrame(_rows(here, options["decimals"], table), columns=_headings(table))
+            blocks.append((f"{corpus}, {split} ({here.unit.iloc[0]})", rows))
+    return (_markdown if form == "md" else _latex)(TITLES[table], blocks)
 
 
 def _headings(table: str) -> list[str]:
@@ -34,31 +49,29 @@ def _headings(table: str) -> list[str]:
     return ["model", "estimate", *NAMES.values(), *difference, "n", "status"]
 
 
-def _by_prior(cells: Sequence[Cell]) -> list[dict[str, Cell]]:
-    """For each prior, metric -> cell."""
-    priors: dict[str, dict[str, Cell]] = {}
-    for cell in cells:
-        priors.setdefault(cell.prior, {})[cell.metric] = cell
-    return list(priors.values())
+def _rows(cells: DataFrame, decimals: int, table: str) -> list[list[str]]:
+    """The texts of one corpus and split, a row for each variant."""
+    by_prior = {
+        prior: {cell.metric: cell for cell in records(mine)} for prior, mine in cells.groupby("prior", sort=False)
+    }
+    base = by_prior[BASE]["nll"].mean if BASE in by_prior else None
+    rows = []
+    for prior, variant in by_prior.items():
+        nll = variant["nll"]
+        difference = [] if table != "ablation" else [_difference(nll.mean, None if prior == BASE else base, decimals)]
+        values = [_value(variant.get(metric), decimals) for metric in NAMES]
+        rows.append([nll.label, _estimate(nll), *values, *difference, str(nll.n), nll.status])
+    return rows
 
 
-def _row(variant: Mapping[str, Cell], cells: Sequence[Cell], decimals: int, table: str) -> list[str]:
-    first = next(iter(variant.values()))
-    nll = variant["nll"]
-    row = [first.label, _estimate(nll), *(_value(variant.get(metric), decimals) for metric in NAMES)]
-    if table == "ablation":
-        row.append(_difference(nll, cells, decimals))
-    return [*row, str(nll.n), nll.status]
-
-
-def _estimate(cell: Cell) -> str:
-    """What stands in the NLL column: nll (K=30) or nll (exact)."""
-    if cell.estimator is None:
+def _estimate(nll: Any) -> str:
+    """How the NLL is estimated: nll (K=30) or nll (exact)."""
+    if nll.estimator is None:
         return ""
-    return f"nll (K={cell.k})" if cell.k is not None else f"nll ({cell.estimator})"
+    return f"nll (K={nll.k})" if nll.k is not None else f"nll ({nll.estimator})"
 
 
-def _value(cell: Cell | None, decimals: int) -> str:
+def _value(cell: Any, decimals: int) -> str:
     if cell is None:
         return ""
     parts = []
@@ -67,48 +80,24 @@ def _value(cell: Cell | None, decimals: int) -> str:
     if cell.sd is not None:
         parts.append(f"± {cell.sd:.{decimals}f}")
     if cell.published is not None:
-        parts.append(f"[{cell.published.value:.2f}{'†' if cell.published.mark == 'memory' else ''}]")
+        parts.append(f"[{cell.published:.2f}{'†' if cell.published_mark == 'memory' else ''}]")
     return " ".join(parts)
 
 
-def _difference(cell: Cell, cells: Sequence[Cell], decimals: int) -> str:
-    base = [other for other in cells if other.prior == BASE and _same_place(other, cell)]
-    if cell.prior == BASE or cell.mean is None or not base or base[0].mean is None:
-        return ""
-    return f"{cell.mean - base[0].mean:+.{decimals}f}"
+def _difference(mean: float | None, base: float | None, decimals: int) -> str:
+    return "" if mean is None or base is None else f"{mean - base:+.{decimals}f}"
 
 
-def _same_place(one: Cell, other: Cell) -> bool:
-    return (one.corpus, one.split, one.metric) == (other.corpus, other.split, other.metric)
-
-
-_TEX = str.maketrans({
-    "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "±": r"$\pm$", "†": r"$^\dagger$", "[": "{[}",
-})  # fmt: skip
-Block = tuple[str, list[list[str]]]
-
-
-def _markdown(title: str, headings: list[str], blocks: Sequence[Block]) -> str:
+def _markdown(title: str, blocks: Sequence[Block]) -> str:
     lines = [f"# {title}", "", LEGEND if blocks else "No run of this table is planned.", ""]
     for name, rows in blocks:
-        lines += [f"## {name}", "", *table_lines(headings, rows), ""]
+        lines += [f"## {name}", "", *markdown(list(rows.columns), rows.values.tolist()), ""]
     return "\n".join(lines)
 
 
-def _latex(title: str, headings: list[str], blocks: Sequence[Block]) -> str:
-    lines = [f"% {title}. Needs the package booktabs.", f"% {_tex(LEGEND)}"]
+def _latex(title: str, blocks: Sequence[Block]) -> str:
+    lines = [f"% {title}. Needs the package booktabs.", f"% {LEGEND}"]
     for name, rows in blocks:
-        lines += ["", rf"\begin{{tabular}}{{l{'l' * (len(headings) - 1)}}}", r"\toprule"]
-        lines += [rf"\multicolumn{{{len(headings)}}}{{l}}{{{_tex(name)}}} \\", r"\midrule"]
-        lines += [_tex_row(headings), r"\midrule", *map(_tex_row, rows), r"\bottomrule", r"\end{tabular}"]
+        style = rows.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+        lines += ["", r"\noindent " + name.replace("_", r"\_"), "", style.to_latex(hrules=True).rstrip()]
     return "\n".join(lines) + "\n"
-
-
-def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
-
-
-def _tex(text: str) -> str:
-    """Text with LaTeX's special characters escaped. A bracket after a row's end would be read as its argument."""
-    return text.translate(_TEX)

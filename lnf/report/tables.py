@@ -1,16 +1,18 @@
-"""The paper's tables from gathered metrics: our mean and spread over seeds beside the published value."""
+"""The paper's tables: mean and spread over seeds, next to the published value, as CSV, Markdown and LaTeX."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import nan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from pandas import DataFrame, MultiIndex
+
 from lnf.report import table_formats
-from lnf.report.cell_status import failed_of, status_of
-from lnf.report.cells import BASE, Cell
-from lnf.report.gather import Row, read_metrics
-from lnf.report.published import Published, PublishedKey, read_published
+from lnf.report.frames import read_csv, write_csv
+from lnf.report.gather import read_metrics
 from lnf.report.tex import write_pdf
 from lnf.system.files import replacing
 from lnf.units import UNITS
@@ -22,6 +24,11 @@ COLUMNS = (
     "corpus", "prior", "split", "metric", "unit", "estimator", "k", "mean", "sd", "n",
     "published", "published_mark", "status",
 )  # fmt: skip
+VARIANT, QUANTITY = ["corpus", "prior"], ["split", "metric"]
+"""Columns that name a row of a table, and a column of it."""
+BASE = table_formats.BASE
+MISSING = ("not_run", "unfinished")
+"""Statuses of seeds that are not finished yet; they say nothing about the result."""
 
 
 def write_tables(metrics: str, published: str, options: Mapping[str, Any], out: Path) -> None:
@@ -29,96 +36,95 @@ def write_tables(metrics: str, published: str, options: Mapping[str, Any], out: 
 
     `options` are the configuration's of tables.
     """
-    rows, known = read_metrics(Path(metrics)), read_published(Path(published))
+    measured, known = read_metrics(Path(metrics)), read_published(Path(published))
     for table in TABLES:
-        write_table(out / table, table, summarise(table, rows, known), known, options)
+        write_table(out / table, table, summarise(table, measured, known), known, options)
     write_pdf([out / f"{table}.tex" for table in TABLES], out / "tables.pdf")
 
 
 def write_table(
-    base: Path,
-    table: str,
-    cells: Sequence[Cell],
-    known: Mapping[PublishedKey, Published],
-    options: Mapping[str, Any],
+    base: Path, table: str, cells: DataFrame, known: DataFrame, options: Mapping[str, Any],
     forms: Sequence[str] = ("md", "tex"),
-) -> None:
+) -> None:  # fmt: skip
     """Write BASE.csv, and BASE in the forms for people. `options` are the configuration's of tables."""
-    _write_csv(base.with_suffix(".csv"), cells)
-    others = _others(table, cells, known) if options["others"] else []
+    write_csv(base.with_suffix(".csv"), COLUMNS, cells)
+    others = _others(table, cells, known if options["others"] else known[:0])
     for form in forms:
         with replacing(base.with_suffix(f".{form}")) as scratch:
             scratch.write_text(table_formats.render(form, table, cells, others, options), encoding="utf-8")
 
 
-def summarise(table: str, rows: Sequence[Row], published: Mapping[PublishedKey, Published]) -> list[Cell]:
-    """A table's cells, variants in the order of the metrics; every quantity of both splits, missing ones too."""
-    return [
-        _cell(runs, split, metric, published.get(PublishedKey(table, corpus, prior, split, metric)))
-        for (corpus, prior), runs in _variants(table, rows).items()
-        for split in SPLITS
-        for metric in QUANTITIES
-    ]
+def read_published(path: Path) -> DataFrame:
+    """The paper's numbers, reports/paper.csv: `published` and its `published_mark`, certain or memory (recalled)."""
+    known = read_csv(path).rename(columns={"value": "published", "mark": "published_mark"})
+    return known.astype({"published": float})
 
 
-def _variants(table: str, rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """(corpus, prior) -> its rows, of the variants that stand in a table."""
-    ablated = {row["corpus"] for row in rows if row["role"] == "ablation"}
-    chosen: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if table == "ablation":
-            stands = row["role"] == "ablation" or (row["prior"] == BASE and row["corpus"] in ablated)
-        else:
-            stands = row["kind"] == table and row["role"] != "ablation"
-        if stands:
-            chosen.setdefault((row["corpus"], row["prior"]), []).append(row)
-    order = list(dict.fromkeys(row["corpus"] for row in rows))
-    return dict(sorted(chosen.items(), key=lambda item: order.index(item[0][0])))
+def on_test(published: DataFrame) -> dict[tuple[str, str, str], Any]:
+    """(corpus, prior, metric) -> the published number on test."""
+    rows = published[published.split == "test"].itertuples(index=False)
+    return {(str(row.corpus), str(row.prior), str(row.metric)): row for row in rows}
 
 
-def _cell(runs: Sequence[Row], split: str, metric: str, published: Published | None) -> Cell:
-    found = [row for row in runs if row["split"] == split and row["metric"] == metric and row["status"] == "ok"]
-    values = [row["value"] for row in found if row["value"] is not None]
-    first = runs[0]
-    return Cell(
-        corpus=first["corpus"],
-        prior=first["prior"],
-        label=first["label"],
-        split=split,
-        metric=metric,
-        unit=UNITS[first["kind"]][0],
-        estimator=found[0]["estimator"] if found else None,
-        k=found[0]["k"] if found else None,
-        mean=mean(values) if values else None,
-        sd=stdev(values) if len(values) > 1 else None,
-        n=len(values),
-        published=published,
-        status=status_of(runs),
-        failed=failed_of(runs),
-    )
+def summarise(table: str, metrics: DataFrame, published: DataFrame) -> DataFrame:
+    """A table's cells: a row for each variant, split and quantity, missing ones too; variants in the metrics' order.
+
+    `mean` is missing if no seed gave a number, `sd` (n-1) if fewer than two did; `n` counts finished seeds, and
+    `failed` those that diverged or ended in an error. Values are in `unit`.
+    """
+    runs = _of_table(table, metrics)
+    variants = DataFrame([_variant(mine) for _, mine in runs.groupby(VARIANT, sort=False)])
+    if variants.empty:
+        return DataFrame(columns=[*COLUMNS, "label", "failed"])
+    quantities = DataFrame(list(product(SPLITS, QUANTITIES)), columns=QUANTITY)
+    known = published[published.table == table][[*VARIANT, *QUANTITY, "published", "published_mark"]]
+    cells = variants.merge(quantities, how="cross").merge(_over_seeds(runs), how="left", on=[*VARIANT, *QUANTITY])
+    cells = cells.merge(known, how="left", on=[*VARIANT, *QUANTITY])
+    return cells.fillna({"n": 0}).astype({"n": int})
 
 
-def _others(table: str, cells: Sequence[Cell], published: Mapping[PublishedKey, Published]) -> list[Cell]:
+def status_of(runs: DataFrame) -> str:
+    """The state of a variant's seeds: ok, diverged, error, not_run, or `partial k/n (...)`."""
+    seeds = dict(zip(runs.seed, runs.status, strict=True))
+    counts = Counter(seeds.values())
+    others = ", ".join(f"{status} {count}" for status, count in sorted(counts.items()) if status != "ok")
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    return f"partial {counts['ok']}/{len(seeds)} ({others})" if counts["ok"] else others
+
+
+def _of_table(table: str, metrics: DataFrame) -> DataFrame:
+    """The metrics of the variants that a table shows, by corpus."""
+    ablation = metrics.role == "ablation"
+    if table == "ablation":
+        base = (metrics.prior == BASE) & metrics.corpus.isin(metrics.corpus[ablation])
+        shown = metrics[ablation | base]
+    else:
+        shown = metrics[(metrics.kind == table) & ~ablation]
+    order = {corpus: place for place, corpus in enumerate(metrics.corpus.unique())}
+    return shown.sort_values("corpus", key=lambda corpora: corpora.map(order), kind="stable")
+
+
+def _variant(runs: DataFrame) -> dict[str, Any]:
+    first = runs.iloc[0]
+    failed = runs.seed[~runs.status.isin(["ok", *MISSING])].nunique(dropna=False)
+    names = {name: first[name] for name in ("corpus", "prior", "label")}
+    return {**names, "unit": UNITS[first.kind][0], "status": status_of(runs), "failed": failed}
+
+
+def _over_seeds(runs: DataFrame) -> DataFrame:
+    """Mean and standard deviation of each quantity; by the standard library's sums, which are exact."""
+    found = runs[(runs.status == "ok") & runs.value.notna()]
+    return found.groupby([*VARIANT, *QUANTITY], sort=False, as_index=False).agg(
+        estimator=("estimator", "first"), k=("k", "first"), n=("value", "size"),
+        mean=("value", mean), sd=("value", lambda values: stdev(values) if len(values) > 1 else nan),
+    )  # fmt: skip
+
+
+def _others(table: str, cells: DataFrame, published: DataFrame) -> DataFrame:
     """Models of the paper's table that are not ours, on corpora that are, as cells without a mean."""
-    ours = {(cell.corpus, cell.prior): cell.unit for cell in cells}
-    units = {corpus: unit for (corpus, _), unit in ours.items()}
-    return [
-        Cell(corpus, prior, number.label, split, metric, units[corpus], None, None, None, None, 0, number, "published")
-        for (where, corpus, prior, split, metric), number in published.items()
-        if where == table and corpus in units and (corpus, prior) not in ours
-    ]
-
-
-def _write_csv(path: Path, cells: Sequence[Cell]) -> None:
-    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(_csv_row(cell) for cell in cells)
-
-
-def _csv_row(cell: Cell) -> Iterator[Any]:
-    published, mark = (cell.published.value, cell.published.mark) if cell.published else (None, None)
-    extra = {"published": published, "published_mark": mark}
-    for column in COLUMNS:
-        value = extra[column] if column in extra else getattr(cell, column)
-        yield "" if value is None else value
+    units = dict(zip(cells.corpus, cells.unit, strict=True))
+    known = published[(published.table == table) & published.corpus.isin(list(units))]
+    ours = MultiIndex.from_frame(known[VARIANT]).isin(MultiIndex.from_frame(cells[VARIANT]))
+    others = known[~ours].assign(unit=known.corpus.map(units), n=0, failed=0, status="published")
+    return others.reindex(columns=cells.columns).astype(cells.dtypes)

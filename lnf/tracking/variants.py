@@ -1,14 +1,17 @@
 """A variant as a parent run: its seeds below it, their mean and spread on it."""
 
+import re
 import time
 from collections.abc import Sequence
-from statistics import mean, stdev
+
+import pandas
+from pandas import DataFrame
 
 from lnf.tracking.files import MILLISECONDS, RunFiles
 from lnf.tracking.store import Entry, Point, Store
 
-SCORES = ("test.", "valid.")
-"""What the metrics begin with that are averaged over seeds: those of an evaluation, not the curves."""
+SCORES = r"^(test|valid)\."
+"""The metrics that are averaged over seeds: those of an evaluation, not the curves."""
 
 
 def variant_of(store: Store, experiment: str, files: RunFiles) -> Entry:
@@ -38,12 +41,7 @@ def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:
 
 
 def _summary(seeds: Sequence[Entry]) -> dict[str, float]:
-    scored = [run.metrics for run in seeds if any(key.startswith(SCORES) for key in run.metrics)]
-    keys = dict.fromkeys(key for metrics in scored for key in metrics if key.startswith(SCORES))
-    summary: dict[str, float] = {"seeds": len(scored)}
-    for key in keys:
-        values = [metrics[key] for metrics in scored if key in metrics]
-        summary[key] = mean(values)
-        if len(values) > 1:
-            summary[f"{key}_sd"] = stdev(values)
-    return summary
+    scored = [run.metrics for run in seeds if any(re.match(SCORES, key) for key in run.metrics)]
+    values = DataFrame(scored).filter(regex=SCORES)
+    summary = pandas.concat([values.mean(), values.std().dropna().add_suffix("_sd")])
+    return {"seeds": len(scored), **{str(name): float(value) for name, value in summary.items()}}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from pandas.testing import assert_frame_equal
 
 from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
@@ -13,7 +14,7 @@ from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
 from lnf.report.gather import read_metrics
 from lnf.report.measured.documents import results_page, with_block
-from lnf.report.measured.kept import read_facts, read_rows
+from lnf.report.measured.kept import read_facts, read_kept_metrics
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.parquet import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan, shown
@@ -28,7 +29,7 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
     keep_measured(plan)
     for name in ("text.md", "text.csv"):
         assert (FOLDER / "tables" / name).read_bytes() == (plan.out / "tables" / name).read_bytes()
-    assert read_rows(FOLDER) == read_metrics(plan.metrics)
+    assert_frame_equal(read_kept_metrics(FOLDER), read_metrics(plan.metrics))
     assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
     readme = Path("README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n<!-- measured -->\nConfiguration `small`, settings")
@@ -261,7 +262,8 @@ def test_results_of_an_older_revision_are_taken_by_settings_and_data(plan: Plan,
     Path("data").rename(older / "data")
     keep_measured(plan, older / "results")
     assert [facts["status"] for facts in read_facts(FOLDER)] == ["ok"] * 4
-    assert {row["value"] for row in read_rows(FOLDER) if row["metric"] == "nll"} == {1.5, 1.51, 1.6, 1.61}
+    kept = read_kept_metrics(FOLDER)
+    assert set(kept.value[kept.metric == "nll"]) == {1.5, 1.51, 1.6, 1.61}
     shutil.rmtree(older / "data")
     with pytest.raises(UserError, match=r"measured: .*: does not say what its data are, and .*meta\.json is not there"):
         keep_measured(plan, older / "results")

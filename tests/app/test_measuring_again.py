@@ -12,7 +12,8 @@ from lnf.errors import UserError
 from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
-from lnf.report.measured.kept import BOUNDS, read_facts, write_csv
+from lnf.report.frames import write_csv
+from lnf.report.measured.kept import BOUNDS, read_facts
 from lnf.system.files import read_json, write_json
 from lnf.system.parquet import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan

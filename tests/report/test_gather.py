@@ -10,9 +10,9 @@ from lnf.errors import UserError
 from lnf.plan import config
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
-from lnf.report.gather import Row, gather, read_metrics
+from lnf.report.gather import Row, gather
 from lnf.system.files import write_json
-from lnf.system.parquet import write_table
+from lnf.system.parquet import read_rows, write_table
 
 SMALL = {
     "name": "small",
@@ -61,7 +61,7 @@ def finish(run: Run, status: str = "ok", metadata: dict[str, str] | None = None,
 
 def gathered(plan: Plan, existing: bool = False) -> dict[tuple[str, int | None], Row]:
     gather(**plan.gathered.arguments, out=OUT, existing=existing)
-    return {(row["prior"], row["seed"]): row for row in read_metrics(METRICS)}
+    return {(row["prior"], row["seed"]): row for row in read_rows(METRICS)}
 
 
 def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
@@ -70,7 +70,7 @@ def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
     assert (rows["af_af", 1]["k"], rows["lstm", 0]["k"]) == (3, None)
     assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
     assert {row["status"] for row in rows.values()} == {"ok"}
-    limits = {(row["prior"], row["metric"]): row for row in read_metrics(METRICS) if row["role"] == "reference"}
+    limits = {(row["prior"], row["metric"]): row for row in read_rows(METRICS) if row["role"] == "reference"}
     assert len(limits) == 6  # train is not reported
     for prior in ("source", "unigram"):
         nll, given_length, length = (limits[prior, metric]["value"] for metric in ("nll", "nll_given_length", "length"))

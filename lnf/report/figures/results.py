@@ -6,16 +6,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from lnf.report.cells import NAMES
 from lnf.report.figures.style import COLOURS, INCH_PAGE, empty, figure
 from lnf.report.outcomes import LIMIT, Outcome
-from lnf.report.published import Published
+from lnf.report.table_formats import NAMES
 
 PANELS = ("nll", "elbo", "reconstruction", "kl")
 LINE_INCH = 0.21
 
-ByCell = Mapping[tuple[str, str, str], Published]
-"""(corpus, prior, metric), of test."""
+ByCell = Mapping[tuple[str, str, str], Any]
+"""As `lnf.report.tables.on_test` gives it."""
 
 
 def draw(corpora: Mapping[str, Sequence[Outcome]], published: ByCell, folder: Path) -> None:
@@ -52,8 +51,10 @@ def _panel(axes: Axes, metric: str, variants: Sequence[Outcome], published: ByCe
             axes.plot(values, [line] * len(values), "|", color=COLOURS[6], markersize=6, markeredgewidth=0.8)
             axes.errorbar(one.mean(metric) or 0.0, line, xerr=one.spread(metric), fmt="o", color=COLOURS[0], capsize=2)
         if number is not None:
-            recalled = number.mark == "memory"
-            axes.plot(number.value, line, "s" if recalled else "D", color=COLOURS[1], fillstyle="none", markersize=5)
+            recalled = number.published_mark == "memory"
+            axes.plot(
+                number.published, line, "s" if recalled else "D", color=COLOURS[1], fillstyle="none", markersize=5
+            )
     if limit is not None:
         axes.axvline(limit, color=COLOURS[6], linestyle=(0, (4, 2)), linewidth=0.8)
     if not numbers:

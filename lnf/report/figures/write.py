@@ -9,7 +9,7 @@ from lnf.plan.stages import STAGES
 from lnf.report.figures import curves, nats, results
 from lnf.report.gather import read_metrics
 from lnf.report.outcomes import outcomes
-from lnf.report.published import read_published
+from lnf.report.tables import on_test, read_published
 
 Study = Mapping[str, Any]
 
@@ -21,12 +21,7 @@ def write_figures(
     for old in [*out.glob("*.pdf"), *out.glob("*.png")]:
         old.unlink()  # an earlier, unfinished plan's may be of other corpora
     corpora = outcomes(read_metrics(Path(metrics)))
-    numbers = {
-        (key.corpus, key.prior, key.metric): number
-        for key, number in read_published(Path(published)).items()
-        if key.split == "test"
-    }
-    results.draw(corpora, numbers, out)
+    results.draw(corpora, on_test(read_published(Path(published))), out)
     nats.draw(corpora, out)
     for corpus in corpora:
         curves.draw(corpus, [run for run in runs if run["corpus"] == corpus], out)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
+
 from lnf.errors import UserError
 from lnf.plan.config import flatten
 from lnf.plan.data_identity import Identity, data_difference, prepared_data
@@ -16,7 +18,8 @@ from lnf.plan.digests import train_identity
 from lnf.plan.jobs import SPEC
 from lnf.plan.results import told_of
 from lnf.plan.run import Run
-from lnf.report.gather import Row, rows_of_run
+from lnf.report.frames import frame_of
+from lnf.report.gather import METRICS, rows_of_run
 from lnf.report.measured.kept import Facts, place, read_kept, read_metrics_of
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.files import read_json, try_read_json
@@ -31,12 +34,12 @@ class Candidate:
 
     folder: Path
     facts: Facts
-    rows: list[Row]
+    metrics: DataFrame
 
     @property
     def level(self) -> int:
         """2 with numbers, 1 if it diverged, 0 if it trains, was cut or is not evaluated."""
-        statuses = {row["status"] for row in self.rows}
+        statuses = set(self.metrics.status)
         return 2 if "ok" in statuses else 1 if "diverged" in statuses else 0
 
     @property
@@ -114,8 +117,8 @@ def _found(results: Path, run: Run, data: Identity) -> Iterator[Candidate]:
         if train_identity(spec) == train_identity(run.spec) and not data_difference(facts["data"], data):
             evaluation = _evaluation(folder, run, told)
             whose = {"folder": str(folder), "evaluation": evaluation, "digests": facts["digests"]}
-            rows = list(rows_of_run({**told_of(run), **whose}, existing=True))
-            yield Candidate(folder, _of_the_plan(facts, spec, run), rows)
+            metrics = frame_of(rows_of_run({**told_of(run), **whose}, existing=True), METRICS)
+            yield Candidate(folder, _of_the_plan(facts, spec, run), metrics)
 
 
 def _of_the_plan(facts: Facts, spec: Spec, run: Run) -> Facts:

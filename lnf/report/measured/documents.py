@@ -3,28 +3,32 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
+from typing import Any
 
-from lnf.report.cells import Cell
+import pandas
+from pandas import DataFrame
+
+from lnf.report.frames import markdown, number, records
 from lnf.report.intervals import SURE
-from lnf.report.markdown import number, table_lines
 from lnf.report.measured.hypotheses import findings, read_hypotheses
 from lnf.report.measured.kept import (
+    BOUNDS,
     at_paper_settings,
     beside_published,
     hours_of,
     of_paper_models,
-    read_bounds,
     read_facts,
+    read_kept_metrics,
     read_plan,
-    read_rows,
+    read_texts,
 )
 from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
-from lnf.report.published import read_published
-from lnf.report.tables import TABLES, summarise
+from lnf.report.tables import QUANTITY, TABLES, VARIANT, read_published, summarise
 from lnf.system.files import replacing
 
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
@@ -76,7 +80,7 @@ def with_block(readme: str, root: Path) -> str:
     shown = [folder for folder in folders if of_paper_models(folder)] or folders
     lines: list[str] = []
     for folder in shown:
-        lines += [_setting(folder), "", *table_lines(HEADINGS, rows_of(folder, published)), ""]
+        lines += [_setting(folder), "", *markdown(HEADINGS, rows_of(folder, published)), ""]
         lines += [_picture(folder), ""] if at_paper_settings(folder) else []
     block = "\n".join([*lines, "All that was measured: [docs/results.md](docs/results.md).", ""]) if shown else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
@@ -88,13 +92,13 @@ def results_page(root: Path) -> str:
     for folder in kept_folders(root):
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
-        lines += [*table_lines((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
+        lines += [*markdown((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
         lines += [
             *_rankings(folder, published),
             *_bounds(folder),
             *_expected(folder, root / "reports" / "hypotheses.csv"),
         ]
-        lines += [*table_lines(RUNS, _runs(folder)), "", *_differences(folder), *_data(folder)]
+        lines += [*markdown(RUNS, _runs(folder)), "", *_differences(folder), *_data(folder)]
     for path in sorted((root / "reports" / "tries").glob("*.csv")):
         lines += [*tries_section(path), ""]
     return "\n".join(lines)
@@ -107,19 +111,20 @@ def rows_of(folder: Path, published: Path) -> list[list[str]]:
 
 def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
     """Under HEADINGS and OTHERS, each corpus and model once."""
-    rows, known, judged = read_rows(folder), read_published(published), beside_published(folder)
-    cells: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
-    for table in sorted(TABLES, key=lambda table: table == "ablation"):  # its base is a row of another table too
-        for cell in summarise(table, rows, known):
-            cells.setdefault((cell.corpus, cell.prior), {}).setdefault((cell.split, cell.metric), cell)
-    for here in cells.values():
+    metrics, known, judged = read_kept_metrics(folder), read_published(published), beside_published(folder)
+    tables = sorted(TABLES, key=lambda table: table == "ablation")  # its base is a row of another table too
+    cells = pandas.concat([summarise(table, metrics, known) for table in tables])
+    cells = cells.drop_duplicates([*VARIANT, *QUANTITY])
+    for _, mine in cells.groupby(VARIANT, sort=False):
+        here = {(cell.split, cell.metric): cell for cell in records(mine)}
         yield _cell_row(here, verdict(here["test", "nll"]) if judged else "")
 
 
-def _cell_row(cells: dict[tuple[str, str], Cell], found: str) -> list[str]:
+def _cell_row(cells: dict[tuple[str, str], Any], found: str) -> list[str]:
     nll = cells["test", "nll"]
     value = number(nll.mean) if nll.status == "ok" else f"{number(nll.mean)} {nll.status}".strip()
-    published = f"{nll.published.value:.2f}{'†' if nll.published.mark == 'memory' else ''}" if nll.published else ""
+    recalled = "†" if nll.published_mark == "memory" else ""
+    published = "" if nll.published is None else f"{nll.published:.2f}{recalled}"
     others = [cells["test", "nll_given_length"], cells["valid", "nll"], cells["valid", "nll_given_length"]]
     samples = "" if nll.k is None else str(nll.k)
     return [nll.corpus, nll.label, value, nll.unit, samples, number(nll.sd), str(nll.n), published, found,
@@ -136,15 +141,15 @@ def _runs(folder: Path) -> Iterator[list[str]]:
 
 def _expected(folder: Path, path: Path) -> list[str]:
     """What was expected of a configuration before its runs, and what came."""
-    rows = read_rows(folder)
-    labels = {row["prior"]: row["label"] for row in rows}
+    metrics = read_kept_metrics(folder)
+    labels = _labels(metrics)
     lines = []
-    for found in findings(read_hypotheses(path), folder.name, rows):
+    for found in findings(read_hypotheses(path), folder.name, metrics):
         one = found.hypothesis
         seeds = ", ".join(f"{difference:+.3f}" for difference in found.differences.values())
         names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
         lines.append([one.corpus, *names, f"{one.margin:g}", number(found.mean), seeds, found.verdict])
-    return ["Expected beforehand (reports/hypotheses.csv):", "", *table_lines(EXPECTED, lines), ""] if lines else []
+    return ["Expected beforehand (reports/hypotheses.csv):", "", *markdown(EXPECTED, lines), ""] if lines else []
 
 
 def _rankings(folder: Path, published: Path) -> list[str]:
@@ -152,7 +157,7 @@ def _rankings(folder: Path, published: Path) -> list[str]:
     if not beside_published(folder):
         return []
     lines = []
-    for one in rankings(read_rows(folder), read_published(published)):
+    for one in rankings(read_kept_metrics(folder), read_published(published)):
         seeds = f"{len(one.better.values)}, {len(one.worse.values)}"
         reach = "one seed" if one.reach is None else f"± {one.reach:.3f}"
         lead = [f"{one.published:.2f}{_recalled(one)}", f"{one.lead:+.3f}", reach, seeds]
@@ -161,23 +166,36 @@ def _rankings(folder: Path, published: Path) -> list[str]:
         return []
     counts = Counter(line[-1] for line in lines)
     words = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return [f"Rankings of the paper ({words}):", "", *table_lines(RANKINGS, lines), ""]
+    return [f"Rankings of the paper ({words}):", "", *markdown(RANKINGS, lines), ""]
 
 
 def _recalled(one: Ranking) -> str:
-    return "†" if "memory" in (one.better.published.mark, one.worse.published.mark) else ""
+    return "†" if one.better.recalled or one.worse.recalled else ""
 
 
 def _bounds(folder: Path) -> list[str]:
     """The NLL on test of each model, a column for each number of importance samples."""
-    rows = read_bounds(folder)
-    labels = {row["prior"]: row["label"] for row in read_rows(folder)}
-    counts = list(dict.fromkeys(row["k"] for row in rows))
-    nll = {(row["corpus"], row["prior"], row["k"]): number(float(row["nll"])) for row in rows}
-    models = dict.fromkeys((row["corpus"], row["prior"]) for row in rows)
-    lines = [[corpus, labels[prior], *(nll.get((corpus, prior, k), "") for k in counts)] for corpus, prior in models]
-    table = table_lines(["corpus", "model", *(f"K = {k}" for k in counts)], lines)
-    return ["NLL on test by importance samples, the first seed of each:", "", *table, ""] if lines else []
+    rows = read_texts(folder / "bounds.csv", BOUNDS)
+    if rows.empty:
+        return []
+    nll = rows.astype({"nll": float}).pivot(index=VARIANT, columns="k", values="nll")
+    nll = nll.reindex(index=rows.set_index(VARIANT).index.unique(), columns=rows.k.unique())
+    labels = _labels(read_kept_metrics(folder))
+    lines = [
+        [corpus, labels[prior], *map(_or_empty, values)]
+        for (corpus, prior), values in zip(nll.index, nll.values.tolist(), strict=True)
+    ]
+    table = markdown(["corpus", "model", *(f"K = {k}" for k in nll.columns)], lines)
+    return ["NLL on test by importance samples, the first seed of each:", "", *table, ""]
+
+
+def _or_empty(value: float) -> str:
+    return number(None if isnan(value) else value)
+
+
+def _labels(metrics: DataFrame) -> dict[str, str]:
+    """Prior -> its label."""
+    return dict(zip(metrics.prior, metrics.label, strict=True))
 
 
 def _setting(folder: Path) -> str:

@@ -1,12 +1,13 @@
 """What was expected before the runs, and whether it came so: reports/hypotheses.csv against kept results."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from lnf.report.gather import Row
+from pandas import DataFrame
+
+from lnf.report.frames import read_csv
 from lnf.report.intervals import over_seeds, reach
 
 
@@ -47,21 +48,20 @@ class Finding:
 
 def read_hypotheses(path: Path) -> list[Hypothesis]:
     """The hypotheses of reports/hypotheses.csv."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [Hypothesis(row["configuration"], row["corpus"], row["worse"], row["better"], float(row["margin"]))
-                for row in csv.DictReader(stream)]  # fmt: skip
+    columns = ["configuration", "corpus", "worse", "better", "margin"]
+    rows = read_csv(path)[columns].astype({"margin": float})
+    return [Hypothesis(*row) for row in rows.itertuples(index=False, name=None)]
 
 
-def findings(hypotheses: Sequence[Hypothesis], configuration: str, rows: Sequence[Row]) -> list[Finding]:
-    """What came of a configuration's hypotheses, from the rows of its metrics."""
-    nll = {(row["corpus"], row["prior"], row["seed"]): row["value"] for row in rows
-           if (row["split"], row["metric"], row["status"]) == ("test", "nll", "ok")}  # fmt: skip
+def findings(hypotheses: Sequence[Hypothesis], configuration: str, metrics: DataFrame) -> list[Finding]:
+    """The result of each of a configuration's hypotheses, from its metrics."""
+    nll = metrics[(metrics.split == "test") & (metrics.metric == "nll") & (metrics.status == "ok")]
+    seeds = nll.dropna(subset="seed").pivot(index=["corpus", "seed"], columns="prior", values="value")
     found = []
     for one in hypotheses:
         if one.configuration == configuration:
-            seeds = sorted(seed for corpus, prior, seed in nll if (corpus, prior) == (one.corpus, one.worse))
-            pairs = {
-                seed: (nll[one.corpus, one.worse, seed], nll.get((one.corpus, one.better, seed))) for seed in seeds
-            }
-            found.append(Finding(one, {seed: a - b for seed, (a, b) in pairs.items() if b is not None}))
+            here = seeds[seeds.index.get_level_values("corpus") == one.corpus].droplevel("corpus")
+            here = here.reindex(columns=[one.worse, one.better])
+            differences = (here[one.worse] - here[one.better]).dropna()
+            found.append(Finding(one, dict(zip(map(int, differences.index), map(float, differences), strict=True))))
     return found

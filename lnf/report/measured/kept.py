@@ -8,19 +8,20 @@ bounds.csv                        NLL by the number of importance samples, if it
 tables/*, figures/results.png     made of these files alone
 """
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
+import pandas
+from pandas import DataFrame
 
 from lnf.errors import UserError
-from lnf.report.gather import METRICS, Row
+from lnf.report.frames import read_csv
+from lnf.report.gather import METRICS
 from lnf.spec import ModelSpec, read_spec
 from lnf.system.damage import first_line
-from lnf.system.files import read_json, replacing
+from lnf.system.files import read_json
 
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600
@@ -60,9 +61,9 @@ def read_kept(place: Path) -> Facts | None:
     return facts
 
 
-def read_metrics_of(place: Path) -> list[Row]:
-    """The rows of metrics of a kept run."""
-    return _metrics(place / "evaluation.csv")
+def read_metrics_of(place: Path) -> DataFrame:
+    """The metrics of a kept run."""
+    return read_csv(place / "evaluation.csv", METRICS)
 
 
 def read_plan(folder: Path) -> Facts:
@@ -71,10 +72,11 @@ def read_plan(folder: Path) -> Facts:
     return plan
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """The rows of metrics, as they were gathered."""
+def read_kept_metrics(folder: Path) -> DataFrame:
+    """The metrics of all runs, as they were gathered."""
     files = [place(folder, run) / "evaluation.csv" for run in read_plan(folder)["runs"]]
-    return [row for file in [*files, folder / "references.csv"] for row in _metrics(file)]
+    frames = [read_csv(file, METRICS) for file in [*files, folder / "references.csv"]]
+    return pandas.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
 def read_facts(folder: Path) -> list[Facts]:
@@ -103,47 +105,11 @@ def _changed(folder: Path) -> set[str]:
     return {key for facts in read_facts(folder) for key in facts["differs_from_paper"]}
 
 
-def read_bounds(folder: Path) -> list[dict[str, str]]:
-    """The rows of bounds.csv; none without it."""
-    return _texts(folder / "bounds.csv")
-
-
-def read_references(folder: Path) -> list[dict[str, str]]:
-    """The rows of references.csv, as texts; none without it."""
-    return _texts(folder / "references.csv")
+def read_texts(path: Path, columns: Sequence[str]) -> DataFrame:
+    """A CSV file as texts; no rows without it."""
+    return read_csv(path) if path.exists() else DataFrame(columns=list(columns))
 
 
 def hours_of(facts: Iterable[Facts]) -> float:
     """Hours that runs took to be trained, those before a cut too."""
     return sum(float(one["wall_seconds"]) for one in facts) / SECONDS_AN_HOUR
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows by column; what is None stays empty, and a float keeps every digit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(["" if row.get(column) is None else row[column] for column in columns] for row in rows)
-
-
-def _texts(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _metrics(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [
-            {field.name: _value(field.type, row[field.name]) for field in METRICS} for row in csv.DictReader(stream)
-        ]
-
-
-def _value(kind: pyarrow.DataType, text: str) -> Any:
-    if not text:
-        return None
-    if pyarrow.types.is_integer(kind):
-        return int(text)
-    return float(text) if pyarrow.types.is_floating(kind) else text

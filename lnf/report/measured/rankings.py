@@ -1,13 +1,14 @@
 """Which rankings of the paper the kept results confirm: every two rows of a corpus that it has numbers of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
 
-from lnf.report.gather import Row
+from pandas import DataFrame
+
+from lnf.report.frames import records
 from lnf.report.intervals import over_seeds, reach, together
-from lnf.report.published import Published, PublishedKey
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Side:
     """A row of a corpus: its published NLL on test, and ours by seed."""
 
     label: str
-    published: Published
+    published: float
+    recalled: bool
     values: tuple[float, ...]
     exact: bool
 
@@ -31,7 +33,7 @@ class Ranking:
     @property
     def published(self) -> float:
         """The paper's lead."""
-        return self.worse.published.value - self.better.published.value
+        return self.worse.published - self.better.published
 
     @property
     def lead(self) -> float:
@@ -56,18 +58,19 @@ class Ranking:
         return "confirmed" if self.lead > 0 else "contradicted"
 
 
-def rankings(rows: Sequence[Row], published: Mapping[PublishedKey, Published]) -> Iterator[Ranking]:
+def rankings(metrics: DataFrame, published: DataFrame) -> Iterator[Ranking]:
     """The rankings of the paper among the rows that have a number here."""
-    sides: dict[tuple[str, str], dict[str, Side]] = {}
-    for key, number in published.items():
-        mine = [row for row in rows if (row["corpus"], row["prior"], row["split"], row["metric"], row["status"])
-                == (key.corpus, key.prior, "test", "nll", "ok")]  # fmt: skip
-        if mine and (key.split, key.metric) == ("test", "nll"):
-            values = tuple(float(row["value"]) for row in mine)
-            side = Side(mine[0]["label"], number, values, mine[0]["estimator"] == "exact")
-            sides.setdefault((key.table, key.corpus), {})[key.prior] = side
-    for (_, corpus), here in sides.items():
-        for one, other in combinations(here.values(), 2):
-            better, worse = sorted((one, other), key=lambda side: side.published.value)
-            if better.published.value < worse.published.value:
-                yield Ranking(corpus, better, worse)
+    nll = metrics[(metrics.split == "test") & (metrics.metric == "nll") & (metrics.status == "ok")]
+    measured = dict(list(nll.groupby(["corpus", "prior"], sort=False)))
+    known = published[(published.split == "test") & (published.metric == "nll")]
+    for (_, corpus), rows in known.groupby(["table", "corpus"], sort=False):
+        sides = [
+            Side(mine.label.iloc[0], row.published, row.published_mark == "memory",
+                 tuple(mine.value), mine.estimator.iloc[0] == "exact")
+            for row in records(rows)
+            if (mine := measured.get((corpus, row.prior))) is not None
+        ]  # fmt: skip
+        for one, other in combinations(sides, 2):
+            better, worse = sorted((one, other), key=lambda side: side.published)
+            if better.published < worse.published:
+                yield Ranking(str(corpus), better, worse)

@@ -1,20 +1,18 @@
 """Settings that were tried, as bench/tries.py told them apart on valid: a section of docs/results.md."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lnf.report.markdown import number, table_lines
+from lnf.report.frames import mappings, markdown, number, read_csv
 
 HEADINGS = ("name", "settings", "status", "NLL, valid", "valid loss", "best", "epochs", "hours", "revision")
 
 
 def tries_section(path: Path) -> Iterator[str]:
     """The section of one table of tries, reports/tries/NAME.csv."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = mappings(read_csv(path))
     settings = [json.loads(row["settings"]) for row in rows]
     shared = dict.fromkeys(
         key for key, value in settings[0].items() if all(other.get(key, ...) == value for other in settings)
@@ -26,7 +24,7 @@ def tries_section(path: Path) -> Iterator[str]:
     yield f"{_settings(settings[0], shared) or 'the settings of the corpus'}."
     yield ""
     own = [[key for key in one if key not in shared] for one in settings]
-    yield from table_lines(
+    yield from markdown(
         HEADINGS, [_try_row(row, _settings(*each)) for row, *each in zip(rows, settings, own, strict=True)]
     )
 

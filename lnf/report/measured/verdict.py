@@ -1,6 +1,6 @@
 """What a measured number says of the published one (docs/paper.md, section 8), and how sure that is."""
 
-from lnf.report.cells import Cell
+from typing import Any
 
 WITHIN = 0.02
 """Share of the published number that a reproduced one may miss it by."""
@@ -13,17 +13,17 @@ LEGEND = (
 )
 
 
-def verdict(cell: Cell) -> str:
+def verdict(cell: Any) -> str:
     """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; with the miss and its
-    standard error. Empty without both numbers.
+    standard error. Empty without both numbers. `cell` is a row of `lnf.report.tables.summarise`.
 
     Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
     """
     if cell.mean is None or cell.published is None or cell.failed:
         return ""
-    miss = cell.mean / cell.published.value - 1
-    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published.value:.1%}"
-    return f"{_word(miss, cell.published.mark == 'memory')} ({miss:+.1%}, {error})"
+    miss = cell.mean / cell.published - 1
+    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published:.1%}"
+    return f"{_word(miss, cell.published_mark == 'memory')} ({miss:+.1%}, {error})"
 
 
 def _word(miss: float, recalled: bool) -> str:

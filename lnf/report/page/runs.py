@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lnf.report.gather import Row
+from pandas import DataFrame
+
+from lnf.report.frames import records
 from lnf.system.files import digest, read_json
 
 Run = Mapping[str, Any]
 SECONDS_A_MINUTE = 60
 
 
-def runs_of(runs: Sequence[Run], rows: Sequence[Row], out: Path) -> list[dict[str, Any]]:
+def runs_of(runs: Sequence[Run], metrics: DataFrame, out: Path) -> list[dict[str, Any]]:
     """A line for each run: its names, status, facts of run.json, NLL on test, folder as a link from the page."""
-    nll = {(row["corpus"], row["prior"], row["seed"]): row["value"] for row in rows
-           if (row["split"], row["metric"]) == ("test", "nll")}  # fmt: skip
-    status = {(row["corpus"], row["prior"], row["seed"]): row["status"] for row in rows}
+    rows = records(metrics)
+    nll = {(row.corpus, row.prior, row.seed): row.value for row in rows if (row.split, row.metric) == ("test", "nll")}
+    status = {(row.corpus, row.prior, row.seed): row.status for row in rows}
     lines = []
     for run in runs:
         key = (run["corpus"], run["prior"], run["seed"])

@@ -1,13 +1,14 @@
 """report.html: everything of a plan on one page, from result files and the views beside it."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from pandas import DataFrame
 
-from lnf.report.cells import NAMES, Cell
-from lnf.report.gather import Row, read_metrics
+from lnf.report.frames import records
+from lnf.report.gather import read_metrics
 from lnf.report.intervals import SURE
 from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts
@@ -15,16 +16,15 @@ from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.embedding import data_uri
 from lnf.report.page.runs import runs_of, setting
-from lnf.report.published import Published, PublishedKey, read_published
-from lnf.report.table_formats import LEGEND, TITLES
-from lnf.report.tables import SPLITS, TABLES, summarise
+from lnf.report.table_formats import LEGEND, NAMES, TITLES
+from lnf.report.tables import SPLITS, TABLES, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
 from lnf.system.parquet import read_rows
 
 
 def write_page(out: Path, **shown: Any) -> None:
     """Write OUT/report.html and OUT/config.json. `shown` is what `lnf.plan.results.Plan.shown` gives for the page."""
-    rows = read_metrics(Path(shown["metrics"]))
+    metrics = read_metrics(Path(shown["metrics"]))
     template = Path(shown["template"])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
@@ -34,23 +34,23 @@ def write_page(out: Path, **shown: Any) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["grouped_by"] = grouped_by
-    page = environment.get_template(template.name).render(context(shown, rows))
+    page = environment.get_template(template.name).render(context(shown, metrics))
     write_json(out / "config.json", shown["config"])
     with replacing(out / "report.html") as scratch:
         scratch.write_text(page, encoding="utf-8")
 
 
-def context(shown: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+def context(shown: Mapping[str, Any], metrics: DataFrame) -> dict[str, Any]:
     """All that the template shows."""
-    corpora = outcomes(rows)
-    lines = runs_of(shown["runs"], rows, Path(shown["published_at"]))
+    corpora = outcomes(metrics)
+    lines = runs_of(shown["runs"], metrics, Path(shown["published_at"]))
     views = {stage: Path(folder) for stage, folder in shown["views"].items()}
     return {
         "name": shown["name"],
         "note": shown["note"],
         "answers": list(answers(corpora, shown["runs"], _bounds(shown["studies"]), _sources(shown["corpora"]))),
         "sure": SURE,
-        "tables": tables(rows, read_published(Path(shown["published"]))),
+        "tables": tables(metrics, read_published(Path(shown["published"]))),
         "headings": NAMES,
         "legend": LEGEND,
         "figures": figures(Path(shown["captions"]), views["figures"]),
@@ -62,29 +62,29 @@ def context(shown: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def tables(rows: Sequence[Row], known: Mapping[PublishedKey, Published]) -> list[dict[str, Any]]:
+def tables(metrics: DataFrame, known: DataFrame) -> list[dict[str, Any]]:
     """Each table by blocks of a corpus and a split, test first: its lines are {prior, label, reference, cells}."""
-    references = {row["prior"] for row in rows if row["role"] == "reference"}
+    references = set(metrics.prior[metrics.role == "reference"])
     found = []
     for table in TABLES:
-        cells = summarise(table, rows, known)
+        cells = summarise(table, metrics, known)
         blocks = [
-            {"corpus": corpus, "split": split, "lines": lines, "unit": next(iter(lines[0]["cells"].values())).unit}
-            for corpus in dict.fromkeys(cell.corpus for cell in cells)
+            {"corpus": corpus, "split": split, "lines": _lines(mine[mine.split == split], references),
+             "unit": mine.unit.iloc[0]}
+            for corpus, mine in cells.groupby("corpus", sort=False)
             for split in SPLITS
-            for lines in [_lines([cell for cell in cells if (cell.corpus, cell.split) == (corpus, split)], references)]
-        ]
+        ]  # fmt: skip
         if blocks:
             found.append({"title": TITLES[table], "blocks": blocks})
     return found
 
 
-def _lines(cells: Sequence[Cell], references: Container[str]) -> list[dict[str, Any]]:
-    lines: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        names = {"prior": cell.prior, "label": cell.label, "reference": cell.prior in references}
-        lines.setdefault(cell.prior, {**names, "cells": {}})["cells"][cell.metric] = cell
-    return list(lines.values())
+def _lines(cells: DataFrame, references: Container[str]) -> list[dict[str, Any]]:
+    return [
+        {"prior": prior, "label": mine.label.iloc[0], "reference": prior in references,
+         "cells": {cell.metric: cell for cell in records(mine)}}
+        for prior, mine in cells.groupby("prior", sort=False)
+    ]  # fmt: skip
 
 
 def figures(captions: Path, folder: Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """Figures are drawn from result files alone: the files that the plan names, the same bytes for the same numbers."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib
@@ -12,9 +13,9 @@ from lnf.plan import config
 from lnf.plan.results import Plan
 from lnf.report.figures import nats, results, speed
 from lnf.report.figures.write import write_figures
+from lnf.report.frames import frame_of
 from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
-from lnf.report.published import Published
 from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
 from lnf.system.parquet import write_table
@@ -118,8 +119,9 @@ def test_what_is_missing_has_a_unit_and_its_reason_beside_the_axes(
     kept: list[Figure] = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (kept.append(figure), save(figure, *to, **how)))
+    published = SimpleNamespace(published=1.41, published_mark="certain")
     missing = {**rows_of(plan)[0], "status": "not_run", "value": None, "unit": None, "code": "current"}
-    results.draw(outcomes([missing]), {("ptb", "lstm", "nll"): Published(1.41, "certain", "LSTM")}, tmp_path)
+    results.draw(outcomes(frame_of([missing], METRICS)), {("ptb", "lstm", "nll"): published}, tmp_path)
     panel = kept[0].axes[0]
     assert panel.get_xlabel() == "bpc" and not panel.texts
     assert [label.get_text() for label in panel.get_yticklabels()] == ["LSTM: not_run"]
@@ -136,7 +138,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_every_bar_shows_the_cost_of_the_length_separately(plan: Plan, kept: list[Figure], tmp_path: Path) -> None:
     """The source's too: its length, then what is left of its NLL."""
-    nats.draw(outcomes(rows_of(plan)), tmp_path)
+    nats.draw(outcomes(frame_of(rows_of(plan), METRICS)), tmp_path)
     panel = next(axes for axes in kept[0].axes if axes.get_title(loc="left").startswith("markov"))
     line = [label.get_text() for label in panel.get_yticklabels()].index("source")
     bars = [
@@ -164,7 +166,7 @@ def test_a_users_matplotlibrc_changes_no_figure(plan: Plan) -> None:
 
 def test_outcomes(plan: Plan) -> None:
     diverged = {**rows_of(plan)[0], "seed": 2, "status": "diverged", "value": None}
-    found = outcomes([{"code": "current", **row} for row in (*rows_of(plan), diverged)])
+    found = outcomes(frame_of([*rows_of(plan), diverged], METRICS))
     assert list(found) == ["ptb", "markov"]
     lstm, af_af = found["ptb"]
     assert (lstm.prior, lstm.unit, lstm.status) == ("lstm", "bpc", "partial 2/3 (diverged 1)")

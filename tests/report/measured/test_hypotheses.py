@@ -6,6 +6,8 @@ import pytest
 
 from lnf.plan import config
 from lnf.plan.config import ROOT
+from lnf.report.frames import frame_of
+from lnf.report.gather import METRICS
 from lnf.report.measured.hypotheses import Finding, Hypothesis, findings, read_hypotheses
 
 ONE = Hypothesis("small", "ptb", "af_only", "lstm", 0.3)
@@ -33,7 +35,9 @@ def test_a_difference_is_held_against_its_margin(differences: list[float], verdi
 def test_differences_are_of_seeds_that_both_finished() -> None:
     finished = [row("af_only", 0, 2.0), row("af_only", 1, 2.1), row("lstm", 0, 1.5), row("lstm", 1, 1.5)]
     others = [row("af_only", 2, 9.0), row("lstm", 2, 1.0, status="diverged"), row("lstm", 0, 7.0, split="valid")]
-    (found,) = findings([ONE, Hypothesis("other", "ptb", "af_only", "lstm", 0.0)], "small", finished + others)
+    (found,) = findings(
+        [ONE, Hypothesis("other", "ptb", "af_only", "lstm", 0.0)], "small", frame_of(finished + others, METRICS)
+    )
     assert found.differences == pytest.approx({0: 0.5, 1: 0.6}) and found.mean == pytest.approx(0.55)
 
 

@@ -13,7 +13,7 @@ from lnf.plan.results import Plan
 from lnf.report.measured.candidates import choose
 from lnf.report.measured.documents import kept_folders, results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
-from lnf.report.measured.kept import kept_places, read_facts, read_rows
+from lnf.report.measured.kept import kept_places, read_facts, read_kept_metrics
 from lnf.report.measured.made import write_kept_tables
 from lnf.report.measured.revisions import require_known
 
@@ -47,8 +47,9 @@ def test_the_readme_and_the_page_of_results_show_what_is_kept() -> None:
 
 def test_what_is_ablated_stands_behind_what_it_is_held_against() -> None:
     for folder in KEPT:
-        first = {(row["corpus"], row["label"]): row["role"] for row in reversed(read_rows(folder))}
-        roles = [first[line[0], line[1]] == "ablation" for line in measured_rows(folder, PUBLISHED)]
+        metrics = read_kept_metrics(folder).drop_duplicates(["corpus", "label"])
+        first = metrics.set_index(["corpus", "label"]).role
+        roles = [first[(line[0], line[1])] == "ablation" for line in measured_rows(folder, PUBLISHED)]
         assert roles == sorted(roles), folder.name
 
 

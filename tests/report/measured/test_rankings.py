@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+from pandas import DataFrame
 
+from lnf.report.frames import frame_of
+from lnf.report.gather import METRICS
 from lnf.report.measured.rankings import Ranking, rankings
-from lnf.report.published import Published, PublishedKey
 
 PAPER = {"lstm": 8.0, "af_af": 7.0, "af_scf": 7.0}
 
 
 def found(**values: list[float]) -> dict[tuple[str, str], Ranking]:
     """(better, worse) in the paper -> what comes of our values by seed."""
-    published = {PublishedKey("music", "jsb", prior, "test", "nll"): Published(value, "certain", prior)
-                 for prior, value in PAPER.items()}  # fmt: skip
+    place = {"table": "music", "corpus": "jsb", "split": "test", "metric": "nll", "published_mark": "certain"}
+    published = DataFrame([{**place, "prior": prior, "published": value} for prior, value in PAPER.items()])
     whose = {"corpus": "jsb", "split": "test", "metric": "nll", "status": "ok"}
     rows: list[dict[str, Any]] = [
         {
@@ -26,7 +28,7 @@ def found(**values: list[float]) -> dict[tuple[str, str], Ranking]:
         for prior, mine in values.items()
         for value in mine
     ]
-    return {(one.better.label, one.worse.label): one for one in rankings(rows, published)}
+    return {(one.better.label, one.worse.label): one for one in rankings(frame_of(rows, METRICS), published)}
 
 
 @pytest.mark.parametrize(

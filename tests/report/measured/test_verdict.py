@@ -1,18 +1,17 @@
 """When a number counts as reproduced."""
 
-from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from lnf.report.cells import Cell
 from lnf.report.measured.verdict import verdict
-from lnf.report.published import Published
 
 
-def cell(mean: float | None, published: float | None, mark: str = "certain", status: str = "ok") -> Cell:
-    number = None if published is None else Published(published, mark, "")
-    return Cell("jsb_chorales", "af_af", "AF / AF", "test", "nll", "nats/step", "importance", 30, mean, None, 1, number,
-                status)  # fmt: skip
+def cell(mean: float | None, published: float | None, mark: str = "certain", **others: Any) -> SimpleNamespace:
+    """A row of a table."""
+    values = {"mean": mean, "sd": None, "n": 1, "published": published, "published_mark": mark, "failed": 0}
+    return SimpleNamespace(**values | others)
 
 
 @pytest.mark.parametrize(
@@ -34,9 +33,9 @@ def test_there_is_no_verdict_without_both_numbers_of_a_finished_row() -> None:
 
 def test_missing_seeds_leave_a_verdict_and_failed_ones_do_not() -> None:
     assert verdict(cell(6.53, 6.53, status="partial 1/2 (unfinished 1)")) == "reproduced (+0.0%, one seed)"
-    assert not verdict(replace(cell(6.53, 6.53, status="partial 1/2 (diverged 1)"), failed=1))
+    assert not verdict(cell(6.53, 6.53, status="partial 1/2 (diverged 1)", failed=1))
 
 
 def test_a_verdict_has_its_miss_and_the_error_over_seeds() -> None:
-    three = replace(cell(6.639, 6.53), sd=0.052, n=3)
+    three = cell(6.639, 6.53, sd=0.052, n=3)
     assert verdict(three) == "reproduced (+1.7%, ± 0.5%)"
