@@ -52,7 +52,7 @@ format: $(READY)
 	$(BIN)/python -m snakefmt Snakefile rules
 
 bench: $(READY)
-	$(BIN)/python -m lnf bench $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m bench.speed $(if $(JSON),--json $(JSON))
 
 ui: $(READY)
 	$(BIN)/python -m lnf ui

@@ -4,14 +4,14 @@
 #                         paper's batch, at 4 and at 16 times that
 #   DATE-gpu-shared.json  AF/AF on ptb, four processes on the one card
 # Rows are written as they are measured: what is cut off after nine minutes is kept. It needs PyTorch, PyYAML,
-# jsonschema and psutil.
+# pydantic and psutil.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-docs/benchmarks}
 python=${PYTHON:-python3}
 "$python" - <<'PY'
 import importlib.util, sys
-missing = [name for name in ("torch", "yaml", "jsonschema", "psutil") if importlib.util.find_spec(name) is None]
+missing = [name for name in ("torch", "yaml", "pydantic", "psutil") if importlib.util.find_spec(name) is None]
 if missing:
     sys.exit(f"bench/gpu.sh: missing here: {', '.join(missing)}")
 import torch
@@ -20,6 +20,6 @@ if not torch.cuda.is_available():
 PY
 mkdir -p "$folder"
 name=$folder/$(date +%F)-gpu
-timeout 420 "$python" -m lnf bench --json "$name.json" || echo "bench/gpu.sh: cut off; $name.json holds what was measured"
-timeout 110 "$python" -m lnf bench --only ptb af_af train bfloat16 --beside 4 --json "$name-shared.json" ||
+timeout 420 "$python" -m bench.speed --json "$name.json" || echo "bench/gpu.sh: cut off; $name.json holds what was measured"
+timeout 110 "$python" -m bench.speed --only ptb af_af train bfloat16 --beside 4 --json "$name-shared.json" ||
     echo "bench/gpu.sh: cut off; $name-shared.json holds what was measured"

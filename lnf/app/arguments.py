@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line. Its result has `command`, a function of the result."""
     whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
     added = Commands(whole)
-    for add in (_add_jobs, _add_measured, _add_questions, _add_sample, _add_upkeep, _add_bench, _add_run):
+    for add in (_add_jobs, _add_measured, _add_questions, _add_sample, _add_upkeep, _add_run):
         add(added)
     return whole
 
@@ -105,16 +105,6 @@ def _add_upkeep(to: Commands) -> None:
     added.add_argument("name")
     _configure(added)
     added.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _add_bench(to: Commands) -> None:
-    added = to.add("bench", commands.bench)
-    added.add_argument("--only", nargs="+", default=[], help="words of a case, e.g. ptb af_af train; else all of them")
-    added.add_argument("--threads", type=int, help="of PyTorch; else one a core")
-    added.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
-    added.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
-    added.add_argument("--json", type=Path, help="file for the table; rows of other cases that it has stay")
-    added.add_argument("--profile", type=Path, help="file for where the time of each case goes, by operation")
 
 
 def _add_run(to: Commands) -> None:

@@ -141,20 +141,6 @@ def clean_old(arguments: Namespace) -> None:
     cleaning.clean_old([Plan(values) for values in named], arguments.yes)
 
 
-def bench(arguments: Namespace) -> None:
-    """Measure how fast it is, beside what this machine can do."""
-    from lnf.app.benchmark import bench_against
-
-    bench_against(
-        arguments.only,
-        arguments.threads,
-        arguments.beside,
-        arguments.against,
-        arguments.json,
-        arguments.profile,
-    )
-
-
 def run(arguments: Namespace) -> None:
     """Run a configuration's workflow."""
     from lnf.app import launcher

@@ -1,4 +1,4 @@
-"""`lnf bench` on real cases: each beside its floor, its target judged, the table kept."""
+"""`make bench` on real cases: each beside its floor, its target judged, the table kept."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lnf.app.command_line import main
-from lnf.bench.cases import cases
+from bench.speed.__main__ import main
+from bench.speed.cases import cases
 from lnf.plan import config
 from lnf.system.files import read_json
 
@@ -17,16 +17,16 @@ STEPS = config.read()["corpora"]["jsb_chorales"]["prepare"]["expect"]["steps"]["
 @pytest.mark.e2e
 def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
-    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
+    assert main(["--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
     plain, coarse = read_json(out)["rows"]
     assert (plain["dtype"], coarse["dtype"]) == ("float32", "bfloat16")
     times = plain["seconds"] / coarse["seconds"]
     assert f"{times:.2f} x as fast as float32" in capsys.readouterr().out
     assert all(len(row["revision"]) >= 7 and row["repeats"] >= 3 for row in (plain, coarse))
-    assert main(["bench", "--only", "jsb", "lstm", "train", "bfloat16", "--threads", "1", "--json", str(out)]) == 0
+    assert main(["--only", "jsb", "lstm", "train", "bfloat16", "--threads", "1", "--json", str(out)]) == 0
     kept, again = read_json(out)["rows"]
     assert kept == plain and again["dtype"] == "bfloat16" and again["when"] > coarse["when"]
-    assert main(["bench", "--only", "jsb", "lstm", "train", "--threads", "2", "--json", str(out)]) == 1
+    assert main(["--only", "jsb", "lstm", "train", "--threads", "2", "--json", str(out)]) == 1
     assert "its rows have other threads; a new file would be right" in capsys.readouterr().err
 
 
@@ -34,7 +34,7 @@ def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, profile = tmp_path / "bench.json", tmp_path / "profile.txt"
     words = ["jsb", "lstm", "train", "float32"]
-    assert main(["bench", "--only", *words, "--threads", "1", "--json", str(out), "--profile", str(profile)]) == 0
+    assert main(["--only", *words, "--threads", "1", "--json", str(out), "--profile", str(profile)]) == 0
     table = read_json(out)
     (row,) = table["rows"]
     assert (row["what"], row["setting"], row["prior"], row["batch"], row["length"]) == ("train", "jsb", "lstm", 5, 60)
@@ -59,7 +59,7 @@ def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.Capt
     ],
 )
 def test_a_wrong_wish_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", *words]) == 1
+    assert main(words) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"lnf: {line}") and len(said.splitlines()) == 1
 
@@ -86,6 +86,6 @@ def test_a_gpu_is_filled_by_larger_batches_too() -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_process_tells_its_own_peak_and_not_its_parents() -> None:
     held = bytearray(b"1") * 2**30
-    code = "from lnf.bench.measurement import _peak_mb; print(_peak_mb())"
+    code = "from bench.speed.measurement import _peak_mb; print(_peak_mb())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert len(held) == 2**30 and float(done.stdout) < 700

@@ -1,4 +1,4 @@
-"""A single run needs PyTorch, numpy and pyarrow, and nothing else that is installed: it may be a bare GPU machine."""
+"""A single run needs PyTorch, numpy, pyarrow and pydantic, and nothing else that is installed (a bare GPU machine)."""
 
 import json
 import subprocess

@@ -65,11 +65,12 @@ def _profile(call: Callable[[], None], device: torch.device) -> str:
 
 def _spec(values: dict[str, Any], usual: dict[str, Any]) -> Spec:
     """The spec. Another revision may lack a setting: where it has its `usual` value, that revision did no other."""
-    known = {"model": set(ModelSpec.model_fields), "train": set(TrainSpec.model_fields)}
+    known = {"model": ModelSpec.__annotations__, "train": TrainSpec.__annotations__}
     cut = {section: {key: value for key, value in values[section].items()
                      if key in names or value != usual[section][key]}
            for section, names in known.items()}  # fmt: skip
-    return Spec.from_dict({**values, **cut})
+    others = {key: value for key, value in values.items() if key != "options"}  # the rows of the paper have none
+    return Spec.from_dict({**others, **cut})
 
 
 def _settle(threads: int) -> None:

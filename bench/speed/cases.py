@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lnf.bench import work
-from lnf.bench.rates import Rates
-from lnf.bench.settings import DRAWN, LARGER, LONGEST, ROWS, SAMPLED, SCORED, SETTINGS, Setting
+from bench.speed.rates import Rates
+from bench.speed.settings import DRAWN, LARGER, LONGEST, ROWS, SAMPLED, SCORED, SETTINGS, Setting
+from bench.speed.work import Work, samples, scores
 from lnf.spec import ModelSpec, Spec, TrainSpec
 
 BACKWARD = 2
@@ -96,17 +96,16 @@ class Case:
         """Training steps of an epoch of the real corpus, as if none of its batches had padding."""
         return self.setting.epoch / (self.batch * self.length) if self.what == "train" else None
 
-    def work(self, spec: Spec) -> work.Work:
+    def work(self, spec: Spec) -> Work:
         """The operations of its matrix products."""
         shape = self.setting.shape(spec.kind)
         if self.what == "sample":
-            return work.samples(spec, shape, self.batch, self.length)
-        forward = work.scores(spec, shape, self.batch, self.samples, self.length)
+            return samples(spec, shape, self.batch, self.length)
+        forward = scores(spec, shape, self.batch, self.samples, self.length)
         return forward * (1 + BACKWARD) if self.what == "train" else forward
 
-    def floor(self, spec: Spec, rates: Rates, parameters: int) -> float:
+    def floor(self, needed: Work, rates: Rates, parameters: int) -> float:
         """Seconds below which no implementation of these products gets on this machine."""
-        needed = self.work(spec)
         seconds = needed.large / rates.large + needed.step / rates.step + needed.pair / rates.pair
         return seconds + (ADAM * BYTES * parameters / rates.copy if self.what == "train" else 0.0)
 

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import torch
 
-from lnf.bench import measurement, rates
-from lnf.bench.cases import EPOCH, Case, cases
-from lnf.bench.rates import Rates
+from bench.speed import measurement, rates
+from bench.speed.cases import EPOCH, Case, cases
+from bench.speed.rates import Rates
 from lnf.errors import UserError
 from lnf.kernels import compiler
 from lnf.models.build import build_model
@@ -123,16 +123,16 @@ def _steady_row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str,
 
 def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], str | None]:
     spec, told = case.spec, case.told(wish.threads, REPEATS, wish.profiles is not None)
-    parameters = _parameters(case, spec)
+    parameters, needed = _parameters(case, spec), case.work(spec)
     before = _rates(case, device)
     ours = _measured(told, None, wish.beside)
     after = _rates(case, device)
-    floors = [case.floor(spec, found, parameters) for found in (before, after)]
+    floors = [case.floor(needed, found, parameters) for found in (before, after)]
     seconds, floor, found = statistics.median(ours["seconds"]), sum(floors) / 2, before.mean(after)
     row = {"what": case.what, "setting": case.setting.name, "prior": case.prior, "batch": case.batch,
            "samples": case.samples, "length": case.length, "dtype": case.precision, "seconds": seconds,
            "floor_seconds": floor, "over_floor": seconds / floor,
-           "over_peak": seconds / (case.work(spec).total / found.large), "peak_mb": ours["peak_mb"],
+           "over_peak": seconds / (needed.total / found.large), "peak_mb": ours["peak_mb"],
            "drift": 1 - min(floors) / max(floors), "rates": asdict(found), "target": case.target,
            "faster_target": case.faster_target, "peak_target": case.peak_target,
            "repeats": len(ours["seconds"]), "revision": provenance.revision(ROOT).text,
@@ -196,7 +196,7 @@ def _verdicts(row: dict[str, Any], float32: dict[str, Any] | None) -> Iterator[s
 
 def _measured(told: dict[str, Any], sources: Path | None, beside: int) -> dict[str, Any]:
     """What a process of its own measured, with this lnf or that of another folder; the slowest of `beside` at once."""
-    root = sources or Path(measurement.__file__).parents[2]
+    root = sources or ROOT
     environment = os.environ | {"PYTHONPATH": str(root.absolute())}
     command = [sys.executable, measurement.__file__, json.dumps(told)]
     started = [
