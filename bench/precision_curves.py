@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from lnf.system.files import read_json
-from lnf.system.parquet import read_table
+from lnf.system.sealed import read_table
 
 PRECISIONS = ("float32", "bfloat16")
 

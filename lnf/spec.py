@@ -5,6 +5,7 @@ Sizes are numbers of units, learning rates are per step, times in minutes, memor
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pkgutil import resolve_name
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field
@@ -63,6 +64,15 @@ _FORMER_PATHS: dict[str, dict[str, str]] = {
 def class_path(part: str, name: str) -> str:
     """The dotted path of the class that a spec names for a part of a prior (a key of BUILTINS)."""
     return BUILTINS[part].get(name, name)
+
+
+def class_of(part: str, name: str | None) -> Any:
+    """The class that a spec names for a part of a prior. Raises UserError if it cannot be imported."""
+    path = class_path(part, str(name))
+    try:
+        return resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise UserError(f"spec: {path}: cannot be imported ({problem}); give package.module.Class") from problem
 
 
 class PriorSpec(Checked):

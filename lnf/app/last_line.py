@@ -5,7 +5,7 @@ from pathlib import Path
 from lnf.plan.run import Run
 from lnf.runs.progress import duration
 from lnf.system.files import read_json
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_rows
 
 
 def last_line(step: str, run: Run, out: Path) -> str:

@@ -12,7 +12,7 @@ from lnf.errors import UserError
 from lnf.plan import config, validation
 from lnf.plan.results import Plan
 from lnf.system import machine_faults
-from lnf.system.damage import damaged_name
+from lnf.system.files import damaged_name
 from lnf.system.locks import Lock
 from lnf.tracking import follow
 

@@ -24,7 +24,7 @@ from lnf.report.measured.revisions import require_known
 from lnf.runs.resume_state import RunState
 from lnf.runs.training import HISTORY
 from lnf.system.files import read_json, try_read_json, write_json
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_rows
 
 
 def keep_measured(plan: Plan, results: Path = Path("results"), drop: bool = False) -> None:

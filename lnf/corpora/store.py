@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences, id_type
 from lnf.errors import UserError
-from lnf.system.damage import set_aside, unsealed
-from lnf.system.files import read_json, replacing, sha256_of, write_json
+from lnf.system.files import read_json, replacing, set_aside, sha256_of, write_json
+from lnf.system.sealed import unsealed
 
 META = "meta.json"
 

@@ -20,8 +20,7 @@ from lnf.laws.laws import BrokenLaw
 from lnf.models.base import SequenceModel, Terms
 from lnf.models.latent import LatentModel
 from lnf.priors.base import Prior
-from lnf.spec import Spec, class_path
-from lnf.system.dotted_paths import load_class
+from lnf.spec import Spec, class_of, class_path
 
 BASES = {"model": SequenceModel, "time": Prior, "hidden": HiddenFlow}
 CONSTRUCTORS = {
@@ -36,7 +35,7 @@ POINTS, CONTEXT = 4, 3
 def require_contract(spec: Spec) -> None:
     """Raise BrokenLaw for the first class of a variant that is not what its place asks for."""
     parts = reversed(spec.prior.parts.items())  # what others are made of comes first
-    classes = {part: _class(part, class_path(part, name)) for part, name in parts}
+    classes = {part: _class(part, name) for part, name in parts}
     if "transform" in classes:
         _require_transform(classes["transform"], spec.options.transform)
     if {"hidden", "transform"} <= classes.keys():
@@ -54,8 +53,8 @@ def one_line(problem: Exception) -> str:
     return f"{type(problem).__name__}: {said} ({Path(place.filename).name}:{place.lineno})"
 
 
-def _class(key: str, path: str) -> Any:
-    found = load_class(path)
+def _class(key: str, name: str) -> Any:
+    found, path = class_of(key, name), class_path(key, name)
     if not inspect.isclass(found):
         raise BrokenLaw(f"{key}: {path} is a {type(found).__name__}; a class would be right")
     base = BASES.get(key)

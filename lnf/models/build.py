@@ -2,11 +2,10 @@
 
 from lnf.corpora.batches import CorpusShape
 from lnf.models.base import SequenceModel
-from lnf.spec import Spec, class_path
-from lnf.system.dotted_paths import load_class
+from lnf.spec import Spec, class_of
 
 
 def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:
     """The untrained model of a run; weights are drawn from torch's global generator."""
-    model: SequenceModel = load_class(class_path("model", spec.prior.model))(spec, shape, **spec.options.model)
+    model: SequenceModel = class_of("model", spec.prior.model)(spec, shape, **spec.options.model)
     return model

@@ -14,16 +14,13 @@ from lnf.models.decoder import Decoder
 from lnf.models.emission import Emission
 from lnf.models.posterior import Posterior, reparameterise
 from lnf.priors.base import Prior
-from lnf.spec import Spec, class_path
-from lnf.system.dotted_paths import load_class
+from lnf.spec import Spec, class_of
 
 
 def build_prior(spec: Spec, max_length: int) -> Prior:
     """The prior that a spec's `prior` section names, at the sizes of its `model` section."""
     size, options = spec.model, spec.options
-    time, hidden, transform = (
-        load_class(class_path(part, str(getattr(spec.prior, part)))) for part in ("time", "hidden", "transform")
-    )
+    time, hidden, transform = (class_of(part, getattr(spec.prior, part)) for part in ("time", "hidden", "transform"))
     scalar = transform(**options.transform)
     prior: Prior = time(
         lambda context, reverse: hidden(

@@ -1,13 +1,13 @@
 """Views of what exists now, whether or not the plan is finished."""
 
 from collections import Counter
+from pkgutil import resolve_name
 
 from lnf.plan.results import VIEWS, Plan
 from lnf.plan.stages import STAGES
 from lnf.report.gather import gather, read_metrics
 from lnf.report.publish import publish
-from lnf.system.damage import Damaged, tell
-from lnf.system.dotted_paths import load_class
+from lnf.system.files import Damaged, tell
 
 
 def write_existing(plan: Plan) -> None:
@@ -32,7 +32,7 @@ def _write(plan: Plan) -> None:
     gather(**plan.gathered.arguments, out=top, existing=True)
     for view, arguments in plan.shown(top / "metrics.parquet", folders).items():
         folders[view].mkdir(parents=True, exist_ok=True)
-        load_class(STAGES[view].run)(**arguments, out=folders[view])
+        resolve_name(STAGES[view].run)(**arguments, out=folders[view])
     publish({view: str(folder) for view, folder in folders.items()}, None, plan.out)
     statuses = read_metrics(top / "metrics.parquet").status
     missing = Counter(statuses[statuses != "ok"])

@@ -9,7 +9,7 @@ import pyarrow
 from pandas import DataFrame
 
 from lnf.system.files import replacing
-from lnf.system.parquet import read_table
+from lnf.system.sealed import read_table
 
 _NULLABLE = {pyarrow.int64(): pandas.Int64Dtype()}
 """Whole numbers of which some may be missing."""

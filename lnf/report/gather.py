@@ -11,7 +11,7 @@ from lnf.errors import UserError
 from lnf.plan.run import absence
 from lnf.report.frames import read_frame
 from lnf.system.files import digest, read_json
-from lnf.system.parquet import metadata_of, read_table, write_table
+from lnf.system.sealed import metadata_of, read_table, write_table
 from lnf.units import UNITS
 
 METRICS = pyarrow.schema(

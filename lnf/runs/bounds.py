@@ -26,7 +26,7 @@ from lnf.runs.progress import shown
 from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 from lnf.units import UNITS
 
 Numbers = NDArray[np.float64]

@@ -15,7 +15,7 @@ from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.build import build_model
 from lnf.spec import STORED_FORMAT, Spec, read_spec
-from lnf.system.documents import read_document, write_document
+from lnf.system.sealed import read_document, write_document
 
 OLDEST = 2
 

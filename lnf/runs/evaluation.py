@@ -32,7 +32,7 @@ from lnf.runs.seeds import generator
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
 from lnf.system.files import digest, read_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 from lnf.units import UNITS
 
 SPLITS = ("valid", "test")

@@ -1,14 +1,17 @@
-"""What a run asks of the process that it is in."""
+"""Process-wide settings of a run: threads, allocator, caches of shapes."""
 
+import ctypes
 import os
+import sys
 
 import torch
-
-from lnf.system.allocator import keep_freed_memory
 
 CACHED_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """How many shapes of products oneDNN and PyTorch's layer above it remember. Batches have ever new lengths: at the
 thousand that is usual, a run in bfloat16 grows by gigabytes and is no faster."""
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_LARGEST = 2**31 - 1
 
 
 def settle(threads: int) -> None:
@@ -18,3 +21,14 @@ def settle(threads: int) -> None:
     keep_freed_memory()
     for name, value in CACHED_SHAPES.items():
         os.environ.setdefault(name, value)
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep the memory that it frees; False where the C library has no such setting.
+
+    glibc maps big buffers one by one and returns each to the system, which clears new pages: much of a training step.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's: others have no such call
+    return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _LARGEST))

@@ -25,7 +25,7 @@ from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.seeds import generator
 from lnf.system.files import write_json
-from lnf.system.npz import write_arrays
+from lnf.system.sealed import write_arrays
 
 GRID = 200
 DECODE = 64

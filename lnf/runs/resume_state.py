@@ -18,9 +18,8 @@ from typing import Any
 import torch
 
 from lnf.errors import UserError
-from lnf.system.damage import Damaged, tell
-from lnf.system.documents import read_document, write_document
-from lnf.system.files import replacing, write_json
+from lnf.system.files import Damaged, replacing, tell, write_json
+from lnf.system.sealed import read_document, write_document
 
 State = dict[str, Any]
 PROGRESS_SECONDS = 1.0

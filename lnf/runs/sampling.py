@@ -16,7 +16,7 @@ from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 AT_ONCE = 64
 """Sequences that are drawn together."""

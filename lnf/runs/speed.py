@@ -17,7 +17,7 @@ from lnf.runs.resume_state import RunState
 from lnf.runs.seeds import generator
 from lnf.system import provenance
 from lnf.system.files import write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 LONG_S = 10.0
 """A sample that takes longer is taken once."""

@@ -20,10 +20,8 @@ from lnf.hidden.autoregressive import AutoregressiveHidden
 from lnf.hidden.base import HiddenFlow
 from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
-from lnf.spec import class_path
-from lnf.system.dotted_paths import load_class
-from lnf.system.npz import write_arrays
-from lnf.system.parquet import write_table
+from lnf.spec import class_of
+from lnf.system.sealed import write_arrays, write_table
 
 RADIUS, SD, BLOBS = 4.0, 0.3, 8
 SIDE, SQUARES = 2.0, 8
@@ -96,7 +94,7 @@ def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) 
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "toy", transform))
         flow = AutoregressiveHidden(
-            load_class(class_path("transform", transform))(),
+            class_of("transform", transform)(),
             2,
             settings["layers"],
             settings["width"],

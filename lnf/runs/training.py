@@ -21,7 +21,7 @@ from lnf.spec import STORED_FORMAT, RunContext, Spec
 from lnf.system import provenance
 from lnf.system.files import try_read_json, write_json
 from lnf.system.locks import run_lock
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 HISTORY = pyarrow.schema(
     [("epoch", pyarrow.int32())]

@@ -1,18 +1,36 @@
-"""Files written whole or not at all, and the canonical text that digests are taken of."""
+"""Files written whole or not at all, what becomes of damaged ones, and the canonical text that digests are taken of.
+
+A damaged file is one that is not there. It is renamed, so that whatever makes it makes it again.
+"""
 
 import errno
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lnf.system.damage import Damaged, set_aside, tell
+from lnf.errors import UserError
 
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY})
 """What a file system answers that lacks a call altogether."""
+
+DAMAGED = ".damaged"
+LONGEST_REASON = 100
+
+
+class Damaged(UserError):
+    """A file of ours is damaged; the message names it, what is wrong, and what becomes of it.
+
+    `aside`: whether it could be moved out of the way.
+    """
+
+    def __init__(self, message: str, aside: bool) -> None:
+        super().__init__(message)
+        self.aside = aside
 
 
 @contextmanager
@@ -67,6 +85,32 @@ def try_read_json(path: Path) -> Any:
     except Damaged as damaged:
         tell(damaged)
         return None
+
+
+def set_aside(path: Path, reason: str, then: str | None = None) -> Damaged:
+    """Rename a damaged file to NAME.damaged, where it is in nobody's way; the error to raise, with what comes then."""
+    aside = damaged_name(path)
+    try:
+        os.replace(path, aside)
+    except OSError as problem:  # a folder that cannot be written to
+        return Damaged(f"{path}: damaged ({reason}) and cannot be set aside ({problem.strerror}); remove it", False)
+    then = then or "the same workflow makes it again"
+    return Damaged(f"{path}: damaged ({reason}); it is set aside as {aside.name}, and {then}", True)
+
+
+def damaged_name(path: Path) -> Path:
+    """Where a damaged file is kept."""
+    return path.with_name(path.name + DAMAGED)
+
+
+def first_line(problem: Exception) -> str:
+    """What an exception says, in half a line."""
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:LONGEST_REASON]
+
+
+def tell(damaged: Damaged) -> None:
+    """Say so in one line, where it is no reason to stop."""
+    print(f"lnf: {damaged}", file=sys.stderr, flush=True)
 
 
 def _flush(path: Path) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lnf.system.damage import set_aside
-from lnf.system.files import digest, read_json, sha256_of
-from lnf.system.parquet import read_rows
+from lnf.system.files import digest, read_json, set_aside, sha256_of
+from lnf.system.sealed import read_rows
 
 ARTIFACTS = ("run.json", "history.parquet", "spec.json")
 MILLISECONDS = 1000

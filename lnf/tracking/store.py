@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lnf.errors import UserError
-from lnf.system.damage import first_line
+from lnf.system.files import first_line
 from lnf.system.locks import locked
 from lnf.tracking.moved import follow_project
 

@@ -16,7 +16,7 @@ from lnf.report.gather import read_metrics
 from lnf.report.measured.documents import results_page, with_block
 from lnf.report.measured.kept import read_facts, read_kept_metrics
 from lnf.system.files import digest, read_json, write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan, shown
 
 __all__ = ["plan"]

@@ -15,7 +15,7 @@ from lnf.plan.run import Run
 from lnf.report.frames import write_csv
 from lnf.report.measured.kept import BOUNDS, read_facts
 from lnf.system.files import read_json, write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan
 from tests.report.fabricated import finish_run
 

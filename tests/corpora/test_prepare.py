@@ -15,8 +15,7 @@ from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import RawCorpus
 from lnf.errors import UserError
 from lnf.plan.raw_files import mirror_folder
-from lnf.system.damage import Damaged
-from lnf.system.files import sha256_of
+from lnf.system.files import Damaged, sha256_of
 
 ROOT = Path(__file__).parents[2]
 ADD_ONE = {"smoothing": "add_one", "headroom": 1.25}

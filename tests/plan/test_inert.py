@@ -16,7 +16,7 @@ from lnf.plan.digests import evaluation_digest, spec_digest
 from lnf.runs import trainer, training
 from lnf.runs.resume_state import RunState
 from lnf.spec import SECTIONS, Spec, read_spec
-from lnf.system import documents, files, npz, parquet
+from lnf.system import files, sealed
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
 
@@ -25,7 +25,7 @@ def train(folder: Path, corpus: Path) -> tuple[bytes, dict[str, torch.Tensor]]:
     """The history and the weights of a small run."""
     spec = tiny_spec("af_scf")
     training.train_run(spec, corpus, folder, context(spec))
-    weights: dict[str, torch.Tensor] = documents.read_document(folder / "model.pt")["state_dict"]
+    weights: dict[str, torch.Tensor] = sealed.read_document(folder / "model.pt")["state_dict"]
     return (folder / "history.parquet").read_bytes(), weights
 
 
@@ -53,15 +53,15 @@ def only_names_and_texts(_: Path) -> None:
 def what_is_written_is_read(tmp_path: Path) -> None:
     """And a run without locks, durable files and provenance is the same."""
     tensors = {"a": torch.randn(3, 2, dtype=torch.float64), "b": [torch.tensor(float("nan")), 7, "text"]}
-    documents.write_document(tmp_path / "a.pt", tensors)
-    read = documents.read_document(tmp_path / "a.pt")
+    sealed.write_document(tmp_path / "a.pt", tensors)
+    read = sealed.read_document(tmp_path / "a.pt")
     assert torch.equal(read["a"], tensors["a"]) and read["b"][0].isnan() and read["b"][1:] == [7, "text"]
     arrays = {"x": np.array([1e-300, np.inf]), "y": np.arange(6, dtype=np.uint8).reshape(2, 3)}
-    npz.write_arrays(tmp_path / "a.npz", arrays)
-    assert all(np.array_equal(npz.read_arrays(tmp_path / "a.npz")[name], array) for name, array in arrays.items())
+    sealed.write_arrays(tmp_path / "a.npz", arrays)
+    assert all(np.array_equal(sealed.read_arrays(tmp_path / "a.npz")[name], array) for name, array in arrays.items())
     table = pyarrow.table({"x": [0.1, None, 1e-300], "n": [1, 2, 3]})
-    parquet.write_table(tmp_path / "a.parquet", table)
-    assert parquet.read_table(tmp_path / "a.parquet").equals(table)
+    sealed.write_table(tmp_path / "a.parquet", table)
+    assert sealed.read_table(tmp_path / "a.parquet").equals(table)
     files.write_json(tmp_path / "a.json", {"x": 0.1 + 0.2})
     assert files.read_json(tmp_path / "a.json") == {"x": 0.1 + 0.2}
     assert_same_run(

@@ -17,11 +17,8 @@ from lnf.errors import UserError
 from lnf.plan.run import Run
 from lnf.runs.trainer import Trainer
 from lnf.spec import EvaluateSpec, SampleSpec
-from lnf.system.damage import Damaged, damaged_name
-from lnf.system.documents import read_document, write_document
-from lnf.system.files import read_json, write_json
-from lnf.system.npz import read_arrays, write_arrays
-from lnf.system.parquet import read_table, write_table
+from lnf.system.files import Damaged, damaged_name, read_json, write_json
+from lnf.system.sealed import read_arrays, read_document, read_table, write_arrays, write_document, write_table
 from lnf.tracking.files import RunFiles
 from tests.patience import finish
 from tests.pipeline import Project

@@ -17,7 +17,7 @@ from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
 from lnf.spec import STORED_FORMAT
 from lnf.system.files import read_json, write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 SELECT = {"corpora": ["markov", "chorales"], "priors": ["lstm", "af_af"], "seeds": [0, 1]}
 NLL = {"lstm": 1.50, "af_af": 1.60}

@@ -12,7 +12,7 @@ from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.gather import Row, gather
 from lnf.system.files import write_json
-from lnf.system.parquet import read_rows, write_table
+from lnf.system.sealed import read_rows, write_table
 
 SMALL = {
     "name": "small",

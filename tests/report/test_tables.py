@@ -14,7 +14,7 @@ from lnf.report import tables
 from lnf.report.existing import write_existing
 from lnf.report.frames import frame_of, records
 from lnf.report.gather import METRICS, Row
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 PUBLISHED = config.ROOT / "reports" / "paper.csv"
 OPTIONS = {"decimals": 2, "splits": ["test"], "others": True}

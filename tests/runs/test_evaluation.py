@@ -23,8 +23,8 @@ from lnf.runs.resume_state import RunState
 from lnf.runs.source_limit import require_no_better_than_source
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
-from lnf.system.documents import read_document, write_document
 from lnf.system.files import digest, read_json, write_json
+from lnf.system.sealed import read_document, write_document
 from tests.specs import tiny_spec
 from tests.tiny_corpus import SETTINGS, context, prepared
 

@@ -13,7 +13,7 @@ from lnf.runs.bounds import run_bounds
 from lnf.runs.evaluation import evaluate_run
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_rows
 from tests.specs import tiny_spec
 from tests.tiny_corpus import DIGEST, SETTINGS, context
 

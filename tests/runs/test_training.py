@@ -20,8 +20,8 @@ from lnf.runs.totals import Totals
 from lnf.runs.trainer import Trainer
 from lnf.runs.training import train_run
 from lnf.spec import ModelSpec, Spec
-from lnf.system.documents import read_document, write_document
 from lnf.system.files import read_json
+from lnf.system.sealed import read_document, write_document
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
 

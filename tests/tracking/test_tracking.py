@@ -15,7 +15,7 @@ import pytest
 
 from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 from lnf.tracking import store, sync
 from lnf.tracking.files import ARTIFACTS
 from tests.patience import LIMIT_S

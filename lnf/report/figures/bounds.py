@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.ticker import ScalarFormatter
 
 from lnf.report.figures.style import INCH_PAGE, figure, looks
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_rows
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:

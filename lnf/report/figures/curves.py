@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, empty, figure, look
 from lnf.system.files import read_json
-from lnf.system.parquet import read_table
+from lnf.system.sealed import read_table
 from lnf.units import UNITS
 
 PANELS = ("loss", "kl", "reconstruction", "beta", "learning_rate")

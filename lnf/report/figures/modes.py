@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
 from lnf.system.files import read_json
-from lnf.system.npz import read_arrays
+from lnf.system.sealed import read_arrays
 
 LETTERS = 5
 """Letters whose mass is shown for each step."""

@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
-from lnf.system.npz import read_arrays
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_arrays, read_rows
 
 NAMES = {"affine": "affine", "nlsq": "NLSq"}
 HALF_WIDTH = 5.5

@@ -20,8 +20,7 @@ from lnf.errors import UserError
 from lnf.report.frames import read_csv
 from lnf.report.gather import METRICS
 from lnf.spec import ModelSpec, read_spec
-from lnf.system.damage import first_line
-from lnf.system.files import read_json
+from lnf.system.files import first_line, read_json
 
 Facts = dict[str, Any]
 SECONDS_AN_HOUR = 3600

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lnf.report.intervals import Error, over_seeds, reach, together
 from lnf.report.outcomes import LIMIT, Outcome
-from lnf.system.parquet import read_table
+from lnf.system.sealed import read_table
 from lnf.units import UNITS
 
 CONTEST = ("main", "independent")

@@ -19,7 +19,7 @@ from lnf.report.page.runs import runs_of, setting
 from lnf.report.table_formats import LEGEND, NAMES, TITLES
 from lnf.report.tables import SPLITS, TABLES, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
-from lnf.system.parquet import read_rows
+from lnf.system.sealed import read_rows
 
 
 def write_page(out: Path, **shown: Any) -> None:

@@ -15,7 +15,7 @@ from lnf.report.samples.files import MUSIC, Script, write
 from lnf.report.samples.nearest import Nearest, Rolls, nearest_text
 from lnf.report.samples.statistics import density, distances
 from lnf.system.files import write_json
-from lnf.system.parquet import read_table
+from lnf.system.sealed import read_table
 
 SHOWN = 10
 """Texts that are held against the training set."""

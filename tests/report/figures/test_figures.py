@@ -18,7 +18,7 @@ from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
 from lnf.runs.training import HISTORY
 from lnf.system.files import write_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 HEAD = ("corpus", "kind", "prior", "label", "role", "seed")
 SMALL = {

@@ -16,7 +16,7 @@ from lnf.report.samples.nearest import Rolls, nearest_text
 from lnf.report.samples.statistics import density, distance, distances, histograms
 from lnf.report.samples.write import HEARD, write_samples
 from lnf.system.files import read_json
-from lnf.system.parquet import write_table
+from lnf.system.sealed import write_table
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ import pytest
 
 TWICE = """
 import resource
-from lnf.system.allocator import keep_freed_memory
+from lnf.runs.machine import keep_freed_memory
 {keep}
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
