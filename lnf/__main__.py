@@ -6,10 +6,9 @@ import sys
 def run() -> int:
     """Run the command line; returns the exit status."""
     try:
-        from lnf.app.command_line import main
-        from lnf.system.words import outliving_its_reader
+        from lnf.app.command_line import main, tolerant
 
-        sys.stdout, sys.stderr = outliving_its_reader(sys.stdout), outliving_its_reader(sys.stderr)
+        sys.stdout, sys.stderr = tolerant(sys.stdout), tolerant(sys.stderr)
         return main()
     except KeyboardInterrupt:
         return 130

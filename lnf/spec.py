@@ -68,11 +68,15 @@ def class_path(part: str, name: str) -> str:
 
 def class_of(part: str, name: str | None) -> Any:
     """The class that a spec names for a part of a prior. Raises UserError if it cannot be imported."""
-    path = class_path(part, str(name))
+    return imported(class_path(part, str(name)))
+
+
+def imported(path: str) -> Any:
+    """The class or function of a dotted path. Raises UserError if it cannot be imported."""
     try:
         return resolve_name(path)
     except (ImportError, AttributeError, ValueError) as problem:
-        raise UserError(f"spec: {path}: cannot be imported ({problem}); give package.module.Class") from problem
+        raise UserError(f"spec: {path}: cannot be imported ({problem}); give package.module.Name") from problem
 
 
 class PriorSpec(Checked):

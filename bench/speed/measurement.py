@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.models.objectives import objective
 from lnf.spec import ModelSpec, Spec, TrainSpec
 

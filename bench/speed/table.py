@@ -19,7 +19,7 @@ from bench.speed.cases import EPOCH, Case, cases
 from bench.speed.rates import Rates
 from lnf.errors import UserError
 from lnf.kernels import compiler
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.plan.config import ROOT
 from lnf.spec import Spec
 from lnf.system import provenance

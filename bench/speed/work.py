@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.spec import Spec
 
 FEW, MORE = 3, 5

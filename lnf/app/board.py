@@ -20,7 +20,7 @@ from lnf.app.steps import OF_RUNS, note_failure
 from lnf.app.workflow import Workflow
 from lnf.plan.jobs import Job
 from lnf.runs.progress import Progress, duration
-from lnf.system.machine_faults import sentence
+from lnf.system.files import sentence
 
 DONE, AT_WORK, WAITING, FAILED = "done", "at work", "waiting", "failed"
 LAST_BYTES = 4096

@@ -56,7 +56,7 @@ def tables(arguments: Namespace) -> None:
         job(arguments)
     else:
         from lnf.plan.results import Plan
-        from lnf.report.existing import write_existing
+        from lnf.report.publish import write_existing
 
         write_existing(Plan(_configuration(arguments)))
 
@@ -119,7 +119,7 @@ def sync(arguments: Namespace) -> None:
 
 def ui(arguments: Namespace) -> None:
     """Open MLflow's page on this project."""
-    from lnf.app.ui import serve
+    from lnf.tracking.ui import serve
 
     serve(arguments.port)
 

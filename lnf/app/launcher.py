@@ -1,20 +1,29 @@
 """`make demo` and `make run`: one workflow per folder, its plan in one line, its tables whatever happens."""
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from lnf.app import workflow_lock
-from lnf.app.disk import require_room
 from lnf.app.snakemake_process import Ended, attend, snakemake
 from lnf.app.workflow import Workflow
 from lnf.errors import UserError
 from lnf.plan import config, validation
+from lnf.plan.needs import model_bytes
 from lnf.plan.results import Plan
-from lnf.system import machine_faults
-from lnf.system.files import damaged_name
+from lnf.spec import Spec
+from lnf.system.files import damaged_name, sentence
 from lnf.system.locks import Lock
 from lnf.tracking import follow
+
+COPIES = 16
+"""Of a model's numbers that a run in flight holds: weights, two moments, the best weights, in four states."""
+AT_ONCE = 4
+"""Runs in flight."""
+ALWAYS = 5e7
+"""Bytes for logs, tables, figures and Ray's own files."""
 
 MIRROR_WAIT_S = 20.0
 ROUNDS = 3  # of a workflow whose jobs find damaged files
@@ -68,12 +77,12 @@ def _interrupted(ended: Ended) -> None:
 
 
 def _views_of_what_exists(plan: Plan) -> None:
-    from lnf.report.existing import write_existing
+    from lnf.report.publish import write_existing
 
     try:
         write_existing(plan)
     except (UserError, OSError) as problem:  # Snakemake's own failure is what the user must see
-        said = machine_faults.sentence(problem) if isinstance(problem, OSError) else None
+        said = sentence(problem) if isinstance(problem, OSError) else None
         print(f"lnf: no report: {said or problem}", file=sys.stderr, flush=True)
 
 
@@ -86,3 +95,17 @@ def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
               f" what is left, or type: python -m lnf sync {flow.name}")  # fmt: skip
     again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
     print(f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again}", flush=True)
+
+
+def require_room(specs: Sequence[Spec], runs: int) -> str:
+    """How much `runs` of the specs need and how much is free, in words. Raises UserError if it is not there."""
+    largest = max((model_bytes(spec) for spec in specs), default=0)
+    needed = ALWAYS + (largest * (runs + COPIES * min(runs, AT_ONCE)) if runs else 0)
+    free = shutil.disk_usage(".").free
+    words = f"about {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free"
+    if free < needed:
+        raise UserError(f"disk: {Path.cwd()}: {words}; free some space, or work on another disk")
+    scratch = Path(tempfile.gettempdir())
+    if shutil.disk_usage(scratch).free < ALWAYS:
+        raise UserError(f"disk: {scratch}: less than {ALWAYS / 1e9:.2f} GB free, which Ray needs; set TMPDIR")
+    return f"disk: {words}"

@@ -14,13 +14,14 @@ from lnf.plan.data_identity import Identity, planned_data
 from lnf.plan.jobs import SPEC, Job
 from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
+from lnf.report.figures import results
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
-from lnf.report.measured.candidates import Candidate, Choice, choose, names_of
+from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import kept_folders, show
-from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_texts
-from lnf.report.measured.made import write_made
-from lnf.report.measured.revisions import require_known
+from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_kept_metrics, read_plan, read_texts
+from lnf.report.outcomes import outcomes
+from lnf.report.tables import TABLES, on_test, read_published, summarise, write_table
 from lnf.runs.resume_state import RunState
 from lnf.runs.training import HISTORY
 from lnf.system.files import read_json, try_read_json, write_json
@@ -188,3 +189,20 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
         print(f"lnf: {choice.run.context.name}: dropped the bounds of {spec.key}: its model was replaced", flush=True)
         return []
     return rows
+
+
+def write_made(folder: Path, published: Path) -> None:
+    """FOLDER/tables and FOLDER/figures/results.png, from the other files of the folder and the paper's numbers."""
+    write_kept_tables(folder, published, folder / "tables")
+    results.draw(outcomes(read_kept_metrics(folder)), on_test(read_published(published)), folder / "figures")
+    (folder / "figures" / "results.pdf").unlink()
+
+
+def write_kept_tables(folder: Path, published: Path, out: Path) -> None:
+    """OUT/{text, ablation, music}.{csv, md}, those that have a row."""
+    metrics, known, options = read_kept_metrics(folder), read_published(published), read_plan(folder)["options"]
+    out.mkdir(parents=True, exist_ok=True)
+    for table in TABLES:
+        cells = summarise(table, metrics, known)
+        if len(cells):
+            write_table(out / table, table, cells, known, options, ("md",))

@@ -5,14 +5,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from lnf.app.last_line import last_line
 from lnf.errors import Stopped
 from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
-from lnf.runs.progress import shown
+from lnf.runs.progress import duration, shown
 from lnf.runs.stop_request import ask_to_stop
-from lnf.system.files import write_json
+from lnf.system.files import read_json, write_json
+from lnf.system.sealed import read_rows
 from lnf.system.signals import stopping
 
 OF_RUNS = ("train", "evaluate")
@@ -85,3 +85,19 @@ def note_failure(out: Path, error: str, message: str) -> None:
     with suppress(OSError):  # a disk that is full has no room for the note either
         if not note.exists():
             write_json(note, {"error": error, "message": message})
+
+
+def last_line(step: str, run: Run, out: Path) -> str:
+    """A line on what the step left in `out`."""
+    facts = read_json(out / "run.json")
+    if facts["status"] != "ok":
+        return f"lnf: {run.spec.key}: {facts['status']}: {facts['stopped']}; {out / 'run.json'}"
+    if step == "train":
+        how = f"{facts['epochs']} epochs in {duration(facts['wall_seconds'])}, {facts['stopped']}"
+        loss = f"best loss on valid {facts['best_valid_loss']:.3f} nats"
+        return f"lnf: {run.spec.key}: trained, {how}; {loss}; {out / 'model.pt'}; next: lnf evaluate"
+    file = out / f"evaluation-{run.evaluation}.parquet"
+    rows = [row for row in read_rows(file) if row["metric"] == "nll"]
+    numbers = ", ".join(f"{row['value']:.3f} {row['unit']} on {row['split']}" for row in rows)
+    samples = f", K = {rows[0]['k']}" if rows[0]["k"] else ""
+    return f"lnf: {run.spec.key}: NLL {numbers}{samples}; {file}"

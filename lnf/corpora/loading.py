@@ -1,18 +1,18 @@
 """Prepared corpora as one run sees them: subset, length prior, batches (reads what `lnf prepare` wrote)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lnf.corpora import store
 from lnf.corpora.batches import CorpusShape, SequenceBatch, collate
-from lnf.corpora.length_prior import length_log_probs
 from lnf.errors import UserError
-from lnf.spec import Spec, Subset
+from lnf.spec import Lengths, Spec, Subset
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,58 @@ def _draw(folder: Path, name: str, subset: Subset, width: int) -> Split:
     if len(rows) == 0:
         raise UserError(f"data: {folder.name}/{name}: no sequence is left by the subset {subset}")
     return Split([sequences[n] for n in rows], {key: values[rows] for key, values in columns.items()}, width)
+
+
+def length_log_probs(lengths: Sequence[int], settings: Lengths) -> Tensor:
+    """log p(T) for T = 0..M, [M + 1], float64, from the lengths of kept train and valid sequences."""
+    max_length = int(settings.headroom * max(lengths))
+    counts = torch.bincount(torch.tensor(lengths), minlength=max_length + 1).double()
+    if settings.smoothing == "add_one":
+        counts = counts + 1
+    return torch.log(counts / counts.sum())
+
+
+def sorted_batches(split: Split, batch: int) -> list[list[int]]:
+    """Rows sorted by length, in batches: the order of validation and test."""
+    rows = sorted(range(len(split)), key=lambda row: (len(split.sequences[row]), row))
+    return [rows[start : start + batch] for start in range(0, len(rows), batch)]
+
+
+def shuffled_batches(split: Split, batch: int, pool: int, generator: torch.Generator) -> list[list[int]]:
+    """Rows shuffled, sorted by length inside pools of `pool` batches, batch order shuffled in each pool."""
+    rows = torch.randperm(len(split), generator=generator).tolist()
+    return [
+        members
+        for start in range(0, len(rows), batch * pool)
+        for members in _shuffled_pool(rows[start : start + batch * pool], split, batch, generator)
+    ]
+
+
+def _shuffled_pool(rows: list[int], split: Split, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+    rows = sorted(rows, key=lambda row: len(split.sequences[row]))
+    batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
+    for n in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[n]
+
+
+def transposed(split: Split, semitones: int, generator: torch.Generator) -> Split:
+    """The split with each sequence moved by its own number of keys, each of -semitones..semitones as likely as another.
+
+    Moves that would push a note off the keyboard are left out. Of columns nothing is said: they would not hold.
+    """
+    draws = torch.rand(len(split), generator=generator).tolist()
+    pairs = zip(split.sequences, draws, strict=True)
+    return Split([_moved(x_TV, _keys(x_TV, semitones, draw)) for x_TV, draw in pairs], {}, split.width)
+
+
+def _keys(x_TV: np.ndarray, semitones: int, draw: float) -> int:
+    """A move by a uniform draw from [0, 1)."""
+    played = np.flatnonzero(x_TV.any(axis=0))
+    lowest, highest = (played[0], played[-1]) if len(played) else (0, x_TV.shape[1] - 1)
+    down, up = min(semitones, int(lowest)), min(semitones, x_TV.shape[1] - 1 - int(highest))
+    return int(draw * (down + up + 1)) - down
+
+
+def _moved(x_TV: np.ndarray, keys: int) -> np.ndarray:
+    """What is moved off the keyboard would come back at its other end: `_keys` leaves no such note."""
+    return np.roll(x_TV, keys, axis=1)

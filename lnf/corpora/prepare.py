@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from lnf.corpora import store
 from lnf.corpora.fetch import fetch
 from lnf.corpora.sources.base import SPLITS, RawCorpus, out_of_range
 from lnf.errors import UserError
+from lnf.spec import imported
 from lnf.system.files import sha256_of
 
 RAW = "raw"
@@ -45,7 +45,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
     files = {name: fetch(name, entry, mirror, out.parents[1] / RAW) for name, entry in entries.items()}
     inputs = settings.get("inputs", {})
     files |= {name: _as_planned(entry) for name, entry in inputs.items()}
-    raw = resolve_name(settings["source"])(settings, files, **settings.get("options", {}))
+    raw = imported(settings["source"])(settings, files, **settings.get("options", {}))
     check_values(raw, settings["kind"])
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
     counts = {split: count(raw, kept, split) for split in SPLITS}

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import SequenceModel
-from lnf.models.build import build_model
+from lnf.models.base import SequenceModel, build_model
 from lnf.models.latent import build_prior
 from lnf.priors.base import Prior
 from lnf.spec import ModelSpec, Spec

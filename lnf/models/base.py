@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch
+from lnf.spec import Spec, class_of
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,9 @@ class SequenceModel(nn.Module):
         weights = self.log_p_length.exp()
         weights[0] = 0
         return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+
+def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:
+    """The untrained model of a run; weights are drawn from torch's global generator."""
+    model: SequenceModel = class_of("model", spec.prior.model)(spec, shape, **spec.options.model)
+    return model

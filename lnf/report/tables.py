@@ -13,7 +13,7 @@ from pandas import DataFrame, MultiIndex
 from lnf.report import table_formats
 from lnf.report.frames import read_csv, write_csv
 from lnf.report.gather import read_metrics
-from lnf.report.tex import write_pdf
+from lnf.report.table_formats import write_pdf
 from lnf.system.files import replacing
 from lnf.units import UNITS
 

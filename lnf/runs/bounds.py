@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lnf.corpora import loading
-from lnf.corpora.batch_order import sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.loading import sorted_batches
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import iwae_bound, log_weights
 from lnf.nn.precision import products_in

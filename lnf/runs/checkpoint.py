@@ -12,8 +12,7 @@ from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape
 from lnf.errors import UserError
-from lnf.models.base import SequenceModel
-from lnf.models.build import build_model
+from lnf.models.base import SequenceModel, build_model
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.sealed import read_document, write_document
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from lnf.corpora import loading
-from lnf.corpora.batch_order import sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.loading import Split, sorted_batches
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
@@ -29,7 +29,6 @@ from lnf.runs.machine import settle
 from lnf.runs.resume_state import RunState
 from lnf.runs.sampling import write_samples
 from lnf.runs.seeds import generator
-from lnf.runs.source_limit import require_no_better_than_source
 from lnf.spec import EvaluateSpec, Spec
 from lnf.system.files import digest, read_json
 from lnf.system.sealed import write_table
@@ -252,3 +251,24 @@ def _chunks(total: int, size: int) -> Iterator[int]:
 
 def _report(watcher: RunState, done: int, batches: int) -> None:
     watcher.progress(f"evaluating, batch {done}/{batches}", done / batches)
+
+
+def source_gap(log_prob: np.ndarray, source_log_prob: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error of d_i = log p_model(x_i) - log p_source(x_i), in nats a sequence."""
+    gap = log_prob - source_log_prob
+    return float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(len(gap)))
+
+
+def require_no_better_than_source(name: str, log_prob_given_length: np.ndarray, split: Split) -> None:
+    """Raise UserError if the mean gap exceeds three standard errors: the model must have seen what it predicts. One
+    sequence has no error, and tells nothing.
+    """
+    if len(log_prob_given_length) < 2:
+        return
+    source = split.columns["log_prob"] - split.columns["log_prob_length"]
+    mean, error = source_gap(log_prob_given_length, source)
+    if mean > 3 * error:
+        raise UserError(
+            f"evaluate: {name}: log-likelihood is {mean:.3f} +- {error:.3f} nats a sequence above the source's own;"
+            " no honest model is, look for a leak of x into its own prediction"
+        )

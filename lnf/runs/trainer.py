@@ -10,12 +10,10 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lnf.corpora import loading
-from lnf.corpora.batch_order import shuffled_batches, sorted_batches
 from lnf.corpora.batches import SequenceBatch
-from lnf.corpora.transposition import transposed
+from lnf.corpora.loading import shuffled_batches, sorted_batches, transposed
 from lnf.errors import Stopped
-from lnf.models.base import SequenceModel
-from lnf.models.build import build_model
+from lnf.models.base import SequenceModel, build_model
 from lnf.models.objectives import objective
 from lnf.nn.dropout import Dropout
 from lnf.nn.precision import products_in

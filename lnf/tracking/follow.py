@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lnf.system.files import read_json, try_read_json, write_json
-from lnf.system.machine_faults import sentence
+from lnf.system.files import read_json, sentence, try_read_json, write_json
 from lnf.system.processes import alive, owner_folder, process_identity
 
 LOG = Path(".lnf", "mlflow.log")

@@ -19,7 +19,7 @@ from lnf.errors import UserError
 from lnf.plan.code_digests import user_sources
 from lnf.spec import read_spec
 from lnf.system.files import read_json, sha256_of, write_json
-from lnf.tracking import views
+from lnf.tracking import ui
 from lnf.tracking.files import MILLISECONDS, RunFiles
 from lnf.tracking.store import Entry, Point, Store, opened, without_secrets
 from lnf.tracking.variants import sync_variant, variant_of
@@ -82,7 +82,7 @@ def sync(run_dir: Path) -> None:
         facts = files.facts
         note = f"{facts['corpus']}, configuration {facts['name']}: a run for each variant, below it one for each seed."
         unit = UNITS[facts["kind"]][0].replace("/", "_per_")
-        tags = {**views.tags(unit), "lnf.unit": unit}
+        tags = {**ui.tags(unit), "lnf.unit": unit}
         experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
         run = _one_of(store, experiment, files)
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
@@ -240,7 +240,7 @@ def _sync_report(out: Path) -> None:
     digests = {place: sha256_of(path) for place, path in sorted(files.items())}
     with opened() as store:
         note = f"The report of configuration {name}: its page, tables and figures."
-        experiment = store.experiment(name, note, views.KIND)
+        experiment = store.experiment(name, note, ui.KIND)
         found = store.runs(experiment, "lnf.key", f"{name}/report")
         written_ms = int((out / REPORT).stat().st_mtime * MILLISECONDS)
         tags = {"lnf.key": f"{name}/report", "lnf.kind": "report", "mlflow.source.type": "LOCAL",
@@ -258,7 +258,7 @@ def _sync_report(out: Path) -> None:
 
 def _leave_address(run_dir: Path, experiment: str, run: Entry) -> None:
     """Leave the run's address in MLflow's page beside its files, for the report to link to."""
-    address = {"address": views.run_address(experiment, run.id)}
+    address = {"address": ui.run_address(experiment, run.id)}
     file = run_dir / "mlflow.json"
     if run_dir.exists() and (not file.exists() or read_json(file) != address):
         write_json(file, address)

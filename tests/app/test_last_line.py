@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lnf.app.last_line import last_line
+from lnf.app.steps import last_line
 from lnf.plan.run import Run
 from lnf.system.files import write_json
 from tests.specs import tiny_spec

@@ -13,7 +13,7 @@ from lnf.corpora.batches import collate
 from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import KEYS, SPLITS, RawCorpus, id_type
 from lnf.errors import UserError
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.runs import sampling
 from tests.specs import tiny_spec
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lnf.corpora.loading import Split
-from lnf.corpora.transposition import transposed
+from lnf.corpora.loading import Split, transposed
 
 KEYS = 88
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from lnf.tracking.views import list_address
+from lnf.tracking.ui import list_address
 from tests.browser import browser_page
 from tests.end_to_end.mirrored import mirrored
 from tests.patience import LIMIT_S, finish, wait_for

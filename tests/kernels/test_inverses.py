@@ -114,6 +114,6 @@ def test_the_scalar_inverse_is_exact(far: float) -> None:
 
 def test_who_draws_nothing_does_not_wait_for_numba() -> None:
     code = (
-        "import sys, lnf.models.build, lnf.hidden.autoregressive, lnf.hidden.coupling; sys.exit('numba' in sys.modules)"
+        "import sys, lnf.models.base, lnf.hidden.autoregressive, lnf.hidden.coupling; sys.exit('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch
-from lnf.models.base import SequenceModel
-from lnf.models.build import build_model
+from lnf.models.base import SequenceModel, build_model
 from lnf.spec import Spec
 from tests.specs import tiny_spec
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.models.decoder import Decoder
 from lnf.models.latent import LatentModel
 from lnf.nn import cpu_chain, gpu_chain, recording

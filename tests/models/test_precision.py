@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import SequenceModel, Terms
-from lnf.models.build import build_model
+from lnf.models.base import SequenceModel, Terms, build_model
 from lnf.nn.precision import products_in
 from lnf.transforms.nlsq import NLSq
 from tests.specs import PRIORS, tiny_spec

@@ -125,7 +125,8 @@ def test_moving_definitions_to_other_modules_changes_nothing(package: Path) -> N
     (package / "hidden" / "coupling.py").write_text("from lnf.hidden.split import CouplingHidden\n")
     loading = package / "corpora" / "loading.py"
     text = loading.read_text(encoding="utf-8")
-    moved = text[text.index("def _draw(") :]
+    start = text.index("def _draw(")
+    moved = text[start : text.index("\n\n\ndef ", start)]
     imports = text[text.index("from pathlib") : text.index("@dataclass")]
     (package / "corpora" / "subsets.py").write_text(f"{imports}\nfrom lnf.corpora.loading import Split\n{moved}")
     loading.write_text(f"from lnf.corpora.subsets import _draw\n{text.replace(moved, '')}")

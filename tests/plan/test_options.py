@@ -12,7 +12,7 @@ from lnf.errors import UserError
 from lnf.laws.contract import require_contract
 from lnf.laws.instances import model_of
 from lnf.laws.laws import BrokenLaw
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.plan import config, options, rule_files
 from lnf.plan.digests import check_digest, spec_digest
 from lnf.plan.results import run_of, told_of

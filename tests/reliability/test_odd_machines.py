@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lnf.app.disk import ALWAYS
+from lnf.app.launcher import ALWAYS
 from tests.patience import LIMIT_S, finish
 from tests.pipeline import Project
 from tests.reliability.case import Case, acting

@@ -9,7 +9,7 @@ import torch
 
 from lnf.corpora import loading
 from lnf.corpora.batches import CorpusShape
-from lnf.corpora.length_prior import length_log_probs
+from lnf.corpora.loading import length_log_probs
 from lnf.models.objectives import objective
 from lnf.models.posterior import Posterior
 from lnf.runs import checkpoint

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lnf.corpora import loading
-from lnf.corpora.batch_order import sorted_batches
+from lnf.corpora.loading import sorted_batches
 from lnf.models.objectives import iwae_bound
 from lnf.runs.bounds import _drawn, mean_bound, run_bounds
 from lnf.runs.resume_state import RunState

@@ -11,16 +11,22 @@ import torch
 from torch import Tensor
 
 from lnf.corpora import loading
-from lnf.corpora.batch_order import sorted_batches
 from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.loading import sorted_batches
 from lnf.corpora.prepare import prepare
 from lnf.errors import UserError
-from lnf.models.build import build_model
+from lnf.models.base import build_model
 from lnf.models.emission import Emission
 from lnf.runs import evaluation
-from lnf.runs.evaluation import SequenceScores, evaluate_run, samples_at_once, score, summary
+from lnf.runs.evaluation import (
+    SequenceScores,
+    evaluate_run,
+    require_no_better_than_source,
+    samples_at_once,
+    score,
+    summary,
+)
 from lnf.runs.resume_state import RunState
-from lnf.runs.source_limit import require_no_better_than_source
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
 from lnf.system.files import digest, read_json, write_json

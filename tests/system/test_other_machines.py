@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from lnf.app import command_line
 from lnf.errors import UserError
 from lnf.plan.config import ROOT
-from lnf.system import caches, files, locks
+from lnf.system import files, locks
 from lnf.tracking.files import user
 
 
@@ -112,14 +113,14 @@ def test_a_user_id_without_a_name_has_no_tag(problem: Exception, monkeypatch: py
 
 def test_a_home_that_cannot_be_written_to_has_its_caches_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in caches.VARIABLES:
+    for name in command_line.CACHE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert caches.move_caches() is None and "MPLCONFIGDIR" not in os.environ
+    assert command_line.move_caches() is None and "MPLCONFIGDIR" not in os.environ
     monkeypatch.setenv("HOME", "/dev/null/home")
-    assert caches.move_caches() == "/dev/null/home/.cache cannot be written to; caches go to .lnf/cache"
+    assert command_line.move_caches() == "/dev/null/home/.cache cannot be written to; caches go to .lnf/cache"
     assert os.environ["XDG_CACHE_HOME"].startswith(str(tmp_path / ".lnf" / "cache"))
-    assert caches.move_caches() is None  # those that are started from here find theirs
+    assert command_line.move_caches() is None  # those that are started from here find theirs
 
 
 def test_an_environments_variables_are_none_of_makes(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from lnf.errors import UserError
 from lnf.plan import code_digests, origin
 from lnf.plan.config import ROOT
-from lnf.report.measured.revisions import require_known
+from lnf.report.measured.candidates import require_known
 from lnf.runs import checkpoint, training
 from lnf.system import provenance
 from tests.plan.test_digests import copy_of_lnf

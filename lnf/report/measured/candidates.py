@@ -4,6 +4,7 @@ A run is recognised by its settings and its data, never by code: what is kept sa
 of an older revision counts. A setting that came later counts at its neutral value.
 """
 
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ from lnf.report.gather import METRICS, rows_of_run
 from lnf.report.measured.kept import Facts, place, read_kept, read_metrics_of
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.files import read_json, try_read_json
+from lnf.system.provenance import git
+
+RIGHT = "a run from a commit of this project would be right"
+SHOWN = 3
+"""Reasons that are given where there are several."""
 
 EVALUATION = ("evaluate", "sample")
 """The sections of a spec that training does not depend on, but what is made of the model."""
@@ -160,3 +166,35 @@ def _differences(kept: Facts, run: Run, data: Identity) -> list[str]:
 def _identity(spec: Spec) -> dict[str, Any]:
     """All settings that the numbers of a run depend on."""
     return train_identity(spec) | {"evaluate": {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}}
+
+
+def require_known(facts: Mapping[str, Any], root: Path) -> None:
+    """Raise UserError unless the revision that a run recorded says what its sources were, and HEAD of `root` comes from
+    it.
+    """
+    revision = str(facts["revision"])
+    if revision.endswith("+") or revision == "unknown":
+        problems = list(facts.get("unversioned", [])) or ["sources that were changed and not committed"]
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        _refuse(facts, f"{'; '.join(problems[:SHOWN])}{more}; {RIGHT}")
+    try:
+        git(root, "merge-base", "--is-ancestor", revision, "HEAD")
+    except OSError:
+        raise UserError("measured: git is not installed; it is asked whether the project's history has a run") from None
+    except subprocess.CalledProcessError as problem:
+        _refuse(facts, _reason(problem, root))
+
+
+def _reason(problem: subprocess.CalledProcessError, root: Path) -> str:
+    """Why git does not know a revision, and what helps."""
+    said = str(problem.stderr or "").strip()
+    if "not a git repository" in said:
+        return f"{root} is no git repository, so that its history is not known; a clone of the project would be right"
+    if git(root, "rev-parse", "--is-shallow-repository") == "true":
+        return "this clone is shallow, so that its history may lack the revision; type: git fetch --unshallow"
+    return f"a revision that is not in git's history; {RIGHT}"
+
+
+def _refuse(facts: Mapping[str, Any], why: str) -> None:
+    where = "/".join(str(facts[key]) for key in ("corpus", "prior", "seed"))
+    raise UserError(f"measured: {where}: made by {facts['revision']}: {why}")

@@ -26,10 +26,19 @@ from lnf.report.measured.kept import (
 )
 from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
-from lnf.report.measured.verdict import LEGEND, verdict
 from lnf.report.page.runs import machine_of
 from lnf.report.tables import QUANTITY, TABLES, VARIANT, read_published, summarise
 from lnf.system.files import replacing
+
+WITHIN = 0.02
+"""Share of the published number that a reproduced one may miss it by."""
+LEGEND = (
+    f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
+    " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"
+    " mean over seeds, in percent of the published number; the paper gives no error of its own. Models of another size"
+    " than the paper's, on part of the data, or with another K have no verdict, nor has a row of which a seed failed;"
+    " one that lacks seeds has the verdict of those that are there."
+)
 
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
@@ -237,3 +246,23 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
+
+
+def verdict(cell: Any) -> str:
+    """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; with the miss and its
+    standard error. Empty without both numbers. `cell` is a row of `lnf.report.tables.summarise`.
+
+    Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
+    """
+    if cell.mean is None or cell.published is None or cell.failed:
+        return ""
+    miss = cell.mean / cell.published - 1
+    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published:.1%}"
+    return f"{_word(miss, cell.published_mark == 'memory')} ({miss:+.1%}, {error})"
+
+
+def _word(miss: float, recalled: bool) -> str:
+    if abs(miss) <= WITHIN:
+        return "agrees" if recalled else "reproduced"
+    found = "better" if miss < 0 else "worse"
+    return f"disagrees: {found}" if recalled else found

@@ -1,5 +1,6 @@
 """report.html: everything of a plan on one page, from result files and the views beside it."""
 
+import base64
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Bounds, answers
-from lnf.report.page.embedding import data_uri
 from lnf.report.page.runs import runs_of, setting
 from lnf.report.table_formats import LEGEND, NAMES, TITLES
 from lnf.report.tables import SPLITS, TABLES, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
 from lnf.system.sealed import read_rows
+
+KINDS = {".png": "image/png", ".ogg": "audio/ogg", ".mid": "audio/midi"}
 
 
 def write_page(out: Path, **shown: Any) -> None:
@@ -136,3 +138,8 @@ def _samples(folder: Path) -> dict[str, Any]:
     path = folder / "samples.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {"runs": [], "corpora": {}}
     return found
+
+
+def data_uri(path: Path) -> str:
+    """The file's content as an address that needs no network."""
+    return f"data:{KINDS[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from lnf.app.measuring import write_kept_tables
 from lnf.plan import config
 from lnf.plan.config import ROOT
 from lnf.plan.data_identity import planned_data
 from lnf.plan.results import Plan
-from lnf.report.measured.candidates import choose
+from lnf.report.measured.candidates import choose, require_known
 from lnf.report.measured.documents import kept_folders, results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
 from lnf.report.measured.kept import kept_places, read_facts, read_kept_metrics
-from lnf.report.measured.made import write_kept_tables
-from lnf.report.measured.revisions import require_known
 
 PUBLISHED = ROOT / "reports" / "paper.csv"
 KEPT = kept_folders(ROOT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from lnf.report.existing import write_existing
+from lnf.report.publish import write_existing
 from tests.browser import browser_page
 from tests.report.fabricated import finish, plan_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lnf.app.command_line import tolerant
 from lnf.plan.config import ROOT
-from lnf.system.words import outliving_its_reader
 from tests.patience import LIMIT_S
 
 LONG = "a word " * 50_000
@@ -36,7 +36,7 @@ def test_a_plain_stream_fails_where_its_reader_left(unread: io.TextIOWrapper) ->
 
 @pytest.mark.parametrize("text", ["a word", LONG], ids=["short", "long"])
 def test_words_outlive_their_reader(unread: io.TextIOWrapper, text: str) -> None:
-    words = outliving_its_reader(unread)
+    words = tolerant(unread)
     for _ in range(3):
         print(text, file=words, flush=True)
         print(text, file=words)
@@ -44,7 +44,7 @@ def test_words_outlive_their_reader(unread: io.TextIOWrapper, text: str) -> None
 
 
 def test_a_process_started_later_is_told_of_no_pipe(unread: io.TextIOWrapper) -> None:
-    words = outliving_its_reader(unread)
+    words = tolerant(unread)
     print("a word", file=words, flush=True)
     code = "import sys; print('a word', flush=True); sys.exit(7)"
     assert subprocess.run([sys.executable, "-c", code], stdout=words, timeout=LIMIT_S).returncode == 7
@@ -52,7 +52,7 @@ def test_a_process_started_later_is_told_of_no_pipe(unread: io.TextIOWrapper) ->
 
 
 def test_words_that_are_read_are_what_was_said(tmp_path: Path) -> None:
-    words = outliving_its_reader((tmp_path / "said").open("w", encoding="ascii"))
+    words = tolerant((tmp_path / "said").open("w", encoding="ascii"))
     print("é", LONG, file=words)
     words.close()
     assert (tmp_path / "said").read_text(encoding="ascii") == f"\\xe9 {LONG}\n"
@@ -60,7 +60,7 @@ def test_words_that_are_read_are_what_was_said(tmp_path: Path) -> None:
 
 def test_a_stream_that_is_not_the_systems_stays() -> None:
     stream = io.StringIO()
-    assert outliving_its_reader(stream) is stream
+    assert tolerant(stream) is stream
 
 
 @pytest.mark.parametrize(("prior", "status"), [("af_af", 0), ("af_ag", 1)])
