@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The benchmark on one GPU, in under nine minutes: bench/gpu.sh [FOLDER]. FOLDER (by itself docs/benchmarks) gets
-#   DATE-gpu.json         every row in tfloat32 and bfloat16 beside the card's own rates; of ptb seconds an epoch, at the
+#   DATE-gpu.json         every row in tfloat32 and bfloat16 next to the card's own rates; of ptb seconds an epoch, at the
 #                         paper's batch, at 4 and at 16 times that
 #   DATE-gpu-shared.json  AF/AF on ptb, four processes on the one card
 # Rows are written as they are measured: what is cut off after nine minutes is kept. It needs PyTorch, PyYAML,

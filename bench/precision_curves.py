@@ -24,7 +24,7 @@ def main() -> None:
     histories, facts = zip(*(run(folder) for folder in folders), strict=True)
     for precision, fact in zip(PRECISIONS, facts, strict=True):
         if fact["spec"]["model"]["precision"] != precision:
-            sys.exit(f"precision_curves: {fact['spec']['model']['precision']} stands where {precision} would be right")
+            sys.exit(f"precision_curves: {fact['spec']['model']['precision']} found; {precision} would be right")
     with out.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(

@@ -1,4 +1,4 @@
-"""Settings tried on one model, told apart on valid alone: python bench/tries.py TRIES.yaml OUT.csv [--beside 2].
+"""Settings tried on one model, scored on valid alone: python bench/tries.py TRIES.yaml OUT.csv [--beside 2].
 
 TRIES.yaml: corpus, prior, seed, base (settings that all tries share, as `overrides.all` of a configuration), tries
 (name -> settings over base). Each try is a run below results/tries that goes on where it was cut; it is scored on valid
@@ -35,15 +35,15 @@ SCORE = "score.json"
 
 
 def main() -> None:
-    """Train every try that is not trained, so many beside each other, and write the table after each."""
+    """Train every try that is not trained, so many at once, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tries", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--beside", type=int, default=1, help="runs at once")
     arguments = parser.parse_args()
-    told = yaml.safe_load(arguments.tries.read_text(encoding="utf-8"))
-    before = rows_before(arguments.out, told)
-    plans = {name: plan_of(told, told["tries"][name] or {}) for name in told["tries"] if name not in before}
+    asked = yaml.safe_load(arguments.tries.read_text(encoding="utf-8"))
+    before = rows_before(arguments.out, asked)
+    plans = {name: plan_of(asked, asked["tries"][name] or {}) for name in asked["tries"] if name not in before}
     for plan in list(plans.values())[:1]:
         prepare(plan)
     failures = 0
@@ -51,15 +51,15 @@ def main() -> None:
         for name, failed in pool.map(lambda item: (item[0], make(*item)), plans.items()):
             print(f"tries: {name}: {failed or 'trained'}", flush=True)
             failures += bool(failed)
-            write(arguments.out, [*before.values(), *rows_of(told, plans)])
+            write(arguments.out, [*before.values(), *rows_of(asked, plans)])
     if failures:
-        sys.exit(f"tries: {failures} of {len(told['tries'])} failed; the same command tries them again")
+        sys.exit(f"tries: {failures} of {len(asked['tries'])} failed; the same command tries them again")
 
 
-def plan_of(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
+def plan_of(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> Plan:
     """The plan of one try."""
-    select = {"corpora": [told["corpus"]], "priors": [told["prior"]], "seeds": [told["seed"]]}
-    overrides = {"overrides": {"all": config.merge(told["base"], settings)}}
+    select = {"corpora": [asked["corpus"]], "priors": [asked["prior"]], "seeds": [asked["seed"]]}
+    overrides = {"overrides": {"all": config.merge(asked["base"], settings)}}
     return Plan(config.load(config.merge(config.read(), {"name": "tries", "select": select, **overrides})))
 
 
@@ -108,19 +108,19 @@ def train(name: str, run: Run) -> str:
     return lines[-1] if training.returncode else ""
 
 
-def head_of(told: Mapping[str, Any], name: str) -> dict[str, str]:
+def head_of(asked: Mapping[str, Any], name: str) -> dict[str, str]:
     """What a try is: the columns that are known before it is made, as the table has them."""
-    settings = json.dumps(config.flatten(config.merge(told["base"], told["tries"][name] or {})))
-    return {"name": name, "settings": settings, **{key: str(told[key]) for key in ("corpus", "prior", "seed")}}
+    settings = json.dumps(config.flatten(config.merge(asked["base"], asked["tries"][name] or {})))
+    return {"name": name, "settings": settings, **{key: str(asked[key]) for key in ("corpus", "prior", "seed")}}
 
 
-def rows_before(out: Path, told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def rows_before(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Name -> the line that the table has of a try, of those that are still asked for as they were."""
     if not out.exists():
         return {}
     with out.open(newline="", encoding="utf-8") as stream:
         rows = {row["name"]: row for row in csv.DictReader(stream) if row["status"] != "error"}
-    heads = {name: head_of(told, name) for name in told["tries"] if name in rows}
+    heads = {name: head_of(asked, name) for name in asked["tries"] if name in rows}
     return {name: rows[name] for name, head in heads.items() if head.items() <= rows[name].items()}
 
 
@@ -133,11 +133,11 @@ def write(out: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def rows_of(told: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict[str, Any]]:
+def rows_of(asked: Mapping[str, Any], plans: Mapping[str, Plan]) -> Iterator[dict[str, Any]]:
     """A line of each try that is scored, diverged or failed."""
     for name, plan in plans.items():
         run = plan.runs[0]
-        row = head_of(told, name)
+        row = head_of(asked, name)
         if (run.folder / SCORE).exists():
             facts = read_json(run.folder / "run.json")
             yield row | {

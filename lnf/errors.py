@@ -10,4 +10,4 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """A run was asked to stop, and has left its state: it is to go on later. The message says where it stands."""
+    """A run was asked to stop and has saved its state, to go on later. The message says how far it is."""

@@ -296,7 +296,7 @@ def without_neutral(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run is told beside its spec: the configuration's name, its digests and how it differs from the paper.
+    """What a run is given besides its spec: the configuration's name, its digests and how it differs from the paper.
 
     `differs` maps a dotted key to [ours, paper].
     """

@@ -1,4 +1,4 @@
-"""The units of tables, which nothing else of the package leaves nats for."""
+"""Units used in tables; everything else is in nats."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is looked at next to the runs' results: the toy, sampling time, the modes of p(z_t | z_<t), bounds by samples.
+"""Analyses of trained models, and of flows themselves: the toy, sampling time, the modes of p(z_t | z_<t), bounds by samples.
 
 Inputs: the first seed's model of each variant; of modes and bounds, the corpus too.
 Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds}/CORPUS/DIGEST/*.

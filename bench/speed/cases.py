@@ -82,14 +82,14 @@ class Case:
     @property
     def faster_target(self) -> float | None:
         """How many times as fast as float32 it should be at least, if it was said."""
-        told = self.what == "train" and self.precision == "bfloat16" and self.prior == "af_af" and self._usual
-        return FASTER.get(self.setting.name) if told else None
+        asked = self.what == "train" and self.precision == "bfloat16" and self.prior == "af_af" and self._usual
+        return FASTER.get(self.setting.name) if asked else None
 
     @property
     def peak_target(self) -> float | None:
         """The MiB that it should need at most, if it was said."""
-        told = self.what == "train" and self.precision == "float32" and self.prior == "af_af" and self._usual
-        return PEAK_MB.get(self.setting.name) if told else None
+        asked = self.what == "train" and self.precision == "float32" and self.prior == "af_af" and self._usual
+        return PEAK_MB.get(self.setting.name) if asked else None
 
     @property
     def steps_an_epoch(self) -> float | None:
@@ -109,8 +109,8 @@ class Case:
         seconds = needed.large / rates.large + needed.step / rates.step + needed.pair / rates.pair
         return seconds + (ADAM * BYTES * parameters / rates.copy if self.what == "train" else 0.0)
 
-    def told(self, threads: int, repeats: int, profile: bool) -> dict[str, Any]:
-        """What the process that measures it must be told."""
+    def asked(self, threads: int, repeats: int, profile: bool) -> dict[str, Any]:
+        """What the process that measures it is asked to do."""
         size = {"width": self.setting.width, "max_length": self.setting.max_length}
         usual = {"model": ModelSpec().model_dump(), "train": TrainSpec().model_dump()}
         return {"spec": self.spec.to_dict(), "usual": usual, "shape": size, "what": self.what, "batch": self.batch,

@@ -1,6 +1,6 @@
-"""One measurement in a process of its own, told by a line of JSON: seconds of each repetition, and the peak memory.
+"""One measurement in a process of its own, from a line of JSON: seconds of each repetition, and the peak memory.
 
-Run by path, beside another revision's lnf, it measures that one: it uses what has long been there.
+Run by path with another revision's lnf, it measures that one: it uses only what has long been there.
 """
 
 import json
@@ -20,30 +20,30 @@ from lnf.models.objectives import objective
 from lnf.spec import ModelSpec, Spec, TrainSpec
 
 PROFILED = 24
-"""Operations that a profile tells."""
+"""Operations that a profile shows."""
 LEAST_S, MOST = 3.0, 50
 """Seconds that repetitions take together, so that a hiccup of the machine is no median, and how many there may be."""
 
 
-def measure(told: dict[str, Any]) -> dict[str, Any]:
-    """{seconds: of each repetition, peak_mb, profile}. `told`: spec, usual (defaults of its sections), shape, what,
+def measure(asked: dict[str, Any]) -> dict[str, Any]:
+    """{seconds: of each repetition, peak_mb, profile}. `asked`: spec, usual (defaults of its sections), shape, what,
     batch, samples, length, repeats (at least), threads, whether a GPU may take float32 as tfloat32, and whether one
     more repetition is profiled.
     """
-    _settle(told["threads"])
+    _settle(asked["threads"])
     torch.manual_seed(0)
-    torch.set_float32_matmul_precision("high" if told["tfloat32"] else "highest")
-    spec, size = _spec(told["spec"], told["usual"]), told["shape"]
+    torch.set_float32_matmul_precision("high" if asked["tfloat32"] else "highest")
+    spec, size = _spec(asked["spec"], asked["usual"]), asked["shape"]
     shape = CorpusShape(spec.kind, size["width"], size["max_length"], torch.full((size["max_length"] + 1,), -5.0))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(spec, shape).to(device)
-    call = {"train": _training, "nll": _scoring, "sample": _sampling}[told["what"]](model, spec, shape, told, device)
+    call = {"train": _training, "nll": _scoring, "sample": _sampling}[asked["what"]](model, spec, shape, asked, device)
     _seconds_of(call, device)  # warms up
     seconds: list[float] = []
-    while len(seconds) < told["repeats"] or (sum(seconds) < LEAST_S and len(seconds) < MOST):
+    while len(seconds) < asked["repeats"] or (sum(seconds) < LEAST_S and len(seconds) < MOST):
         seconds.append(_seconds_of(call, device))
     peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else _peak_mb()
-    profile = _profile(call, device) if told["profile"] else None
+    profile = _profile(call, device) if asked["profile"] else None
     return {"seconds": seconds, "peak_mb": peak, "device": str(device), "profile": profile}
 
 
@@ -90,15 +90,15 @@ def _products(spec: Spec, device: torch.device) -> AbstractContextManager[object
 
 
 def _training(
-    model: Any, spec: Spec, shape: CorpusShape, told: dict[str, Any], device: torch.device
+    model: Any, spec: Spec, shape: CorpusShape, asked: dict[str, Any], device: torch.device
 ) -> Callable[[], None]:
     """Forward, backward, clip, Adam."""
     optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
-    batch = _batch(spec, shape, told).to(device)
+    batch = _batch(spec, shape, asked).to(device)
 
     def step() -> None:
         with _products(spec, device):
-            terms = objective(model, batch, 0.5, told["samples"])
+            terms = objective(model, batch, 0.5, asked["samples"])
         (terms.loss_B / (batch.lengths_B + 1)).mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
         optimizer.step()
@@ -109,23 +109,23 @@ def _training(
 
 
 def _scoring(
-    model: Any, spec: Spec, shape: CorpusShape, told: dict[str, Any], device: torch.device
+    model: Any, spec: Spec, shape: CorpusShape, asked: dict[str, Any], device: torch.device
 ) -> Callable[[], None]:
-    batch = _batch(spec, shape, told).to(device)
+    batch = _batch(spec, shape, asked).to(device)
     model.eval()
 
     @torch.no_grad()
     def score() -> None:
         with _products(spec, device):
-            model.terms(batch, told["samples"])
+            model.terms(batch, asked["samples"])
 
     return score
 
 
 def _sampling(
-    model: Any, spec: Spec, shape: CorpusShape, told: dict[str, Any], device: torch.device
+    model: Any, spec: Spec, shape: CorpusShape, asked: dict[str, Any], device: torch.device
 ) -> Callable[[], None]:
-    lengths_B = torch.full((told["batch"],), told["length"], device=device)
+    lengths_B = torch.full((asked["batch"],), asked["length"], device=device)
     noise = torch.Generator(device).manual_seed(0)
     model.eval()
 
@@ -136,8 +136,8 @@ def _sampling(
     return draw
 
 
-def _batch(spec: Spec, shape: CorpusShape, told: dict[str, Any]) -> SequenceBatch:
-    mask_BT = mask_of(torch.full((told["batch"],), told["length"]))
+def _batch(spec: Spec, shape: CorpusShape, asked: dict[str, Any]) -> SequenceBatch:
+    mask_BT = mask_of(torch.full((asked["batch"],), asked["length"]))
     if spec.kind == "text":
         return SequenceBatch(torch.randint(shape.width, mask_BT.shape), mask_BT)
     return SequenceBatch((torch.rand(*mask_BT.shape, shape.width) < 0.05).float(), mask_BT)

@@ -1,6 +1,6 @@
 """What the machine gives: operations a second of matrix products by their rows, and bytes a second of a copy.
 
-The best of several sizes and repetitions, at the threads that the measurements beside it use.
+The best of several sizes and repetitions, at the threads of the measurements.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""`make bench`: every case in a process of its own, beside its floor, and which target is reached."""
+"""`make bench`: every case in a process of its own, next to its lower bound, and which target is reached."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from lnf.system.files import read_json, replacing, write_json
 
 REPEATS = 3
 CASE = ("what", "setting", "prior", "batch", "samples", "length", "dtype")
-"""What tells one row from another."""
+"""The columns that identify a row."""
 DRIFT = 0.05
 """That a floor may change while its case is measured."""
 TRIES = 3
@@ -95,7 +95,7 @@ def _setting(wish: Wish, device: torch.device) -> dict[str, Any]:
 
 
 def _others(out: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that a table has of other cases: each tells its own revision and time."""
+    """The rows that a table has of other cases: each has its own revision and time."""
     measured = [{name: row[name] for name in CASE} for row in rows]
     before = read_json(out)["rows"] if out.exists() else []
     return [row for row in before if {name: row[name] for name in CASE} not in measured]
@@ -114,7 +114,7 @@ def _name(device: torch.device) -> str:
 
 
 def _steady_row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], str | None]:
-    """A row beside which the machine's rates stayed, or else the steadiest of several; and its profile."""
+    """A row during which the machine's rates stayed, or else the steadiest of several; and its profile."""
     found: list[tuple[dict[str, Any], str | None]] = []
     while len(found) < TRIES and all(row["drift"] > DRIFT for row, _ in found):
         found.append(_row(case, wish, device))
@@ -122,10 +122,10 @@ def _steady_row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str,
 
 
 def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], str | None]:
-    spec, told = case.spec, case.told(wish.threads, REPEATS, wish.profiles is not None)
+    spec, asked = case.spec, case.asked(wish.threads, REPEATS, wish.profiles is not None)
     parameters, needed = _parameters(case, spec), case.work(spec)
     before = _rates(case, device)
-    ours = _measured(told, None, wish.beside)
+    ours = _measured(asked, None, wish.beside)
     after = _rates(case, device)
     floors = [case.floor(needed, found, parameters) for found in (before, after)]
     seconds, floor, found = statistics.median(ours["seconds"]), sum(floors) / 2, before.mean(after)
@@ -142,14 +142,14 @@ def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], 
         if device.type == "cuda" and case.setting.name == "ptb" and case.prior in EPOCH:
             row["epoch_target"] = EPOCH[case.prior]
     if wish.against is not None:
-        row |= _against(told, wish.against, wish.beside)
+        row |= _against(asked, wish.against, wish.beside)
     return row, ours["profile"]
 
 
-def _against(told: dict[str, Any], sources: Path, beside: int) -> dict[str, Any]:
+def _against(asked: dict[str, Any], sources: Path, beside: int) -> dict[str, Any]:
     """What other sources take for the same, or why they cannot do it."""
     try:
-        return {"against_seconds": statistics.median(_measured(told, sources, beside)["seconds"])}
+        return {"against_seconds": statistics.median(_measured(asked, sources, beside)["seconds"])}
     except UserError as problem:
         return {"against_failed": str(problem)}
 
@@ -194,11 +194,11 @@ def _verdicts(row: dict[str, Any], float32: dict[str, Any] | None) -> Iterator[s
         yield f"the other: {row['against_failed']}"
 
 
-def _measured(told: dict[str, Any], sources: Path | None, beside: int) -> dict[str, Any]:
+def _measured(asked: dict[str, Any], sources: Path | None, beside: int) -> dict[str, Any]:
     """What a process of its own measured, with this lnf or that of another folder; the slowest of `beside` at once."""
     root = sources or ROOT
     environment = os.environ | {"PYTHONPATH": str(root.absolute())}
-    command = [sys.executable, measurement.__file__, json.dumps(told)]
+    command = [sys.executable, measurement.__file__, json.dumps(asked)]
     started = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
         for _ in range(beside)

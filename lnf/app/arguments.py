@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Commands:
-    """The commands of a parser. The help of each is what its function says of itself, unless it is told."""
+    """The commands of a parser. The help of each is its function's docstring, unless it is given."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)

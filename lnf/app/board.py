@@ -210,7 +210,7 @@ def _trained_in(folder: Path) -> float | None:
     """The seconds that a training took, as its run.json says."""
     try:
         return float(json.loads((folder / "run.json").read_text(encoding="utf-8"))["wall_seconds"])
-    except (OSError, ValueError, KeyError):  # whoever reads it to work with it says what is wrong
+    except (OSError, ValueError, KeyError):  # the command that needs it reports what is wrong
         return None
 
 

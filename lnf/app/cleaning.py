@@ -22,7 +22,7 @@ def clean_results(name: str, yes: bool) -> None:
     MLflow's copies stay. Raises UserError if there is nothing, nobody to ask, or a workflow at work here.
     """
     names = sorted({path.name for place in PLACES for path in Path(place).glob("*") if path.is_dir()})
-    if name not in names:  # not "", nor "..": only what stands there
+    if name not in names:  # not "", nor "..": only folders that are there
         raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
     with workflow_lock.held():
         _clean_results(name, yes)

@@ -17,9 +17,9 @@ from lnf.plan.run import UNFINISHED
 from lnf.report.figures import results
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
+from lnf.report.measured.archive import BOUNDS, Facts, kept_places, place, read_kept_metrics, read_plan, read_texts
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import kept_folders, show
-from lnf.report.measured.kept import BOUNDS, Facts, kept_places, place, read_kept_metrics, read_plan, read_texts
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import TABLES, on_test, read_published, summarise, write_table
 from lnf.runs.resume_state import RunState
@@ -75,7 +75,7 @@ def _data(corpus: Job) -> Identity:
 
 
 def _lost(choices: Sequence[Choice], folder: Path) -> Iterable[str]:
-    """The kept runs that would be lost, each with what tells it from the plan."""
+    """The kept runs that would be lost, each with its differences from the plan."""
     planned = {place(folder, names_of(choice.run)) for choice in choices}
     for choice in choices:
         if choice.lost:
@@ -127,7 +127,7 @@ def _replace(folder: Path, scratch: Path) -> None:
 
 
 def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, folder: Path) -> None:
-    """Every file of `lnf.report.measured.kept` that is copied, not made; `before` holds what was kept earlier."""
+    """Every file of `lnf.report.measured.archive` that is copied, not made; `before` holds what was kept earlier."""
     for choice in choices:
         _copy_run(choice, before, folder)
     write_csv(folder / "references.csv", METRICS.names, _references(plan, before))

@@ -39,7 +39,7 @@ def snakemake(configfiles: Sequence[Path], cores: str) -> list[str]:
 def attend(command: Sequence[str], lock: Lock) -> Ended:
     """Run Snakemake, which holds the lock of this folder too, and wait for it.
 
-    Asked to stop, it and its jobs are told once, as by Ctrl-C, and killed after LIMIT_S; asked twice, at once.
+    Asked to stop, it and its jobs get SIGINT once, as by Ctrl-C, and killed after LIMIT_S; asked twice, at once.
     """
     process: subprocess.Popen[bytes] | None = None
 
@@ -55,7 +55,7 @@ def attend(command: Sequence[str], lock: Lock) -> Ended:
         process = subprocess.Popen(
             command, env={**os.environ, **variables}, pass_fds=descriptors, process_group=0, preexec_fn=_listen
         )
-        if asked:  # before there was a process to be told
+        if asked:  # before there was a process to signal
             _signal(process, signal.SIGINT)
         try:
             identity = process_identity(process.pid)
@@ -68,7 +68,7 @@ def attend(command: Sequence[str], lock: Lock) -> Ended:
 
 
 def _listen() -> None:
-    """A shell that starts us in the background has us ignore Ctrl-C; what is told by it must not inherit that."""
+    """A shell that starts us in the background has us ignore Ctrl-C; the child must not inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -89,5 +89,5 @@ def _signal(process: "subprocess.Popen[bytes] | None", number: int) -> None:
 
 
 def _say(line: str, end: str = "\n") -> None:
-    with contextlib.suppress(OSError):  # the terminal may be gone, which is why we are told to stop
+    with contextlib.suppress(OSError):  # the terminal may be gone, which is why we are asked to stop
         print(line, end=end, file=sys.stderr, flush=True)

@@ -253,7 +253,7 @@ def _mistakes_end() -> Iterator[None]:
 
 
 def _export(values: "Config") -> None:
-    """Have jobs find `lnf`, and tell which cluster is meant."""
+    """Set the variables by which jobs find `lnf` and the cluster."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(values.root), os.environ.get("PYTHONPATH")]))
     if values["ray"]["address"]:
         os.environ.setdefault("RAY_ADDRESS", values["ray"]["address"])

@@ -16,7 +16,7 @@ from lnf.system.locks import Lock, holder, try_lock
 
 LOCK = Path(".lnf", "workflow.lock")
 INHERITED = "LNF_WORKFLOW_LOCK"
-"""The variable by which `lnf run` tells its Snakemake which descriptor holds the lock."""
+"""The variable that gives Snakemake the descriptor of the lock that `lnf run` holds."""
 NO_DESCRIPTOR = "none"
 """Its value on a file system without locks."""
 SNAKEMAKES = Path(".snakemake", "locks")

@@ -117,7 +117,7 @@ class Progress:
             print(f"lnf: {self.name}: {self._done / 1e6:.1f} of {self.total / 1e6:.1f} MB", file=sys.stderr, flush=True)
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start again."""
         self._done = 0
 
     def close(self) -> None:

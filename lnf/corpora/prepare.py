@@ -14,13 +14,13 @@ from lnf.spec import imported
 from lnf.system.files import sha256_of
 
 RAW = "raw"
-"""The folder of downloaded files, beside the corpora."""
+"""The folder of downloaded files, next to the corpora."""
 
 
 def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path | None, out: Path) -> None:
     """Write three Arrow files and, last, meta.json to `out`. Prints one line.
 
-    `digest` names the corpus; raw files that are downloaded go to `raw` beside the corpora.
+    `digest` names the corpus; raw files that are downloaded go to `raw` next to the corpora.
     `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
     perhaps `options` of the source, `files`, `inputs` (name -> path, sha256), `min_length`, `max_length` (steps) and
     `expect` (counts). Raises UserError, and writes nothing, if a file cannot be had, or is not what it should be, if a

@@ -75,7 +75,7 @@ class _MADELayer(Layer):
         return torch.stack(values, -1), log_det
 
     def _compiled_to_latent(self, e: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        from lnf.kernels.made_inverse import made_to_latent  # numba takes a second to import: not where none is drawn
+        from lnf.kernels.inverses import made_to_latent  # numba takes a second to import: not where none is drawn
 
         y, log_det = made_to_latent(
             doubles(e),

@@ -4,6 +4,7 @@ Leading axes are free (`...`); H latent size. Contexts are opaque here: a `Conte
 one into hidden features (a linear map of an LSTM output, or a position look-up).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol
 
@@ -27,16 +28,16 @@ class Transform(Protocol):
         """(y, log dy/de)."""
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, ABC):
     """One bijection of a chain; log-determinants [...] in nats."""
 
+    @abstractmethod
     def to_noise(self, y: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """y [..., H] to (e [..., H], log|det de/dy| [...])."""
-        raise NotImplementedError(f"{type(self).__name__}.to_noise")
 
+    @abstractmethod
     def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """e [..., H] to (y [..., H], log|det dy/de| [...])."""
-        raise NotImplementedError(f"{type(self).__name__}.to_latent")
 
 
 class HiddenFlow(nn.Module):

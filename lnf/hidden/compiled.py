@@ -35,7 +35,7 @@ def features_of(features: Tensor, like: Tensor) -> Array:
 
 
 class PackedNet:
-    """A net of three linear layers as a kernel reads it, made anew when its weights change."""
+    """A net of three linear layers as a kernel reads it, made again when its weights change."""
 
     def __init__(self, *layers: nn.Linear) -> None:
         self._layers = layers

@@ -62,7 +62,7 @@ class _CouplingLayer(Layer):
         return self._join(kept, y), log_det
 
     def _compiled_to_latent(self, kept: Tensor, changed: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        from lnf.kernels.coupling_inverse import coupling_to_latent  # numba takes a second to import
+        from lnf.kernels.inverses import coupling_to_latent  # numba takes a second to import
 
         y, log_det = coupling_to_latent(
             doubles(kept),

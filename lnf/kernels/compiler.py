@@ -15,7 +15,7 @@ def available() -> bool:
 
 
 def compiled(function: Function) -> Function:
-    """The function as numba compiles it at its first call; the code is kept beside the source for later processes.
+    """The function as numba compiles it at its first call; the code is kept next to the source for later processes.
 
     Without numba it stays what it is, and is not to be called.
     """

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.laws import laws, sampling
 from lnf.laws.contract import one_line, require_contract
@@ -22,7 +21,6 @@ from lnf.laws.instances import (
     model_of,
     prior_of,
 )
-from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.spec import Spec
 from lnf.system.files import write_json
@@ -57,12 +55,10 @@ def check(spec: Spec, out: Path) -> None:
 def laws_of(spec: Spec) -> Iterator[Law]:
     """The laws that apply to a spec's variant, each a name and a call, on text and on music."""
     for kind in ("text", "music"):
+        yield from model_laws(spec, kind)
         model = model_of(spec, kind)
-        yield from model_laws(model, batch_of(kind), kind)
-        yield from wide_model_laws(model_of(spec, kind, WIDE), batch_of(kind, WIDE), kind)
         if model.exact or isinstance(model, LatentModel):
             yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
-    model = model_of(spec, "text")
     if model.exact:
         yield from exact_laws(spec)
     if isinstance(model, LatentModel):
@@ -70,19 +66,17 @@ def laws_of(spec: Spec) -> Iterator[Law]:
         yield from wide_prior_laws(spec)
 
 
-def model_laws(model: SequenceModel, batch: SequenceBatch, kind: str) -> Iterator[Law]:
-    """Laws of any model of sequences."""
-    yield f"parameters_get_gradients/{kind}", lambda: laws.parameters_get_gradients(model, batch)
-    yield f"rate_plus_distortion/{kind}", lambda: laws.rate_plus_distortion(model, batch)
-    yield f"bound_grows_with_samples/{kind}", lambda: laws.bound_grows_with_samples(model, batch)
-    yield f"model_ignores_padding/{kind}", lambda: laws.model_ignores_padding(model, batch)
-
-
-def wide_model_laws(model: SequenceModel, batch: SequenceBatch, kind: str) -> Iterator[Law]:
-    """Laws of any model that a small instance may keep by chance."""
-    yield f"model_ignores_padding/wide/{kind}", lambda: laws.model_ignores_padding(model, batch)
-    yield f"model_is_the_same_in_training/{kind}", lambda: laws.model_is_the_same_in_training(model, batch)
-    yield f"model_is_the_same_in_float32/{kind}", lambda: laws.model_is_the_same_in_float32(model, batch)
+def model_laws(spec: Spec, kind: str) -> Iterator[Law]:
+    """Laws of any model of sequences, the last three on an instance in which less holds by chance."""
+    for size, place, of_models in (
+        (SMALL, "", (laws.parameters_get_gradients, laws.rate_plus_distortion, laws.bound_grows_with_samples)),
+        (SMALL, "", (laws.model_ignores_padding,)),
+        (WIDE, "wide/", (laws.model_ignores_padding,)),
+        (WIDE, "", (laws.model_is_the_same_in_training, laws.model_is_the_same_in_float32)),
+    ):
+        model, batch = model_of(spec, kind, size), batch_of(kind, size)
+        for law in of_models:
+            yield f"{law.__name__}/{place}{kind}", partial(law, model, batch)
 
 
 def exact_laws(spec: Spec) -> Iterator[Law]:

@@ -60,6 +60,8 @@ def _class(key: str, name: str) -> Any:
     base = BASES.get(key)
     if base is not None and not issubclass(found, base):
         raise BrokenLaw(f"{key}: {path} is no {base.__module__}.{base.__name__}; a subclass of it would be right")
+    for missing in sorted(getattr(found, "__abstractmethods__", ())):
+        raise BrokenLaw(f"{found.__name__}.{missing}: missing; its base class requires it")
     return found
 
 
@@ -137,9 +139,6 @@ def _method(owner: Any, method: str, expected: str) -> Callable[..., Any]:
 def _asked(owner: str, method: str, expected: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
-    except NotImplementedError as problem:
-        missing = str(problem).rpartition(".")[2] or method
-        raise BrokenLaw(f"{owner}.{missing}: missing; {expected} was expected of {method}") from problem
     except Exception as problem:
         raise BrokenLaw(f"{owner}.{method}: {one_line(problem)}; {expected} was expected") from problem
 

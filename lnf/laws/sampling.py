@@ -1,4 +1,4 @@
-"""Laws of sampling: what is drawn has the density that the model tells. Fixed seeds, a few standard errors.
+"""Laws of sampling: samples have the density that the model states. Fixed seeds, a few standard errors.
 
 Axes: N draws, X all sequences of a length, B batch, T time, H latent size.
 """

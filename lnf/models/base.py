@@ -3,6 +3,7 @@
 Axes: S samples of the posterior, B batch, T time, H latent size.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,7 +40,7 @@ class Sampling:
 FROM_THE_MODEL = Sampling()
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(nn.Module, ABC):
     """p(T) p(x|T). `exact` says whether `terms` hold a likelihood or the terms of a bound."""
 
     exact: ClassVar[bool]
@@ -54,19 +55,19 @@ class SequenceModel(nn.Module):
         """Terms of `samples` posterior samples of each sequence; noise from `generator`."""
         return self.terms_given(batch, self.draw_noise(batch, samples, generator))
 
+    @abstractmethod
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         """The standard normal noise [S, B, T, H] that `terms_given` takes; empty for an exact model."""
-        raise NotImplementedError(f"{type(self).__name__}.draw_noise")
 
+    @abstractmethod
     def terms_given(self, batch: SequenceBatch, noise_SBTH: Tensor) -> Terms:
         """Terms of each sequence for given posterior noise: a deterministic function (dropout apart)."""
-        raise NotImplementedError(f"{type(self).__name__}.terms_given")
 
+    @abstractmethod
     def sample(
         self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
     ) -> SequenceBatch:
         """x ~ p(x|T) for the given lengths, or as `how` says."""
-        raise NotImplementedError(f"{type(self).__name__}.sample")
 
     def sample_lengths(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """T ~ p(T), T > 0, [count]."""

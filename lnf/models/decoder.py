@@ -1,4 +1,4 @@
-"""The decoder p(x_t|z): a BiLSTM over all of z, read beside step t (docs/paper.md 3e "Decoder").
+"""The decoder p(x_t|z): a BiLSTM over all of z, read at step t (docs/paper.md 3e "Decoder").
 
 Axes: B batch, T time, H latent size, U units.
 """

@@ -9,7 +9,7 @@ from lnf.nn.chain import Chain, shifted, slices
 from lnf.nn.linear import add_product
 
 STRETCH_BYTES = 20 * 2**20
-"""Of gates in a stretch: what caches of a current CPU hold beside the weights."""
+"""Of gates in a stretch: what the caches of a current CPU hold next to the weights."""
 
 
 class CPUChain(Chain):

@@ -57,7 +57,7 @@ def gathered_gradients(steps: int) -> Iterator[None]:
 
 
 class _Loop:
-    """The weights of a loop by where they lie: a view that is taken anew at every step is the same weight."""
+    """The weights of a loop by where they lie: a view that is taken again at every step is the same weight."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -120,6 +120,6 @@ class _Product(torch.autograd.Function):
 
 
 def _of_a_parameter(weight: Tensor) -> bool:
-    """Whether it is a parameter or a view of one; what is computed anew at every step has no gradient to share."""
+    """Whether it is a parameter or a view of one; what is computed at every step has no gradient to share."""
     base = weight if weight._base is None else weight._base
     return base.is_leaf and base.requires_grad

@@ -33,7 +33,7 @@ class LSTMLayer(nn.Module):
         self.bias_hh = nn.Parameter(torch.empty(directions, 4 * units).uniform_(-bound, bound))
 
     def base(self, steps: int, position_TLX: Tensor | None = None) -> Tensor:
-        """What gates are made of beside x and h, [D, T, L, G]: biases and position, [T, L, D * G] of L lengths."""
+        """The inputs of the gates other than x and h, [D, T, L, G]: biases and position, [T, L, D * G] of L lengths."""
         bias_DG = self.bias_ih + self.bias_hh
         bias_DTLG: Tensor = bias_DG[:, None, None].expand(-1, steps, -1, -1)
         if position_TLX is None:

@@ -30,7 +30,7 @@ class SharedCodes:
 
 
 def shared_codes(codes_BT2: Tensor) -> SharedCodes:
-    """Codes [B, T, 2], each length's only once: the distance from the end at the first step tells all later ones."""
+    """Codes [B, T, 2], each length's only once: the first step's distance from the end determines all others."""
     ends_L, length_B = torch.unique(codes_BT2[:, 0, 1], return_inverse=True)
     rows_B = torch.arange(len(length_B), device=length_B.device)
     row_L = torch.zeros_like(ends_L).scatter_(0, length_B, rows_B)

@@ -32,7 +32,7 @@ class Recording:
         self._replay, self._outputs = capture(function, self._inputs)
 
     def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Outputs for inputs whose first axis may be shorter: zeros stand behind them."""
+        """Outputs for inputs whose first axis may be shorter: they are padded with zeros."""
         for place, x in zip(self._inputs, inputs, strict=True):
             place[: len(x)].copy_(x)
             place[len(x) :].zero_()
@@ -43,7 +43,7 @@ class Recording:
 def recorded(function: Function, length: int, *inputs: Tensor) -> tuple[Tensor, ...]:
     """`function(*inputs)`, from its recording if there is one. The first input has at most `length` rows.
 
-    Shorter inputs may stand for ones that end in zeros, so that what comes of the rows behind theirs means nothing.
+    Shorter inputs are padded with zeros; ignore the extra output rows.
     """
     key = (function, inputs[0].device, *((x.dtype, x.shape[1:]) for x in inputs))
     if (recording := _recordings.get(key)) is None and recordable(inputs[0]) and len(inputs[0]) == length:
@@ -68,7 +68,7 @@ def capture(function: Function, inputs: Sequence[Tensor]) -> tuple[Callable[[], 
     if not _POOL:
         _POOL.append(torch.cuda.graph_pool_handle())
     graph = torch.cuda.CUDAGraph()
-    # One pool for all, since no two are replayed at a time; autograd's threads may be at work beside this one.
+    # One pool for all, since no two are replayed at a time; autograd's threads may be at work at the same time.
     with torch.cuda.graph(graph, pool=_POOL[0], capture_error_mode="thread_local"):
         outputs = function(*inputs)
     return graph.replay, outputs

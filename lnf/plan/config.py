@@ -39,6 +39,8 @@ class Config:
     values: Mapping[str, Any]
     variants: Mapping[str, Variant]
     root: Path
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Rule file, without its ending -> why it cannot be read."""
     specs: dict[tuple[str, str, int], Spec] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The specs that were resolved, each once."""
 
@@ -76,7 +78,7 @@ def read(configfiles: Sequence[Path] = (), root: Path = ROOT) -> dict[str, Any]:
 
 
 def named(name: str, configfiles: Sequence[Path] = (), root: Path = ROOT) -> list[Config]:
-    """The configurations of that name: of the overlays given, else of config.yaml and every overlay beside the schema.
+    """The configurations of that name: of the overlays given, else of config.yaml and every overlay next to the schema.
 
     Raises UserError if there is none.
     """
@@ -97,7 +99,9 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
         raise UserError(f"config: {problem}") from None
     declared = rule_files.read_all(root / "rules" / "priors")
     order = [name for name in values["priors"] if name in declared.variants]
-    config = Config(values, {name: declared.variants[name] for name in [*order, *declared.variants]}, root)
+    config = Config(
+        values, {name: declared.variants[name] for name in [*order, *declared.variants]}, root, declared.problems
+    )
     validation.check_names(values, declared)
     validation.check_sources(values)
     validation.check_selection(config.values, config.priors, plan(config))
@@ -211,6 +215,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _layers(config: Config, corpus: str, prior: str) -> Iterator[Layer]:
     """The layers of a run's settings, the last one strongest."""
     for section, name, known in (("corpora", corpus, config["corpora"]), ("priors", prior, config.priors)):
+        if section == "priors" and name in config.problems:
+            raise UserError(config.problems[name])
         if name not in known:
             raise UserError(f"config: {name}: no such entry in {section}{validation.suggest(name, known)}")
     values, kind = config.values, config["corpora"][corpus]["kind"]
@@ -290,7 +296,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"config: {path}: must hold keys at its top level")
     if RUNS_CODE in values:
-        raise UserError(f"config: {path}: {RUNS_CODE}: runs code that stands in the file; write the values themselves")
+        raise UserError(f"config: {path}: {RUNS_CODE}: runs code from the file; write the values themselves")
     try:
         json.dumps(values, default=str)
     except (ValueError, RecursionError):
@@ -299,7 +305,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _OnceEach(yaml.SafeLoader):
-    """YAML in which a key stands once in a mapping; of two, YAML's own loader takes the last."""
+    """YAML in which a mapping has each key once; of two, YAML's own loader takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
@@ -307,6 +313,6 @@ class _OnceEach(yaml.SafeLoader):
         if twice is not None:
             line = node.start_mark.line + 1
             raise yaml.constructor.ConstructorError(
-                problem=f"the key {twice!r} stands twice in the mapping of line {line}"
+                problem=f"the key {twice!r} is given twice in the mapping of line {line}"
             )
         return super().construct_mapping(node, deep)

@@ -48,7 +48,7 @@ def run_digests(spec: Spec, data: str) -> dict[str, str]:
 
 
 def evaluation_digest(spec: Spec) -> str:
-    """Digest of what an evaluation depends on beside its run. Neither the byte budget nor how fast music is
+    """Digest of what an evaluation depends on besides its run. Neither the byte budget nor how fast music is
     played changes a result."""
     wanted = {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}
     drawn = {key: value for key, value in spec.to_dict()["sample"].items() if key != "step_seconds"}

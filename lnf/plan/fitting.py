@@ -35,7 +35,7 @@ def misfits(spec: Spec) -> Iterator[Misfit]:
         right = f"must exceed model.latent ({model.latent}) with hidden 'af'"
         yield Misfit("model.flow_hidden", model.flow_hidden, right)
     if spec.prior.role == "picture" and model.latent != 2:
-        yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is looked at as a plane")
+        yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is drawn as a plane")
     if hidden == "scf" and model.latent < 2:
         yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
     if spec.kind != "music" and train.transpose:

@@ -87,7 +87,7 @@ class Plan:
 
     @cached_property
     def studies(self) -> list[Job]:
-        """What is looked at beside the runs' results."""
+        """The analyses of trained models, and of flows themselves."""
         return [found for stage in studies() for found in resolve_name(str(stage.jobs))(stage.name, self)]
 
     @cached_property

@@ -152,7 +152,7 @@ def _statement(lines: list[str], first: int) -> ast.stmt | None:
 
 
 def _arguments(call: ast.Call, constants: Mapping[str, ast.expr]) -> dict[str, Any]:
-    """A call's arguments: literals, in which the names of constants may stand for their values."""
+    """A call's arguments: literals, in which constants may be named."""
     pairs = [*zip(_KEYS[:1], call.args, strict=False), *((word.arg, word.value) for word in call.keywords)]
     if len(call.args) > 1:
         raise UserError('prior(...): only the name may be without a key, as in prior("af_af", label="AF / AF")')

@@ -1,4 +1,4 @@
-"""One run as it is planned: all that it must be told, and where its results lie. Standard library only."""
+"""One planned run: its spec and context, and where its results are. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True)
 class Run:
-    """One run with all that it must be told: its spec and context, its corpus' folder, the digest of its evaluation."""
+    """One run with all that it needs: its spec and context, its corpus' folder, the digest of its evaluation."""
 
     spec: Spec
     context: RunContext
@@ -80,7 +80,7 @@ class Run:
     def from_dict(cls, values: Mapping[str, Any], data: Path | None = None) -> "Run":
         """A run from plain JSON values, of which only `spec` must be there; `data` replaces the corpus' folder.
 
-        What is not told is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
+        What is not given is as of today: code, and the corpus in the folder. Raises UserError for what is wrong.
         """
         known = {"spec", "name", "digests", "differs", "data", "evaluation", "format", *ABOUT_THE_JOB}
         unknown = set(values) - known

@@ -4,6 +4,7 @@ Axes: B batch, T time, H latent size. `mask_BT` is true on real steps; sequences
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -15,7 +16,7 @@ HiddenFactory = Callable[[ContextFactory, bool], HiddenFlow]
 """(context layer factory, layer order reversed) -> the flow within a step."""
 
 
-class Prior(nn.Module):
+class Prior(nn.Module, ABC):
     """p(z|T) = N(e; 0, I) |det de/dz| over the valid steps of each sequence.
 
     A subclass gives the two ends of its flow step by step (`noise_steps`, `latent_steps`); this class does the only
@@ -24,13 +25,13 @@ class Prior(nn.Module):
     Arguments of every subclass: hidden flow factory, latent size H, max_length M, LSTM units, LSTM layers, dropout.
     """
 
+    @abstractmethod
     def noise_steps(self, z_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """(e [B, T, H], log|det de_t/dz_t| [B, T]); padding may hold anything finite."""
-        raise NotImplementedError(f"{type(self).__name__}.noise_steps")
 
+    @abstractmethod
     def latent_steps(self, e_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """(z [B, T, H], log|det dz_t/de_t| [B, T]); padding may hold anything finite."""
-        raise NotImplementedError(f"{type(self).__name__}.latent_steps")
 
     def to_noise(self, z_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """(e [B, T, H], zero on padding; log|det de/dz| [B])."""

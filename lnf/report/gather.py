@@ -41,7 +41,7 @@ def gather(
 
     `runs` and `corpora` are those of `lnf.plan.results.Plan.gathered`. Raises UserError for a run that is missing, and
     for a file that belongs to another run; if `existing`, such a run gets a status (error, unfinished, not_run)
-    instead, and one line tells of a stranger.
+    instead, and one line reports a stranger.
     """
     rows = [row for run in runs for row in rows_of_run(run, existing)]
     rows += [row for corpus in corpora for row in references_of(corpus)]

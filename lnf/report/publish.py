@@ -41,7 +41,7 @@ def write_existing(plan: Plan) -> None:
     """Write a plan's views from whatever of its runs exists, and publish them; missing ones are named by their status.
 
     The views that are shown are no longer those of a finished plan, so the next workflow publishes its own again. A
-    damaged file counts as missing; one line tells of it.
+    damaged file counts as missing; one line reports it.
     """
     while True:
         try:

@@ -115,7 +115,7 @@ class _Weights:
         return bound_N
 
     def extend_to(self, k: int) -> Iterator[float]:
-        """Draw samples until each sequence has k, and tell the share of this that is done after each pass."""
+        """Draw samples until each sequence has k, and yield the share of this that is done after each pass."""
         device = next(self._model.parameters()).device
         for index, rows in enumerate(self._batches):
             batch = self._split.batch(rows, self._spec.kind).to(device)

@@ -68,7 +68,7 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     """Evaluate RUN/model.pt into samples- and sequences-DIGEST.parquet and, last, evaluation-DIGEST.parquet.
 
     `folder` is the corpus', `digests` are the run's, `evaluation` is the digest of the evaluation; whose they are
-    stands in the metadata of each file. A diverged run is passed on: no rows, and the status in the metadata. Raises
+    is in the metadata of each file. A diverged run is passed on: no rows, and the status in the metadata. Raises
     UserError if the run or the corpus are not what the digests say, or if a model scores better than the source that
     made its corpus.
     """
@@ -261,7 +261,7 @@ def source_gap(log_prob: np.ndarray, source_log_prob: np.ndarray) -> tuple[float
 
 def require_no_better_than_source(name: str, log_prob_given_length: np.ndarray, split: Split) -> None:
     """Raise UserError if the mean gap exceeds three standard errors: the model must have seen what it predicts. One
-    sequence has no error, and tells nothing.
+    sequence has no error, and decides nothing.
     """
     if len(log_prob_given_length) < 2:
         return

@@ -61,7 +61,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Spelled:
-    """A test sequence, and the steps of it that are looked at."""
+    """A test sequence, and the steps of it that are shown."""
 
     x: NDArray[np.uint8]
     first: int
@@ -177,7 +177,7 @@ def _integral(density: _Density, t: int) -> float:
 
 
 def _decoded(model: LatentModel, batch: SequenceBatch, z_1TH: Tensor, t: int, box: Box) -> Tensor:
-    """argmax_x p(x_t | z with z_t := g) for each g of the grid, all of z read anew, [D, D]."""
+    """argmax_x p(x_t | z with z_t := g) for each g of the grid, all of z decoded again, [D, D]."""
     points_N2, _ = box.points(DECODE)
     symbols = []
     for chunk in points_N2.split(max(1, AT_ONCE // z_1TH.shape[1] // 8)):

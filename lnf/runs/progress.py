@@ -1,4 +1,4 @@
-"""Progress of one run, for whoever watches it: what RUN/state/progress.json says, and how long the rest will take."""
+"""Progress of one run, for its users: what RUN/state/progress.json says, and how long the rest will take."""
 
 import json
 import threading
@@ -12,10 +12,10 @@ TICK_S = 0.5
 
 
 class Progress:
-    """What a run last told of itself.
+    """The last progress that a run reported.
 
     Attributes:
-        message: in words; None before it told anything.
+        message: in words; None before its first report.
         seconds_left: None while that is not known. The rest is thought to go on as between the first report and the
             latest. What came before the first, imports and compilation, does not count.
     """
@@ -61,7 +61,7 @@ class Progress:
 
 @contextmanager
 def shown(run_dir: Path, label: str) -> Iterator[None]:
-    """Print the progress that this process itself tells of in RUN_DIR, from a thread: a line every ten seconds."""
+    """Print the progress that this process itself reports in RUN_DIR, from a thread: a line every ten seconds."""
     progress, ended = Progress(run_dir), threading.Event()
 
     def follow() -> None:

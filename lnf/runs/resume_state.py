@@ -3,7 +3,7 @@
 epoch.pt         the state at the start of an epoch: what a diverging run goes back to
 epoch.before.pt  the one before it, should epoch.pt be damaged
 step.pt          a later state inside the epoch, written every few minutes
-history.jsonl  one line an epoch      progress.json  for whoever watches      run.json  what is running
+history.jsonl  one line an epoch      progress.json  for the display           run.json  what is running
 """
 
 import json
@@ -43,7 +43,7 @@ class RunState:
             return None
         if state["digests"] != self.digests:
             changed = ", ".join(key for key in self.digests if state["digests"].get(key) != self.digests[key])
-            print(f"{self.folder}: the {changed} changed since this state was written; starting anew", flush=True)
+            print(f"{self.folder}: the {changed} changed since this state was written; starting again", flush=True)
             self.clear()
             return None
         return state
@@ -55,10 +55,10 @@ class RunState:
         """
         for state in self._whole(EPOCHS, device):
             return state
-        raise UserError(f"{self.folder}: no whole state is left to go back to; the same command starts anew")
+        raise UserError(f"{self.folder}: no whole state is left; the same command starts from the beginning")
 
     def save(self, state: State, name: str) -> None:
-        """Write epoch.pt or step.pt, and the history beside it. A new epoch.pt outdates any step.pt, and the one that
+        """Write epoch.pt or step.pt, and the history next to it. A new epoch.pt outdates any step.pt, and the one that
         it follows is kept.
         """
         if name == "epoch.pt":
@@ -103,7 +103,7 @@ class RunState:
         shutil.rmtree(doomed)
 
     def _whole(self, names: Sequence[str], device: torch.device) -> Iterator[State]:
-        """The states of these names that are there and whole; one line tells of each that is damaged."""
+        """The states of these names that are there and whole; one line reports each that is damaged."""
         for name in names:
             try:
                 yield read_document(self.folder / name, device, then="training goes on from the state before it")

@@ -1,4 +1,4 @@
-"""Sequences drawn from a trained model, and test sequences that it gives back, as a file beside its evaluation."""
+"""Sequences drawn from a trained model, and reconstructed test sequences, as a file next to its evaluation."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How long sampling takes, against the length: every model of a corpus in turn, on one device, nothing beside it."""
+"""How long sampling takes, against the length: every model of a corpus in turn, on one device, alone on it."""
 
 import statistics
 import time

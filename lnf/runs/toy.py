@@ -55,7 +55,7 @@ class Target:
 
 
 TARGETS = {
-    # The Gaussians stand ten standard deviations apart: what they share is below 1e-5 nats.
+    # The Gaussians are ten standard deviations apart: what they share is below 1e-5 nats.
     "eight Gaussians": Target(eight_gaussians, math.log(BLOBS) + 1 + math.log(2 * math.pi * SD**2)),
     "checkerboard": Target(checkerboard, math.log(SQUARES * SIDE**2)),
 }

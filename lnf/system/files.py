@@ -51,7 +51,7 @@ class Damaged(UserError):
 
 @contextmanager
 def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
-    """Yield a scratch path beside `path`; rename it into place if the block succeeds, remove it if not.
+    """Yield a scratch path next to `path`; rename it into place if the block succeeds, remove it if not.
 
     `durable`: what is written outlives a loss of power from then on; without, a file that is soon written again may
     be found empty.
@@ -93,7 +93,7 @@ def read_json(path: Path) -> Any:
 
 
 def try_read_json(path: Path) -> Any:
-    """`read_json`, but None if the file is not there, or is damaged, of which one line tells."""
+    """`read_json`, but None if the file is not there, or is damaged, which one line reports."""
     try:
         return read_json(path)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from pathlib import Path
 def process_identity(pid: int) -> str:
     """`pid:start` of a living process, which no later process with the same pid shares.
 
-    `start` is in clock ticks since boot where the kernel tells it (it does not move with the wall clock), else in
+    `start` is in clock ticks since boot where the kernel gives it (it does not move with the wall clock), else in
     milliseconds since 1970. Raises ProcessLookupError if there is no such process or only its exit status is left.
     """
     state, start = _from_proc(pid) if Path("/proc/self/stat").exists() else _without_proc(pid)
@@ -59,7 +59,7 @@ def owner_folder(kind: str, identity: str) -> Path:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process as other machines and containers can tell it: its identity, its host's name, the start of its kernel,
+    """A process as other machines and containers identify it: its identity, its host's name, the start of its kernel,
     and its namespace of process numbers; empty where that is not known.
     """
 

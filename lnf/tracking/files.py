@@ -19,7 +19,7 @@ class RunFiles:
     def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
         self.folder, self.facts, self.history = folder, facts, history
         self.told: dict[str, Any] = read_json(folder / "spec.json") if (folder / "spec.json").exists() else {}
-        # Others of the same model may lie beside the one that the run's last plan asked for.
+        # Others of the same model may be next to the one that the run's last plan asked for.
         self.evaluated = f"evaluation-{self.told.get('evaluation', '')}.parquet"
         self.evaluation = _rows(folder / self.evaluated)
         names = (*ARTIFACTS, self.evaluated)
@@ -66,7 +66,7 @@ class RunFiles:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What people and MLflow's page are told of it."""
+        """What people and MLflow's page read of it."""
         facts = self.facts
         return {
             "lnf.key": self.key, "lnf.kind": "run", "lnf.run": self.place, "lnf.variant": self.variant,

@@ -79,7 +79,7 @@ def left(identity: str) -> int:
 
 
 def follow(identity: str, name: str) -> None:
-    """Mirror what changes, until the workflow is gone and everything was looked at once more."""
+    """Mirror what changes, until the workflow is gone, and once more after that."""
     folder = owner_folder("mlflow", identity)
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)

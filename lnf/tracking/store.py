@@ -1,4 +1,4 @@
-"""MLflow's store, asked and told in plain values. The only module that imports MLflow, and only inside functions."""
+"""MLflow's store, read and written in plain values. The only module that imports MLflow, and only inside functions."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BOUNDS = {
     "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }  # fmt: skip
-"""Without them a client waits for minutes for a server that is away. A user's own wishes stand."""
+"""Without them a client waits for minutes for a server that is away. A user's own settings win."""
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 LOCK = Path(".lnf", "mlflow.lock")
@@ -123,7 +123,7 @@ def _client(uri: str) -> "MlflowClient":
 def _own_client() -> "MlflowClient":
     """A client of the project's database, which is made, or brought to the installed MLflow's layout, if need be.
 
-    A layout that is cut short can never be finished, so that the database is made, and changed, beside its place.
+    A layout that is cut short can never be finished, so that the database is made, and changed, next to its place.
     """
     from mlflow.exceptions import MlflowException
 
@@ -271,7 +271,7 @@ class Store:
 
 @contextmanager
 def _fluent(uri: str) -> Iterator[None]:
-    """MLflow's functions without a client, told where the store is. They write that into the environment, where it
+    """MLflow's functions without a client, given the place of the store. They write that into the environment, where it
     would be taken for the user's own wish.
     """
     import mlflow

@@ -2,7 +2,7 @@
 
 Files are the truth: `sync` makes the store say what a run directory says, logging only what is new, and can be called
 at any time, any number of times, by any process. Experiment NAME/CORPUS; a parent run PRIOR for each variant, below it
-the runs PRIOR/SEED. The tag `lnf.key` is a run's identity; what is logged already stands in the tag `lnf.logged`,
+the runs PRIOR/SEED. The tag `lnf.key` is a run's identity; what is logged already is named in the tag `lnf.logged`,
 written last.
 """
 
@@ -257,7 +257,7 @@ def _sync_report(out: Path) -> None:
 
 
 def _leave_address(run_dir: Path, experiment: str, run: Entry) -> None:
-    """Leave the run's address in MLflow's page beside its files, for the report to link to."""
+    """Leave the run's address in MLflow's page next to its files, for the report to link to."""
     address = {"address": ui.run_address(experiment, run.id)}
     file = run_dir / "mlflow.json"
     if run_dir.exists() and (not file.exists() or read_json(file) != address):

@@ -13,8 +13,8 @@ from lnf.errors import UserError
 from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
 from lnf.report.gather import read_metrics
+from lnf.report.measured.archive import read_facts, read_kept_metrics
 from lnf.report.measured.documents import results_page, with_block
-from lnf.report.measured.kept import read_facts, read_kept_metrics
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.sealed import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan, shown

@@ -13,7 +13,7 @@ from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.frames import write_csv
-from lnf.report.measured.kept import BOUNDS, read_facts
+from lnf.report.measured.archive import BOUNDS, read_facts
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan

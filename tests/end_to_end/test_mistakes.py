@@ -37,19 +37,9 @@ def assert_one_line(project: Project, line: str, **changes: Any) -> None:
     assert not any((project.folder / place).exists() for place in ("data", "logs", ".lnf"))
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"overrides__all__train": {"epocs": 3}}, "train.epocs: unknown key; did you mean overrides.all.train.epochs?"),
-        ({"overrides__all__train": {"epochs": "ten"}}, "train.epochs: 'ten': must be a whole number"),
-        ({"overrides__all__train": {"epochs": -1}}, "train.epochs: -1: must be at least 1"),
-        ({"select__priors": ["af_scff"]}, "select.priors: af_scff: unknown prior; did you mean af_scf?"),
-        ({"select__corpora": ["markof"]}, "select.corpora: markof: unknown corpus; did you mean markov?"),
-    ],
-)
-def test_a_wrong_configuration(project: Project, changes: dict[str, Any], line: str) -> None:
-    where = "config: overrides.all." if line.startswith("train") else "config: "
-    assert_one_line(project, where + line, **changes)
+def test_a_wrong_configuration(project: Project) -> None:
+    line = "config: overrides.all.train.epocs: unknown key; did you mean overrides.all.train.epochs?"
+    assert_one_line(project, line, overrides__all__train={"epocs": 3})
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_gradient_or_an_own_transform_has_the_plain_inverse(hidden: type[Hidde
 @pytest.mark.parametrize("far", [1.0, 1e2, 1e6])
 def test_the_scalar_inverse_is_exact(far: float) -> None:
     """Steep, flat and far: the value at the root is the one asked for, to the last bits."""
-    from lnf.kernels.transforms import nlsq_to_latent
+    from lnf.kernels.inverses import nlsq_to_latent
 
     raw_N5 = torch.randn(2000, 5, dtype=torch.float64) * torch.tensor([far, 2.0, 4.0, 2.0, 5.0])
     e_N = torch.randn(2000, dtype=torch.float64) * far

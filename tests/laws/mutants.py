@@ -6,6 +6,7 @@ from torch import Tensor
 from lnf.corpora.batches import SequenceBatch
 from lnf.models.lstm import LSTMModel
 from lnf.priors.autoregressive import AutoregressiveTime
+from lnf.priors.base import Prior
 from lnf.spec import Spec
 from lnf.transforms.affine import Affine
 from tests.specs import tiny_spec
@@ -127,11 +128,11 @@ class OtherConstructor(AutoregressiveTime):
         raise NotImplementedError(latent)
 
 
-class NoWayBack(AutoregressiveTime):
+class NoWayBack(Prior):
     """Lacks a method."""
 
-    def latent_steps(self, e_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(f"{type(self).__name__}.latent_steps")
+    def noise_steps(self, z_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        return z_BTH, z_BTH.sum(-1)
 
 
 class WrongShape(AutoregressiveTime):

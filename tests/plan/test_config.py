@@ -38,7 +38,7 @@ def test_paper_plans_72_runs_and_a_picture() -> None:
     assert {run[2] for run in runs} == {0, 1, 2} and [run for run in runs if run[1] == "af_af_2d"] == [
         ("ptb", "af_af_2d", 0)
     ]
-    assert list(PAPER.priors) == PRIORS
+    assert [name for name, variant in PAPER.variants.items() if not variant.draft] == PRIORS
 
 
 def test_defaults_are_complete_and_equal_the_dataclasses() -> None:
@@ -229,11 +229,11 @@ def test_mistakes_get_one_line(changes: dict[str, Any], line: str) -> None:
         (None, "no such file"),
         (
             "name: a\nselect: {seeds: [0]}\nselect: {seeds: [1]}\n",
-            "the key 'select' stands twice in the mapping of line 1",
+            "the key 'select' is given twice in the mapping of line 1",
         ),
         (
             "overrides:\n  all: {train: {epochs: 3,\n    epochs: 4}}\n",
-            "the key 'epochs' stands twice in the mapping of line 2",
+            "the key 'epochs' is given twice in the mapping of line 2",
         ),
         ("a: &a\n  b: *a\n", "an anchor holds itself"),
         ("a: \udce4".encode("utf-8", "surrogateescape"), "not YAML"),

@@ -229,7 +229,10 @@ def test_a_draft_joins_no_configuration_unless_it_is_selected(tmp_path: Path) ->
 @pytest.mark.parametrize("rules", ["prior(", RULES.replace("my_options.Wide", "nowhere.Wide"), ""])
 def test_a_rule_file_that_is_not_selected_stops_nothing(tmp_path: Path, rules: str) -> None:
     selected = {"select": {"corpora": ["chorales"], "priors": ["lstm"]}}
-    assert {run[1] for run in config.plan(loaded(tmp_path, selected, rules))} == {"lstm"}
+    ours = loaded(tmp_path, selected, rules)
+    assert {run[1] for run in config.plan(ours)} == {"lstm"}
+    with pytest.raises(UserError, match=r"^mine\.smk:"):
+        config.resolve(ours, "chorales", "mine", 0)
     with pytest.raises(UserError, match=r"^mine\.smk:"):
         loaded(tmp_path / "2", {"select": {"corpora": ["chorales"], "priors": ["lstm", "mine"]}}, rules)
 

@@ -84,14 +84,14 @@ CASES = [
         of_overlay("a: &a\n  b: *a\n"),
     ),
     Case(
-        "a key that stands twice",
-        "config: overlay.yaml: not YAML: the key 'seeds' stands twice in the mapping of line 1",
+        "a key that is given twice",
+        "config: overlay.yaml: not YAML: the key 'seeds' is given twice in the mapping of line 1",
         NOTHING,
         of_overlay("select: {seeds: [0], seeds: [1]}"),
     ),
     Case(
         "a configuration that runs code (`__use_yte__`)",
-        "config: overlay.yaml: __use_yte__: runs code that stands in the file; write the values themselves",
+        "config: overlay.yaml: __use_yte__: runs code from the file; write the values themselves",
         "nothing with `lnf run`; a plain `snakemake` has run it before lnf sees the file",
         of_overlay({"__use_yte__": True, "name": "mine"}),
     ),

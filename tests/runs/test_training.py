@@ -128,7 +128,7 @@ def test_state_of_other_code_is_discarded_with_a_line(
         _cut_after(patch, 25)
         train_run(_spec(learning_rate=0.5), corpus, tmp_path / "cut", context(code="older"))
     assert _train(_spec(), corpus, tmp_path / "cut") == whole
-    assert "the code changed since this state was written; starting anew" in capsys.readouterr().out
+    assert "the code changed since this state was written; starting again" in capsys.readouterr().out
 
 
 def _poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:

@@ -1,10 +1,10 @@
 """Bach's chorales from the scores inside the package music21, as piano rolls in C.
 
 The pieces are those of Riemenschneider's 371 numbers. Several numbers share one score in music21's list: each score
-stands once. The four voices only (no instruments that double them); repeats are not played, fermatas are as written.
+is used once. The four voices only (no instruments that double them); repeats are not played, fermatas are as written.
 
-The split. Two pieces hang together if they have the same BWV work number, or the same tune: the first `TUNE_MOVES`
-moves of the soprano between its successive different notes on the beats, in semitones. Pieces that hang together,
+The split. Two pieces are related if they have the same BWV work number, or the same tune: the first `TUNE_MOVES`
+moves of the soprano between its successive different notes on the beats, in semitones. Related pieces,
 directly or through others, form a group, which goes whole into one split: with n the smallest BWV number in the
 group, valid if n mod 5 is 0, test if it is 1, else train. (`TUNE_MOVES` = 8 finds the hymn tunes under their many
 titles: fewer moves confuse different tunes, more miss variants of one.)

@@ -36,7 +36,7 @@ class MarkovSource:
 
     @classmethod
     def draw(cls, seed: int, letters: int, branching: int, closing: int, end: float, max_length: int) -> "MarkovSource":
-        """A random source: which `branching` letters may follow hangs on the last letter, how likely each is on both.
+        """A random source: which `branching` letters may follow depends on the last letter, how likely each is on both.
 
         Weights are flat Dirichlet; any letter may begin. The text may end, with probability `end`, after each of
         `closing` letters. Only uniform numbers are drawn, whose stream numpy keeps from version to version.

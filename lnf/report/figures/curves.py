@@ -19,7 +19,7 @@ HEADINGS = dict(zip(PANELS, ("loss", "KL", "reconst.", "KL weight", "learning ra
 ROW_INCH = 0.85
 
 Run = Mapping[str, Any]
-"""A run as `gather` is told of it."""
+"""A run as `gather` is given it."""
 
 
 def draw(corpus: str, runs: Sequence[Run], folder: Path) -> None:

@@ -35,7 +35,7 @@ def draw(corpora: Mapping[str, Sequence[Outcome]], published: ByCell, folder: Pa
 
 
 def _name(one: Outcome) -> str:
-    """A variant's label, and where it has no number, why: beside the axes, so not over published numbers."""
+    """A variant's label, and where it has no number, why: next to the axes, so not over published numbers."""
     return one.label if one.of("nll") else f"{one.label}: {one.status}"
 
 

@@ -1,4 +1,4 @@
-"""The one style of all figures: legible in print, and when colours cannot be told apart."""
+"""The one style of all figures: legible in print, and without colours."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from lnf.plan.stages import FIGURE_FORMS
 from lnf.system.files import replacing
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999", "#7f3b08")
-"""Okabe and Ito 2008, told apart by people with any kind of colour vision; the ninth, a dark brown, is ours."""
+"""Okabe and Ito 2008, which people with any kind of colour vision can distinguish; the ninth, a dark brown, is ours."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
     (0, ()), (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)),

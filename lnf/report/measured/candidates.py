@@ -21,7 +21,7 @@ from lnf.plan.results import told_of
 from lnf.plan.run import Run
 from lnf.report.frames import frame_of
 from lnf.report.gather import METRICS, rows_of_run
-from lnf.report.measured.kept import Facts, place, read_kept, read_metrics_of
+from lnf.report.measured.archive import Facts, place, read_kept, read_metrics_of
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.files import read_json, try_read_json
 from lnf.system.provenance import git
@@ -66,8 +66,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is known of a planned run: the candidate in the results, and what was kept before, with all that tells the
-    latter from the planned run (empty: it is of it).
+    """What is known of a planned run: the candidate in the results, and what was kept before, with the differences of
+    the latter from the planned run (none: it is of it).
     """
 
     run: Run
@@ -139,7 +139,7 @@ def _data_of(folder: Path, results: Path, told: Mapping[str, Any]) -> Identity:
     """The data of a run of an older revision, which did not say: those of its prepared corpus."""
     meta = results.absolute().parent / str(told.get("data", "")) / "meta.json"
     if not meta.is_file():
-        raise UserError(f"measured: {folder}: does not say what its data are, and {meta} is not there to tell")
+        raise UserError(f"measured: {folder}: does not say what its data are, and {meta} is not there")
     return prepared_data(read_json(meta))
 
 
@@ -154,7 +154,7 @@ def _evaluation(folder: Path, run: Run, told: Mapping[str, Any]) -> str:
 
 
 def _differences(kept: Facts, run: Run, data: Identity) -> list[str]:
-    """What tells a kept run from a planned one, in words: settings that change numbers, and data."""
+    """The differences of a kept run from a planned one, in words: settings that change numbers, and data."""
     spec = read_spec(kept["spec"], kept.get("format"))
     theirs, ours = flatten(_identity(spec)), flatten(_identity(run.spec))
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]

@@ -12,8 +12,7 @@ from pandas import DataFrame
 
 from lnf.report.frames import markdown, number, records
 from lnf.report.intervals import SURE
-from lnf.report.measured.hypotheses import findings, read_hypotheses
-from lnf.report.measured.kept import (
+from lnf.report.measured.archive import (
     BOUNDS,
     at_paper_settings,
     beside_published,
@@ -24,6 +23,7 @@ from lnf.report.measured.kept import (
     read_plan,
     read_texts,
 )
+from lnf.report.measured.hypotheses import findings, read_hypotheses
 from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.page.runs import machine_of
@@ -71,7 +71,7 @@ difference lies above (below) 0, by the seeds of both rows; an exact NLL below a
 
 
 def show(root: Path) -> None:
-    """Write docs/results.md and the README's block of a project anew."""
+    """Write docs/results.md and the README's block of a project."""
     readme = root / "README.md"
     _write(root / "docs" / "results.md", results_page(root))
     _write(readme, with_block(readme.read_text(encoding="utf-8"), root))
@@ -84,7 +84,7 @@ def kept_folders(root: Path) -> list[Path]:
 
 
 def with_block(readme: str, root: Path) -> str:
-    """A README with its block made anew: what was measured of the paper's models, or, without that, of others."""
+    """A README with its block made again: what was measured of the paper's models, or, without that, of others."""
     folders, published = kept_folders(root), root / "reports" / "paper.csv"
     shown = [folder for folder in folders if of_paper_models(folder)] or folders
     lines: list[str] = []

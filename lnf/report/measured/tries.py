@@ -1,4 +1,4 @@
-"""Settings that were tried, as bench/tries.py told them apart on valid: a section of docs/results.md."""
+"""Settings that were tried, and scored on valid by bench/tries.py: a section of docs/results.md."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

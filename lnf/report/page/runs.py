@@ -1,4 +1,4 @@
-"""What the page tells of each run: how it went, where it came from, where its files and its MLflow run are."""
+"""What the page shows of each run: its outcome, its origin, its files and its MLflow run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""report.html: everything of a plan on one page, from result files and the views beside it."""
+"""report.html: everything of a plan on one page, from result files and the views next to it."""
 
 import base64
 from collections.abc import Container, Iterable, Mapping
@@ -11,8 +11,8 @@ from pandas import DataFrame
 from lnf.report.frames import records
 from lnf.report.gather import read_metrics
 from lnf.report.intervals import SURE
+from lnf.report.measured.archive import at_paper_settings, hours_of, read_facts
 from lnf.report.measured.documents import HEADINGS, rows_of
-from lnf.report.measured.kept import at_paper_settings, hours_of, read_facts
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.runs import runs_of, setting
@@ -125,7 +125,7 @@ def _sources(corpora: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
 
 
 def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None:
-    """What was measured at the paper's settings, to stand beside the results of a smaller configuration."""
+    """What was measured at the paper's settings, to be shown next to the results of a smaller configuration."""
     of_paper = [folder for folder in folders if at_paper_settings(folder)]
     if not of_paper:
         return None

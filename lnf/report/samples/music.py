@@ -1,6 +1,6 @@
 """Piano rolls as music: MIDI files, and audio that a browser plays.
 
-A roll tells which keys sound at each step and not when one is struck: a key that sounds on is one held note.
+A roll says which keys sound at each step and not when one is struck: a key that sounds on is one held note.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Samples of every run as files to be read, seen and heard, and what can be said of them beside the data."""
+"""Samples of every run as text, pictures and sound, and their statistics next to those of the data."""
 
 import shutil
 from collections.abc import Mapping, Sequence

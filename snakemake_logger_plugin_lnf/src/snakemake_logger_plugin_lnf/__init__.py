@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lnf.app.display import Display
 
 CONSEQUENCES = ("RuleException", "WorkflowError", "KeyboardInterrupt")
-"""Exceptions that Snakemake tells of next to a job's own error, or because it was asked to stop."""
+"""Exceptions that Snakemake reports next to a job's own error, or because it was asked to stop."""
 INTERRUPTED = "Terminating processes on user request"
 """How Snakemake begins to say that it was asked to stop, for which there is no event."""
 TRACEBACK, REFUSED = "Traceback (most recent call last):", "Error: [Errno "

@@ -4,7 +4,7 @@ plan.json                         name, note, options of the tables, the runs in
 runs/CORPUS/PRIOR/SEED/run.json   what the run says of itself; of a run that was cut, its epochs and "unfinished"
 runs/CORPUS/PRIOR/SEED/history.csv, evaluation.csv
 references.csv                    what generated corpora say of themselves
-bounds.csv                        NLL by the number of importance samples, if it was looked at
+bounds.csv                        NLL by the number of importance samples, if it was studied
 tables/*, figures/results.png     made of these files alone
 """
 

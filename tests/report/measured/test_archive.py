@@ -11,10 +11,10 @@ from lnf.plan import config
 from lnf.plan.config import ROOT
 from lnf.plan.data_identity import planned_data
 from lnf.plan.results import Plan
+from lnf.report.measured.archive import kept_places, read_facts, read_kept_metrics
 from lnf.report.measured.candidates import choose, require_known
 from lnf.report.measured.documents import kept_folders, results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
-from lnf.report.measured.kept import kept_places, read_facts, read_kept_metrics
 
 PUBLISHED = ROOT / "reports" / "paper.csv"
 KEPT = kept_folders(ROOT)
