@@ -1,9 +1,11 @@
 """Where a result comes from: the revision of every source that it was made with, and what differs from them today."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lnf.errors import UserError
 from lnf.plan import rule_files
 from lnf.plan.code_digests import PACKAGE, definitions_of, sources_of
 from lnf.spec import Spec
@@ -48,5 +50,8 @@ def other_code(document: Mapping[str, Any], spec: Spec) -> str | None:
 
 def _rule_file(root: Path, prior: str) -> list[Path]:
     """The rule file that declares a variant; none for a run that was given by its spec alone."""
-    found = rule_files.read_all(root / "rules" / "priors").variants.get(prior)
-    return [found.file] if found is not None and found.file is not None else []
+    for file in rule_files.rule_files(root / "rules" / "priors"):
+        with suppress(UserError):  # another variant's mistake is not this run's
+            if rule_files.read(file).prior.name == prior:
+                return [file]
+    return []

@@ -70,7 +70,7 @@ def declare(
         raise UserError(f"prior {name}: time, hidden, transform: not for model 'lstm', which has no latent")
     named = {key: None if value is None else read_part(name, key, value) for key, value in parts.items()}
     prior = PriorSpec(name=name, label=label, role=role, model=read_part(name, "model", model), **named)
-    chosen = build(Options, dict(options or {}), f"prior {name}: options").model_dump(exclude_unset=True)
+    chosen = build(Options, {} if options is None else options, f"prior {name}: options").model_dump(exclude_unset=True)
     return Variant(prior, chosen, draft)
 
 

@@ -1,4 +1,4 @@
-"""`make bench` on real cases: each beside its floor, its target judged, the table kept."""
+"""`make bench` on real cases: each with its lower bound, its target judged, the table kept."""
 
 import subprocess
 import sys

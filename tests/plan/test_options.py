@@ -13,7 +13,7 @@ from lnf.laws.contract import require_contract
 from lnf.laws.instances import model_of
 from lnf.laws.laws import BrokenLaw
 from lnf.models.base import build_model
-from lnf.plan import config, options, rule_files
+from lnf.plan import config, options, origin, rule_files
 from lnf.plan.digests import check_digest, spec_digest
 from lnf.plan.results import run_of, told_of
 from lnf.runs.checkpoint import load, save
@@ -148,6 +148,11 @@ def test_the_more_specific_layer_wins_and_others_variants_are_left_alone(tmp_pat
         ('"more": True', '"pace": 1.0', "options.time.more: missing; it has no default"),
         ('"more": True', '"more": True, "how": "c"', "options.time.how: 'c': must be one of a, b"),
         ('"time": {', '"tme": {', "prior mine: options.tme: unknown key; did you mean prior mine: options.time?"),
+        (
+            'options={"hidden": {"factor": FACTOR}, "time": {"more": True}}',
+            'options="x"',
+            "options: 'x': must be a mapping",
+        ),
         ("FACTOR},", "OTHER},", "must be a literal, or a name that is assigned one above"),
         ("Scaled", "Odd", "option sizes: list[int]: annotate it with int, float, str, bool, None, Literal or a union"),
         ("Scaled", "Computed", "option size: its default 2 * 3 must be a literal"),
@@ -235,6 +240,17 @@ def test_a_rule_file_that_is_not_selected_stops_nothing(tmp_path: Path, rules: s
         config.resolve(ours, "chorales", "mine", 0)
     with pytest.raises(UserError, match=r"^mine\.smk:"):
         loaded(tmp_path / "2", {"select": {"corpora": ["chorales"], "priors": ["lstm", "mine"]}}, rules)
+
+
+def test_the_rule_file_of_a_run_is_found_next_to_broken_and_doubled_ones(tmp_path: Path) -> None:
+    """Training notes its file; what is wrong with another variant's does not stop it."""
+    loaded(tmp_path, SELECTED)
+    folder = tmp_path / "root" / "rules" / "priors"
+    (folder / "a_broken.smk").write_text("prior(", encoding="utf-8")
+    (folder / "lstm_2.smk").write_text((folder / "lstm.smk").read_text(encoding="utf-8"), encoding="utf-8")
+    assert origin._rule_file(tmp_path / "root", "mine") == [folder / "mine.smk"]
+    assert origin._rule_file(tmp_path / "root", "lstm") == [folder / "lstm.smk"]
+    assert origin._rule_file(tmp_path / "root", "nobody") == []
 
 
 def test_hidden_none_ignores_what_it_has_no_use_for(tmp_path: Path) -> None:
