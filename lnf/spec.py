@@ -25,18 +25,18 @@ LONGEST_NAME = 64
 """Characters of a name that becomes a folder's."""
 
 BUILTINS: dict[str, dict[str, str]] = {
-    "model": {"latent": "lnf.models.latent.LatentModel", "lstm": "lnf.models.lstm.LSTMModel"},
+    "model": {"latent": "lnf.models.latent.LatentModel", "lstm": "lnf.models.baseline.LSTMModel"},
     "time": {
-        "af": "lnf.priors.autoregressive.AutoregressiveTime",
-        "iaf": "lnf.priors.inverse.InverseAutoregressiveTime",
-        "none": "lnf.priors.independent.IndependentTime",
+        "af": "lnf.flows.time.AutoregressiveTime",
+        "iaf": "lnf.flows.time.InverseAutoregressiveTime",
+        "none": "lnf.flows.time.IndependentTime",
     },
     "hidden": {
-        "af": "lnf.hidden.autoregressive.AutoregressiveHidden",
-        "scf": "lnf.hidden.coupling.CouplingHidden",
-        "none": "lnf.hidden.elementwise.ElementwiseHidden",
+        "af": "lnf.flows.hidden.AutoregressiveHidden",
+        "scf": "lnf.flows.hidden.CouplingHidden",
+        "none": "lnf.flows.hidden.ElementwiseHidden",
     },
-    "transform": {"nlsq": "lnf.transforms.nlsq.NLSq", "affine": "lnf.transforms.affine.Affine"},
+    "transform": {"nlsq": "lnf.flows.transforms.NLSq", "affine": "lnf.flows.transforms.Affine"},
 }
 """Short name -> dotted path of the built-in classes, by part of a prior. Specs hold short names, so that moving a class
 renames no result; a user's class is held by its dotted path."""

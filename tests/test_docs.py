@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.
 FOLDERS = "lnf|rules|workflow|profiles|tests|docs|bench|reports/paper|\\.ci"
 GENERATED = re.compile(r"^(reports/out|results|logs|data|benchmarks)/")
 PLACEHOLDER = re.compile(r"\*|\b(NAME|SPEC|CORPUS|PRIOR|SEED|RUN)\b")
-EXAMPLES = {"rules/priors/iaf_af.smk", "rules/priors/af_af_sinh.smk", "lnf/transforms/sinh_arcsinh.py"}
+EXAMPLES = {"rules/priors/iaf_af.smk", "rules/priors/af_af_sinh.smk", "lnf/flows/sinh_arcsinh.py"}
 """Files that docs/adding-a-prior.md tells a reader to write."""
 MACHINES = re.compile(
     r"(?<![\w.])/(?:work|root|home|opt|Users)/|/tmp/|bash_jobs|file:///"
@@ -101,7 +101,7 @@ def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypat
     (tmp_path / "splines.py").write_text(spline)
     (tmp_path / "documented.py").write_text(module)
     (tmp_path / "one.smk").write_text(combination)
-    (tmp_path / "two.smk").write_text(rule.replace("lnf.transforms.sinh_arcsinh", "documented"))
+    (tmp_path / "two.smk").write_text(rule.replace("lnf.flows.sinh_arcsinh", "documented"))
     monkeypatch.syspath_prepend(tmp_path)
     assert known_options("splines.SplineHidden") == {"bins"}
     variants = read_all(tmp_path).variants

@@ -98,7 +98,7 @@ def _training(
 
     def step() -> None:
         with _products(spec, device):
-            terms = objective(model, batch, 0.5, asked["samples"])
+            terms = objective(model.terms(batch, asked["samples"]), 0.5)
         (terms.loss_B / (batch.lengths_B + 1)).mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
         optimizer.step()

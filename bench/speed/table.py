@@ -18,7 +18,7 @@ from bench.speed import measurement, rates
 from bench.speed.cases import EPOCH, Case, cases
 from bench.speed.rates import Rates
 from lnf.errors import UserError
-from lnf.kernels import compiler
+from lnf.flows import compiled
 from lnf.models.base import build_model
 from lnf.plan.config import ROOT
 from lnf.spec import Spec
@@ -61,7 +61,7 @@ def bench(wish: Wish) -> None:
     _require_same_setting(wish, device)
     _tell_if_busy()
     torch.set_num_threads(wish.threads)
-    inverses = "compiled" if compiler.available() else "plain: numba finds no compiler"
+    inverses = "compiled" if compiled.available() else "plain: numba finds no compiler"
     print(f"{wish.threads} threads on {device}, {wish.beside} at once; inverses: {inverses}\n{HEAD}", flush=True)
     rows: list[dict[str, Any]] = []
     profiles: list[str] = []

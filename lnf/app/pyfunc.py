@@ -1,24 +1,21 @@
 """A trained run as a model that `mlflow.pyfunc.load_model` loads, and whose `predict` draws sequences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lnf.corpora.sources.base import LOWEST_NOTE
-from lnf.errors import UserError
 from lnf.models.base import Sampling
 from lnf.runs import checkpoint, sampling
-from lnf.system.files import read_json
 
 
 class Sampler:
-    """Draws sequences from the model in a folder with model.pt and symbols.json."""
+    """Draws sequences from the model in a folder with model.pt."""
 
     def __init__(self, folder: Path) -> None:
         self.model, self.spec, _ = checkpoint.load(folder / "model.pt")
-        self.vocabulary: Sequence[str] | None = read_json(folder / "symbols.json")["vocabulary"]
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[Any]:
         """A sequence for each row of `model_input`, of the length that its column `length` says, else T ~ p(T).
@@ -32,12 +29,10 @@ class Sampler:
             lengths = torch.tensor([int(length) for length in model_input["length"]])
         else:
             lengths = sampling.draw_lengths(self.model, rows, wish["seed"])
-        if rows and not (int(lengths.min()) >= 1 and int(lengths.max()) <= self.model.max_length):
-            raise UserError(f"length: the model knows lengths from 1 to {self.model.max_length}")
         how = Sampling(wish["temperature"], wish["greedy"])
         drawn = sampling.draw(self.model, lengths, wish["seed"], torch.device("cpu"), how)
-        if self.vocabulary is not None:
-            return ["".join(self.vocabulary[symbol] for symbol in x) for x in drawn]
+        if self.model.kind == "text":
+            return self.model.texts(self.model.batch(drawn)) if drawn else []
         return [[[LOWEST_NOTE + int(key) for key in step.nonzero()[0]] for step in x] for x in drawn]
 
 

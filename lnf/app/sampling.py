@@ -42,7 +42,8 @@ def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
     _require_possible(wish, model)
     if (other := other_code(document, spec)) is not None:
         print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
-    script = files.Script(_vocabulary(run, data) if spec.kind == "text" else None, spec.sample.step_seconds)
+    vocabulary = model.vocabulary or _vocabulary(run, data) if spec.kind == "text" else None
+    script = files.Script(vocabulary, spec.sample.step_seconds)
     lengths = (
         sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
     )
@@ -67,7 +68,7 @@ def _require_possible(wish: Wish, model: SequenceModel) -> None:
 
 
 def _vocabulary(run: Path, data: Path | None) -> list[str]:
-    """The symbols of the run's corpus."""
+    """The symbols of the run's corpus, which a model.pt of an earlier revision does not have."""
     folder = data or (Path(read_json(run / SPEC)["data"]) if (run / SPEC).exists() else None)
     if folder is None or not (folder / store.META).exists():
         raise UserError(f"sample: {folder or run}: no {store.META}, which has the symbols; name the corpus with --data")

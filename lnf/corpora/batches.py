@@ -3,8 +3,9 @@
 Axes: B batch, T time, V vocabulary size or number of keys.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -33,13 +34,22 @@ class SequenceBatch:
 
 @dataclass(frozen=True)
 class CorpusShape:
-    """What a model must know of a corpus: kind of emission, V, M and the numbers of training lengths."""
+    """What a model must know of a corpus: kind of emission ("text" or "music"), V, M, log p(T) and the symbols of text.
+
+    log_p_length: for T = 0..M, in nats, [M + 1]; if not given, lengths from 1 to M are equally likely.
+    """
 
     kind: str
     width: int
     max_length: int
-    log_p_length: Tensor
-    """log p(T) for T = 0..M, in nats, [M + 1]."""
+    log_p_length: Tensor = field(default_factory=lambda: torch.empty(0))
+    vocabulary: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.log_p_length) == 0:
+            equal = torch.full((self.max_length + 1,), -math.log(self.max_length), dtype=torch.float64)
+            equal[0] = -torch.inf
+            object.__setattr__(self, "log_p_length", equal)
 
 
 def collate(sequences: Sequence[np.ndarray], kind: str, width: int) -> SequenceBatch:

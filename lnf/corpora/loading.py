@@ -58,7 +58,8 @@ def load(folder: Path, spec: Spec) -> Corpus:
                     f"data: {spec.corpus}/{name}: sequence {row} has {len(x)} steps, which the length prior excludes;"
                     " set lengths.smoothing to add_one and lengths.headroom above 1"
                 )
-    shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length)
+    symbols = None if meta["vocabulary"] is None else tuple(meta["vocabulary"])
+    shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols)
     return Corpus(shape, meta, splits)
 
 

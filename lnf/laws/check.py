@@ -99,7 +99,7 @@ def prior_laws(spec: Spec) -> Iterator[Law]:
         laws.gradients_of_latents,
     ):
         yield law.__name__, partial(law, prior, z_BTH, mask_BT)
-    yield "samples_agree_with_the_density", lambda: sampling.samples_agree_with_the_density(prior, SMALL.latent)
+    yield "samples_agree_with_the_density", lambda: sampling.samples_agree_with_the_density(prior)
     plane = prior_of(spec, PLANE)
     yield "integrates_to_one", lambda: laws.integrates_to_one(plane)
 

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
-from lnf.hidden.base import HiddenFlow
+from lnf.flows.base import HiddenFlow, Prior
 from lnf.laws.instances import SMALL, batch_of, latents_of, model_of, prior_of
 from lnf.laws.laws import BrokenLaw
-from lnf.models.base import SequenceModel, Terms
+from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
-from lnf.priors.base import Prior
+from lnf.models.objectives import Terms
 from lnf.spec import Spec, class_of, class_path
 
 BASES = {"model": SequenceModel, "time": Prior, "hidden": HiddenFlow}
 CONSTRUCTORS = {
-    "model": "(spec, corpus shape)",
-    "time": "(hidden flow factory, latent size, max_length, LSTM units, LSTM layers, dropout)",
-    "hidden": "(transform, latent size, layers, units, context=factory, reverse=bool)",
+    "model": "(corpus shape)",
+    "time": "(hidden flow factory, latent=, max_length=, units=, layers=, dropout=)",
+    "hidden": "(transform, latent=, context=, layers=, width=, reverse=)",
     "transform": "()",
 }
 POINTS, CONTEXT = 4, 3
@@ -78,11 +78,8 @@ def _require_transform(transform_class: Any, options: Mapping[str, Any]) -> None
 
 def _require_hidden(hidden: Any, transform: Any, options: Mapping[str, Any]) -> None:
     size = SMALL.latent
-
-    def context(features: int) -> nn.Module:
-        return nn.Linear(CONTEXT, features, bias=False)
-
-    flow = _made("hidden", hidden, lambda: hidden(transform, size, 1, 7, context=context, reverse=False, **options))
+    arguments: dict[str, Any] = {"latent": size, "context": CONTEXT, "layers": 1, "width": 7, "reverse": False}
+    flow = _made("hidden", hidden, lambda: hidden(transform, **arguments, **options))
     given = torch.zeros(POINTS, size), torch.zeros(POINTS, CONTEXT)
     for method in ("to_noise", "to_latent"):
         call = getattr(flow, method)
@@ -96,7 +93,7 @@ def _require_prior(time: Any, spec: Spec) -> None:
     for method in ("noise_steps", "latent_steps"):
         call = getattr(prior, method)
         _require_pair(time.__name__, method, partial(call, z_BTH, mask_BT), shapes)
-    drawn = _asked(time.__name__, "sample", "z [B, T, H]", lambda: prior.sample(mask_BT, SMALL.latent))
+    drawn = _asked(time.__name__, "sample", "z [B, T, H]", lambda: prior.sample(mask_BT))
     _require_tensor(time.__name__, "sample", drawn, shapes[0])
 
 

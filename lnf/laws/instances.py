@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
+from lnf.flows.base import Prior
 from lnf.models.base import SequenceModel, build_model
 from lnf.models.latent import build_prior
-from lnf.priors.base import Prior
 from lnf.spec import ModelSpec, Spec
 
 WIDTH = 5

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch
+from lnf.flows.base import Prior
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import iwae_bound, log_weights, objective
-from lnf.priors.base import Prior
 
 EXACT = 1e-8
 """Absolute tolerance of identities in float64."""
@@ -152,8 +152,7 @@ def integrates_to_one(prior: Prior, half_width: float = 14.0, points: int = 301)
 def parameters_get_gradients(model: SequenceModel, batch: SequenceBatch) -> None:
     """Every parameter tensor gets a gradient from the training objective on a batch with T >= 3."""
     model.zero_grad()
-    terms = objective(model, batch, beta=1.0, samples=1, generator=_noise())
-    terms.loss_B.sum().backward()
+    objective(model.terms(batch, 1, _noise()), beta=1.0).loss_B.sum().backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is None or not (parameter.grad != 0).any():
             raise BrokenLaw(f"parameters get gradients: {name} gets none")
@@ -162,10 +161,10 @@ def parameters_get_gradients(model: SequenceModel, batch: SequenceBatch) -> None
 
 def rate_plus_distortion(model: SequenceModel, batch: SequenceBatch) -> None:
     """At beta = 1 the objective is -elbo - log p(T): rate + distortion = -mean log importance weight."""
-    found = objective(model, batch, beta=1.0, samples=3, generator=_noise())
-    elbo_B = log_weights(model.terms(batch, 3, _noise())).mean(0)
+    terms = model.terms(batch, 3, _noise())
+    found, elbo_B = objective(terms, beta=1.0), log_weights(terms).mean(0)
     _require_close("rate + distortion = -elbo", found.loss_B - found.length_B, -elbo_B)
-    beta_half = objective(model, batch, beta=0.5, samples=3, generator=_noise())
+    beta_half = objective(terms, beta=0.5)
     kl_B = 0 if found.kl_B is None else found.kl_B
     _require_close("beta weighs the rate", found.loss_B - beta_half.loss_B, torch.zeros_like(elbo_B) + 0.5 * kl_B)
 

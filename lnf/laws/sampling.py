@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch, mask_of
+from lnf.flows.base import Prior
 from lnf.laws.laws import BrokenLaw, every_sequence
 from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import log_weights
-from lnf.priors.base import Prior
 
 DRAWS = 4000
 ERRORS = 4.5
@@ -19,10 +19,10 @@ ERRORS = 4.5
 
 
 @torch.no_grad()
-def samples_agree_with_the_density(prior: Prior, latent: int, lengths: tuple[int, ...] = (3, 2)) -> None:
+def samples_agree_with_the_density(prior: Prior, lengths: tuple[int, ...] = (3, 2)) -> None:
     """z ~ p(z|T), sent back to noise, is standard normal: means 0, second moments the identity, zero on padding."""
     mask_BT = mask_of(torch.tensor(lengths)).repeat(DRAWS, 1)
-    z_BTH = prior.sample(mask_BT, latent, torch.Generator().manual_seed(0))
+    z_BTH = prior.sample(mask_BT, torch.Generator().manual_seed(0))
     if (z_BTH[~mask_BT] != 0).any():
         raise BrokenLaw("samples agree with the density: a sample is not zero on padding")
     e_BTH = prior.to_noise(z_BTH, mask_BT)[0]
@@ -55,7 +55,7 @@ def _probabilities(model: SequenceModel, every: SequenceBatch) -> Tensor:
         return log_weights(model.terms(every, 1)).exp()
     draws = DRAWS // 4
     mask_NT = torch.ones(draws, every.x.shape[1], dtype=torch.bool)
-    z_NTH = model.prior.sample(mask_NT, model.latent, torch.Generator().manual_seed(1))
+    z_NTH = model.prior.sample(mask_NT, torch.Generator().manual_seed(1))
     z_NXTH = z_NTH[:, None].expand(-1, len(every.x), -1, -1)
     return (-model.distortion_steps(z_NXTH.flatten(0, 1), every).sum(-1)).exp()
 

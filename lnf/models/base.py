@@ -1,30 +1,21 @@
 """What every model of sequences is: terms of a bound or likelihood, and samples.
 
-Axes: S samples of the posterior, B batch, T time, H latent size.
+Axes: S or K samples of the posterior, B batch, T time, H latent size.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lnf.corpora.batches import CorpusShape, SequenceBatch
+from lnf.corpora.batches import CorpusShape, SequenceBatch, collate, mask_of
+from lnf.errors import UserError
+from lnf.models.objectives import Terms, iwae_bound, log_weights
 from lnf.spec import Spec, class_of
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Per sequence and posterior sample, in nats.
-
-    distortion [S, B] = -log p(x|z), rate [S, B] = log q(z|x) - log p(z|T). An exact model has S = 1, no rate, and its
-    distortion is -log p(x|T).
-    """
-
-    distortion_SB: Tensor
-    rate_SB: Tensor | None
-    log_p_length_B: Tensor
 
 
 @dataclass(frozen=True)
@@ -41,19 +32,25 @@ FROM_THE_MODEL = Sampling()
 
 
 class SequenceModel(nn.Module, ABC):
-    """p(T) p(x|T). `exact` says whether `terms` hold a likelihood or the terms of a bound."""
+    """p(T) p(x|T). `exact` says whether `terms` hold a likelihood or the terms of a bound.
+
+    Arguments: shape of the corpus.
+    """
 
     exact: ClassVar[bool]
     log_p_length: Tensor
 
     def __init__(self, shape: CorpusShape) -> None:
         super().__init__()
+        self.kind, self.vocabulary = shape.kind, shape.vocabulary
         self.max_length, self.width = shape.max_length, shape.width
         self.register_buffer("log_p_length", shape.log_p_length.clone())
 
-    def terms(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None = None) -> Terms:
-        """Terms of `samples` posterior samples of each sequence; noise from `generator`."""
-        return self.terms_given(batch, self.draw_noise(batch, samples, generator))
+    @classmethod
+    def from_spec(cls, spec: Spec, shape: CorpusShape) -> Self:
+        """The untrained model of a run. A model whose sizes are options of its own need not override this."""
+        options: dict[str, Any] = spec.options.model
+        return cls(shape, **options)
 
     @abstractmethod
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
@@ -65,9 +62,30 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def sample(
-        self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
+        self,
+        lengths: Tensor | Sequence[int],
+        generator: torch.Generator | None = None,
+        how: Sampling = FROM_THE_MODEL,
     ) -> SequenceBatch:
-        """x ~ p(x|T) for the given lengths, or as `how` says."""
+        """x ~ p(x|T) for the given lengths [B], or as `how` says."""
+
+    def terms(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None = None) -> Terms:
+        """Terms of `samples` posterior samples of each sequence; noise from `generator`."""
+        return self.terms_given(batch, self.draw_noise(batch, samples, generator))
+
+    def elbo(self, batch: SequenceBatch, samples: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """The evidence lower bound on log p(T) + log p(x|T), [B], in nats: a mean over `samples` of the posterior. Of
+        an exact model, the log-likelihood.
+        """
+        terms = self.terms(batch, samples, generator)
+        return log_weights(terms).mean(0) + terms.log_p_length_B
+
+    def bound(self, batch: SequenceBatch, samples: int = 30, generator: torch.Generator | None = None) -> Tensor:
+        """The importance-weighted bound on the same, [B], in nats, which grows with `samples` towards the
+        log-likelihood (Burda et al. 2016). All samples are in memory at once.
+        """
+        terms = self.terms(batch, samples, generator)
+        return iwae_bound(log_weights(terms)) + terms.log_p_length_B
 
     def sample_lengths(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """T ~ p(T), T > 0, [count]."""
@@ -75,8 +93,44 @@ class SequenceModel(nn.Module, ABC):
         weights[0] = 0
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
+    def batch(self, sequences: Sequence[str | Sequence[str] | np.ndarray]) -> SequenceBatch:
+        """Sequences as the model takes them, where its weights are: texts, a symbol a character or a list of symbols;
+        symbol ids [T]; or for music piano rolls [T, V].
+
+        Raises UserError for a symbol, value or length that the model does not know.
+        """
+        arrays = [x if isinstance(x, np.ndarray) else self._ids(x) for x in sequences]
+        self.mask([len(x) for x in arrays])
+        return collate(arrays, self.kind, self.width).to(self.log_p_length.device)
+
+    def mask(self, lengths: Tensor | Sequence[int]) -> Tensor:
+        """The mask [B, T] of sequences of these lengths. Raises UserError for one that the model does not know."""
+        lengths_B = torch.as_tensor(lengths, device=self.log_p_length.device)
+        low, high = int(lengths_B.min()), int(lengths_B.max())
+        if low < 1 or high > self.max_length:
+            wrong = low if low < 1 else high
+            raise UserError(f"length {wrong}: the model knows lengths from 1 to {self.max_length}")
+        return mask_of(lengths_B)
+
+    def texts(self, batch: SequenceBatch) -> list[str]:
+        """The sequences of a batch of text as strings. Raises UserError if the model has no symbols."""
+        symbols, x = self._symbols(), batch.x.tolist()
+        return ["".join(symbols[n] for n in x[row][:length]) for row, length in enumerate(batch.lengths_B.tolist())]
+
+    def _ids(self, text: str | Sequence[str]) -> np.ndarray:
+        numbers = {symbol: n for n, symbol in enumerate(self._symbols())}
+        unknown = next((symbol for symbol in text if symbol not in numbers), None)
+        if unknown is not None:
+            raise UserError(f"batch: {unknown!r} is none of the model's {len(numbers)} symbols (model.vocabulary)")
+        return np.array([numbers[symbol] for symbol in text], dtype=np.int64)
+
+    def _symbols(self) -> Sequence[str]:
+        if self.vocabulary is None:
+            raise UserError("vocabulary: the model has none; give arrays, or build it with the symbols of its corpus")
+        return self.vocabulary
+
 
 def build_model(spec: Spec, shape: CorpusShape) -> SequenceModel:
     """The untrained model of a run; weights are drawn from torch's global generator."""
-    model: SequenceModel = class_of("model", spec.prior.model)(spec, shape, **spec.options.model)
+    model: SequenceModel = class_of("model", spec.prior.model).from_spec(spec, shape)
     return model

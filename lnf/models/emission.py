@@ -26,7 +26,9 @@ class Emission(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """x [B, T] or [B, T, V] to [B, T, E]; music adds the rows of the keys that are on."""
-        return nn.functional.embedding(x, self.embedding) if self.kind == "text" else linear(x, self.embedding.T)
+        if self.kind == "text":
+            return nn.functional.embedding(x, self.embedding)
+        return linear(x.to(self.embedding), self.embedding.T)
 
     def logits(self, features: Tensor) -> Tensor:
         """[..., F] to [..., V]."""
@@ -38,7 +40,7 @@ class Emission(nn.Module):
         if self.kind == "text":
             chosen = torch.gather(logits, -1, x.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
             return logits.logsumexp(-1) - chosen
-        return (nn.functional.softplus(logits) - x * logits).sum(-1)
+        return (nn.functional.softplus(logits) - x.to(logits) * logits).sum(-1)
 
     def sample(
         self,

@@ -1,4 +1,4 @@
-"""Training objective and bounds, pure functions of a model and a batch. Everything in nats per sequence.
+"""What a model says of a batch, and the objective and bounds made of it. Everything in nats per sequence.
 
 Axes: S or K posterior samples, B batch.
 """
@@ -7,11 +7,20 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from lnf.corpora.batches import SequenceBatch
-from lnf.models.base import SequenceModel, Terms
+
+@dataclass(frozen=True)
+class Terms:
+    """Per sequence and posterior sample, in nats.
+
+    distortion [S, B] = -log p(x|z), rate [S, B] = log q(z|x) - log p(z|T). An exact model has S = 1, no rate, and its
+    distortion is -log p(x|T).
+    """
+
+    distortion_SB: Tensor
+    rate_SB: Tensor | None
+    log_p_length_B: Tensor
 
 
 @dataclass(frozen=True)
@@ -27,19 +36,11 @@ class Objective:
     length_B: Tensor
 
 
-def objective(
-    model: SequenceModel,
-    batch: SequenceBatch,
-    beta: float,
-    samples: int,
-    generator: torch.Generator | None = None,
-    bound: Literal["elbo", "iwae"] = "elbo",
-) -> Objective:
+def objective(terms: Terms, beta: float, bound: Literal["elbo", "iwae"] = "elbo") -> Objective:
     """The loss whose mean over L_i / (T_i + 1) is minimised (docs/paper.md 3e "Objective").
 
     `bound`: the mean over samples, or the importance-weighted bound of them, which is tighter (Burda et al. 2016).
     """
-    terms = model.terms(batch, samples, generator)
     reconstruction_B = terms.distortion_SB.mean(0)
     loss_B = reconstruction_B - terms.log_p_length_B
     kl_B = None

@@ -5,7 +5,7 @@ Axes: B batch, T time, I inputs, U units, D directions, G = 4 U gates.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,7 @@ class LSTM(nn.Module):
 
     def __init__(self, inputs: int, units: int, layers: int, max_length: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.units = units
         self.position = _position_table(max_length, units, directions=1)
         self.layers = nn.ModuleList(LSTMLayer(inputs if n == 0 else units, units) for n in range(layers))
         self.dropout = Dropout(dropout)
@@ -97,7 +98,7 @@ class LSTM(nn.Module):
         return State(h, c)
 
     def _layers(self) -> list[LSTMLayer]:
-        return [layer for layer in self.layers if isinstance(layer, LSTMLayer)]
+        return [cast(LSTMLayer, layer) for layer in self.layers]
 
 
 class BiLSTM(nn.Module):
@@ -124,8 +125,7 @@ class BiLSTM(nn.Module):
         ahead, back = self.position(shared.codes_TL2).chunk(2, dim=-1)
         position_TLX = torch.cat([ahead, _reorder(back, reversal_TB[:, shared.row_L])], dim=-1)
         h_TBU = x_BTI.transpose(0, 1)
-        for n, layer in enumerate(self.layers):
-            assert isinstance(layer, LSTMLayer)
+        for n, layer in enumerate(cast(LSTMLayer, layer) for layer in self.layers):
             base_DTLG = layer.base(len(h_TBU), position_TLX if n == 0 else None)
             zeros_DBU = h_TBU.new_zeros(2, h_TBU.shape[1], layer.units)
             h_TBU = layer(self.dropout(h_TBU), base_DTLG, (zeros_DBU, zeros_DBU), layout)

@@ -19,8 +19,8 @@ from lnf.corpora import loading
 from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.sources import markov
 from lnf.errors import UserError
+from lnf.flows.time import AutoregressiveTime
 from lnf.models.latent import LatentModel
-from lnf.priors.autoregressive import AutoregressiveTime
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.seeds import generator
@@ -78,7 +78,7 @@ def run_modes(run: str, data: str, word: str | None, seed: int, out: Path) -> No
     """
     settle(1)
     model, spec, _ = checkpoint.load(Path(run, "model.pt"))
-    if not isinstance(model, LatentModel) or not isinstance(model.prior, AutoregressiveTime) or model.latent != 2:
+    if not isinstance(model, LatentModel) or not isinstance(model.prior, AutoregressiveTime) or model.prior.latent != 2:
         raise UserError(f"modes: {run}: the picture needs a prior that is AF in time, with model.latent 2")
     corpus = loading.load(Path(data), spec)
     source = markov.from_settings(corpus.meta["settings"]) if corpus.meta["source"] else None

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from lnf.errors import UserError
-from lnf.hidden.autoregressive import AutoregressiveHidden
-from lnf.hidden.base import HiddenFlow
+from lnf.flows.base import HiddenFlow
+from lnf.flows.hidden import AutoregressiveHidden
 from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
 from lnf.spec import class_of
@@ -95,11 +95,10 @@ def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) 
         torch.manual_seed(derive(seed, "toy", transform))
         flow = AutoregressiveHidden(
             class_of("transform", transform)(),
-            2,
-            settings["layers"],
-            settings["width"],
-            _no_context,
-            False,
+            latent=2,
+            context=1,
+            layers=settings["layers"],
+            width=settings["width"],
         )
     optimizer = torch.optim.Adam(flow.parameters(), settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings["steps"])
@@ -115,9 +114,8 @@ def fit(transform: str, target: Target, settings: Mapping[str, Any], seed: int) 
 
 
 def log_prob(flow: HiddenFlow, points_N2: Tensor) -> Tensor:
-    """log density of points, [N], in nats."""
-    e_N2, log_det_N = flow.to_noise(points_N2, points_N2.new_zeros(len(points_N2), 1))
-    return -0.5 * (math.log(2 * math.pi) + e_N2 * e_N2).sum(-1) + log_det_N
+    """log density of points, [N], in nats: the context, which a plane does not have, is 0."""
+    return flow.log_prob(points_N2, points_N2.new_zeros(len(points_N2), 1))
 
 
 def density(flow: HiddenFlow) -> np.ndarray:
@@ -130,8 +128,3 @@ def density(flow: HiddenFlow) -> np.ndarray:
 
 def _fits(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     yield from ((name, transform, seed) for name in TARGETS for transform in TRANSFORMS for seed in settings["seeds"])
-
-
-def _no_context(features: int) -> nn.Module:
-    """What reads the context of a flow that has none: it is given zeros."""
-    return nn.Linear(1, features, bias=False).requires_grad_(False)

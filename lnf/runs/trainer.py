@@ -160,10 +160,11 @@ class Trainer:
     def _step(self, index: int, batch: SequenceBatch, batches: int) -> None:
         beta = batch_kl_weight(self.train, self.epoch, index, batches)
         with products_in(self.spec.model.precision, self.device):
-            terms = objective(self.model, batch, beta, self.train.elbo_samples, self.noise, self.train.bound)
-        loss = (terms.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
+            terms = self.model.terms(batch, self.train.elbo_samples, self.noise)
+            found = objective(terms, beta, self.train.bound)
+        loss = (found.loss_B / (batch.lengths_B + 1)).mean() / self.train.accumulate
         loss.backward()
-        self.totals.add(terms, batch)
+        self.totals.add(found, batch)
         finite(self.totals.loss)
         if (index + 1) % self.train.accumulate == 0:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)
@@ -206,8 +207,9 @@ class Trainer:
                 between()
                 batch = split.batch(rows, self.spec.kind).to(self.device)
                 with products_in(self.spec.model.precision, self.device):
-                    terms = objective(self.judged, batch, beta, self.train.elbo_samples, noise, self.train.bound)
-                totals.add(terms, batch)
+                    terms = self.judged.terms(batch, self.train.elbo_samples, noise)
+                    found = objective(terms, beta, self.train.bound)
+                totals.add(found, batch)
         return totals
 
     def _record(self, valid: Totals) -> None:

@@ -183,18 +183,16 @@ def _artifact(store: Store, run: Entry, files: RunFiles, name: str) -> None:
 
 
 def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
-    """Log the model with what it needs to speak: its symbols, and the versions that it was trained with."""
+    """Log the model with the versions that it was trained with."""
     if not (files.folder / "model.pt").exists():
         return
-    meta = Path(files.told.get("data", ""), "meta.json")
-    vocabulary = read_json(meta)["vocabulary"] if meta.exists() else None
     versions = files.facts["versions"]
     needs = [
         f"{name}=={versions[name].partition('+')[0]}" for name in ("torch", "numpy", "pyarrow") if name in versions
     ]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "data")
-        write_json(folder / "symbols.json", {"vocabulary": vocabulary})
+        folder.mkdir()
         (folder / "model.pt").write_bytes((files.folder / "model.pt").read_bytes())
         store.model(
             experiment, run.id, folder, LOADER, _code(files), needs, {"seed": 0, "temperature": 1.0, "greedy": False}

@@ -12,6 +12,7 @@ from lnf.runs.evaluation import evaluate_run
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, SampleSpec, Spec
 from lnf.system.files import read_json
+from lnf.system.sealed import read_document, write_document
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
 
@@ -32,9 +33,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def sample(trained: Path, prior: str, out: Path, *options: str) -> int:
+def sample(trained: Path, prior: str, out: Path, *options: str, model: Path | None = None) -> int:
     data = trained / "data" / "tiny" / "c0ffee"
-    return main(["sample", str(trained / prior), "--data", str(data), "--out", str(out), *options])
+    return main(["sample", str(model or trained / prior), "--data", str(data), "--out", str(out), *options])
 
 
 @pytest.mark.parametrize("prior", ["lstm", "af_scf"])
@@ -89,8 +90,15 @@ def test_a_folder_without_a_model_or_symbols_is_refused(
 ) -> None:
     assert main(["sample", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "no model.pt in it; give the folder of a trained run" in capsys.readouterr().err
-    assert main(["sample", str(trained / "lstm"), "--out", str(tmp_path / "out")]) == 1
+    document = read_document(trained / "lstm" / "model.pt")
+    del document["shape"]["vocabulary"]  # as earlier revisions wrote it
+    write_document(tmp_path / "model.pt", document)
+    assert main(["sample", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "name the corpus with --data" in capsys.readouterr().err
+    assert sample(trained, "lstm", tmp_path / "out", model=tmp_path) == 0
+    assert main(["sample", str(trained / "lstm"), "--out", str(tmp_path / "same")]) == 0
+    first, second = (tmp_path / name / "samples.txt" for name in ("out", "same"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_evaluation_leaves_samples_and_reconstructions(trained: Path) -> None:

@@ -51,9 +51,9 @@ def shown(project: Project) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes", "jobs"),
     [
-        ("lnf/hidden/coupling.py", '"""', '"""Much to say. ', {}, {}),
-        ("lnf/hidden/coupling.py", "import torch\n", "import torch  # of course\n", {}, {}),
-        ("lnf/hidden/coupling.py", "-0.07, 0.07", "-0.06, 0.06", {}, {"check": 1, **FLOW}),
+        ("lnf/flows/hidden.py", '"""', '"""Much to say. ', {}, {}),
+        ("lnf/flows/hidden.py", "import torch\n", "import torch  # of course\n", {}, {}),
+        ("lnf/flows/hidden.py", "self.kept = latent // 2", "self.kept = (latent + 1) // 2", {}, {"check": 1, **FLOW}),
         ("lnf/runs/trainer.py", "import torch\n", "import torch\n\nNEW = 1\n", {}, {}),
         ("lnf/runs/training.py", "name with --data the one that is meant", "name another with --data", {}, {}),
         ("lnf/system/locks.py", "time.sleep(0.1)", "time.sleep(0.2)", {}, {}),
@@ -179,7 +179,7 @@ def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) 
 def test_a_users_helper_module_counts(tmp_path: Path) -> None:
     """A class in a file of one's own, at the top of the project, and a helper in another."""
     project = Project(tmp_path)
-    lines = ["from lnf.transforms.affine import Affine", "from my_helper import NAME", "", "",
+    lines = ["from lnf.flows.transforms import Affine", "from my_helper import NAME", "", "",
              "class Mine(Affine):", "    name = NAME", ""]  # fmt: skip
     (tmp_path / "my_flow.py").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "my_helper.py").write_text("NAME = 'one'\n", encoding="utf-8")

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 
-from lnf.transforms.nlsq import NLSq
+from lnf.flows.transforms import NLSq
 
 
 class Paced(NLSq):

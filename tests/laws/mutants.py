@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch
-from lnf.models.lstm import LSTMModel
-from lnf.priors.autoregressive import AutoregressiveTime
-from lnf.priors.base import Prior
+from lnf.flows.base import Prior
+from lnf.flows.time import AutoregressiveTime
+from lnf.flows.transforms import Affine
+from lnf.models.baseline import LSTMModel
 from lnf.spec import Spec
-from lnf.transforms.affine import Affine
 from tests.specs import tiny_spec
 
 

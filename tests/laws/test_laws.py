@@ -10,14 +10,14 @@ from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
-from lnf.hidden.coupling import CouplingHidden
+from lnf.flows.base import Prior
+from lnf.flows.hidden import CouplingHidden
 from lnf.laws import check, laws, sampling
 from lnf.laws.instances import batch_of, latents_of, model_of, prior_of
 from lnf.models.base import Terms
+from lnf.models.baseline import LSTMModel
 from lnf.models.latent import LatentModel
-from lnf.models.lstm import LSTMModel
 from lnf.models.objectives import log_weights
-from lnf.priors.base import Prior
 from lnf.spec import BUILTINS
 from lnf.system.files import read_json
 from tests.laws import mutants
@@ -60,7 +60,7 @@ class _Mutant(Prior):
     """A prior whose step functions are replaced."""
 
     def __init__(self, original: Prior, noise: Callable[[Prior, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
-        super().__init__()
+        super().__init__(original.latent)
         self.original, self.noise = original, noise
 
     def noise_steps(self, z_BTH: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,14 +201,14 @@ def test_builtin_table_names_what_exists() -> None:
 
 def test_sampler_of_another_density_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     prior = _model("af_scf").prior
-    sampling.samples_agree_with_the_density(prior, 3)
+    sampling.samples_agree_with_the_density(prior)
     original = prior.sample
-    monkeypatch.setattr(prior, "sample", lambda mask, latent, noise: original(mask, latent, noise, 0.9))
+    monkeypatch.setattr(prior, "sample", lambda mask, noise: original(mask, noise, 0.9))
     with pytest.raises(laws.BrokenLaw, match="second moments"):
-        sampling.samples_agree_with_the_density(prior, 3)
-    monkeypatch.setattr(prior, "sample", lambda mask, latent, noise: original(mask.roll(1, 0), latent, noise))
+        sampling.samples_agree_with_the_density(prior)
+    monkeypatch.setattr(prior, "sample", lambda mask, noise: original(mask.roll(1, 0), noise))
     with pytest.raises(laws.BrokenLaw, match=r"padding|moments|means"):
-        sampling.samples_agree_with_the_density(prior, 3)
+        sampling.samples_agree_with_the_density(prior)
 
 
 @pytest.mark.parametrize("kind", ["text", "music"])

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lnf.models.latent import LatentModel
-from lnf.models.lstm import LSTMModel
-from lnf.models.posterior import reparameterise
+from lnf.models.baseline import LSTMModel
+from lnf.models.latent import LatentModel, reparameterise
 from tests.models import golden
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}

@@ -5,8 +5,7 @@ import torch
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.base import build_model
-from lnf.models.decoder import Decoder
-from lnf.models.latent import LatentModel
+from lnf.models.latent import Decoder, LatentModel
 from lnf.nn import cpu_chain, gpu_chain, recording
 from lnf.nn.lstm import LSTM, BiLSTM
 from lnf.nn.positions import position_codes
@@ -60,9 +59,9 @@ def test_samples_of_the_prior_have_the_priors_noise(prior: str) -> None:
     assert isinstance(model, LatentModel)
     mask_BT = mask_of(torch.tensor([8, 5, 1]))
     with torch.no_grad():
-        z_BTH = model.prior.sample(mask_BT, model.latent, torch.Generator().manual_seed(0))
+        z_BTH = model.prior.sample(mask_BT, torch.Generator().manual_seed(0))
         e_BTH, _ = model.prior.to_noise(z_BTH, mask_BT)
-    expected = torch.randn(3, 8, model.latent, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.randn(3, 8, model.prior.latent, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(e_BTH, expected * mask_BT[..., None], rtol=0, atol=1e-8)
 
 

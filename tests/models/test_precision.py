@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import SequenceModel, Terms, build_model
+from lnf.flows.transforms import NLSq
+from lnf.models.base import SequenceModel, build_model
+from lnf.models.objectives import Terms
 from lnf.nn.precision import products_in
-from lnf.transforms.nlsq import NLSq
 from tests.specs import PRIORS, tiny_spec
 
 CPU = torch.device("cpu")

@@ -58,7 +58,7 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
 
 def test_a_changed_flow_changes_the_runs_that_use_it(package: Path) -> None:
     before = {prior: code(prior) for prior in RUNS}
-    edit(package / "hidden" / "coupling.py", "-0.07, 0.07", "-0.06, 0.06")
+    edit(package / "flows" / "hidden.py", "self.kept = latent // 2", "self.kept = (latent + 1) // 2")
     changed = {prior for prior in RUNS if code(prior) != before[prior]}
     assert changed == {"af_scf", "iaf_scf"}
 
@@ -79,9 +79,10 @@ def test_stages_have_their_own_digests(package: Path) -> None:
 def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) -> None:
     found = code_digests.definitions_of("train", RUNS["af_af"].prior.paths)
     modules = {name.rpartition(".")[0] for name in found}
-    assert {"lnf.runs.trainer", "lnf.hidden.autoregressive", "lnf.transforms.nlsq", "lnf.runs.seeds"} <= modules
-    assert not modules & {"lnf.app.board", "lnf.tracking.sync", "lnf.plan.config", "lnf.hidden.coupling",
-                          "lnf.models.lstm", "lnf.errors", "lnf.system.locks", "lnf.system.files"}  # fmt: skip
+    assert {"lnf.runs.trainer", "lnf.flows.hidden", "lnf.flows.transforms", "lnf.runs.seeds"} <= modules
+    assert not modules & {"lnf.app.board", "lnf.tracking.sync", "lnf.plan.config",
+                          "lnf.models.baseline", "lnf.errors", "lnf.system.locks", "lnf.system.files"}  # fmt: skip
+    assert "lnf.flows.hidden._CouplingLayer" not in found
     assert "lnf.runs.checkpoint.save" in found and "lnf.runs.checkpoint.load" not in found
 
 
@@ -118,11 +119,18 @@ def changed_definitions(text: str) -> Iterator[tuple[list[str], str]]:
             yield names, ast.unparse(tree)
 
 
+MOVED = """
+from lnf.flows.split import AutoregressiveTime
+from lnf.flows.split import InverseAutoregressiveTime
+from lnf.flows.split import IndependentTime
+"""
+
+
 def test_moving_definitions_to_other_modules_changes_nothing(package: Path) -> None:
     """A class with all that is in its file, and a function that leaves its neighbours."""
     before = {prior: code(prior) for prior in RUNS}
-    (package / "hidden" / "split.py").write_bytes((package / "hidden" / "coupling.py").read_bytes())
-    (package / "hidden" / "coupling.py").write_text("from lnf.hidden.split import CouplingHidden\n")
+    (package / "flows" / "split.py").write_bytes((package / "flows" / "time.py").read_bytes())
+    (package / "flows" / "time.py").write_text(MOVED)
     loading = package / "corpora" / "loading.py"
     text = loading.read_text(encoding="utf-8")
     start = text.index("def _draw(")
@@ -300,7 +308,7 @@ def test_code_that_changed_since_the_plan_is_refused(package: Path) -> None:
     paths = RUNS["af_scf"].prior.paths
     planned = code_digests.code_digest("train", paths)
     code_digests.require_same_code("train", paths, planned)
-    edit(package / "hidden" / "coupling.py", "-0.07, 0.07", "-0.06, 0.06")
+    edit(package / "flows" / "hidden.py", "self.kept = latent // 2", "self.kept = (latent + 1) // 2")
     with pytest.raises(UserError, match="train: the code changed since this was planned"):
         code_digests.require_same_code("train", paths, planned)
 

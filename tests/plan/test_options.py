@@ -21,26 +21,26 @@ from lnf.spec import Spec
 
 CLASSES = """
 from typing import Literal
-from lnf.hidden.coupling import CouplingHidden
+from lnf.flows.hidden import CouplingHidden
 from lnf.models.latent import LatentModel
-from lnf.priors.autoregressive import AutoregressiveTime
-from lnf.transforms.affine import Affine
+from lnf.flows.time import AutoregressiveTime
+from lnf.flows.transforms import Affine
 
 
 class Wide(CouplingHidden):
-    def __init__(self, transform, latent, layers, width, context, reverse, *, factor: int = 2):
-        super().__init__(transform, latent, layers, factor * width, context, reverse)
+    def __init__(self, transform, width=100, *, factor: int = 2, **others):
+        super().__init__(transform, width=factor * width, **others)
 
 
 class Slow(AutoregressiveTime):
-    def __init__(self, *arguments, pace: float = 1.0, how: Literal["a", "b"] | None = None):
-        super().__init__(*arguments)
+    def __init__(self, hidden, *, pace: float = 1.0, how: Literal["a", "b"] | None = None, **sizes):
+        super().__init__(hidden, **sizes)
         self.pace, self.how = pace, how
 
 
 class Slower(Slow):
-    def __init__(self, *arguments, more: bool, **options):
-        super().__init__(*arguments, **options)
+    def __init__(self, hidden, *, more: bool, **options):
+        super().__init__(hidden, **options)
         self.more = more
 
 
@@ -50,8 +50,8 @@ class Scaled(Affine):
 
 
 class Named(LatentModel):
-    def __init__(self, spec, shape, *, title: str = "none"):
-        super().__init__(spec, shape)
+    def __init__(self, *sizes, title: str = "none"):
+        super().__init__(*sizes)
         self.title = title
 
 

@@ -72,7 +72,7 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
     [
         ("corpora/sources/markov", {"data", "runs", "studies", "metrics", *VIEWS}),
         ("corpora/prepare", {"data", "runs", "studies", "metrics", *VIEWS}),
-        ("hidden/coupling", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
+        ("flows/time", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
         ("runs/trainer", {"runs", "studies", "metrics", *VIEWS}),
         ("runs/evaluation", {"evaluations", "studies", "metrics", *VIEWS}),

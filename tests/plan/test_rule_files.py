@@ -47,7 +47,7 @@ GOOD = 'prior("mine", label="Mine", time="af", hidden="af", transform="nlsq")\n'
             GOOD.replace("nlsq", "nlsqq"),
             "transform: 'nlsqq': must be one of nlsq, affine or the dotted path of a class",
         ),
-        (GOOD.replace('"nlsq"', '"lnf.transforms.nlsq.NLS"'), "lnf.transforms.nlsq does not define NLS"),
+        (GOOD.replace('"nlsq"', '"lnf.flows.transforms.NLS"'), "lnf.flows.transforms does not define NLS"),
         (GOOD.replace('"nlsq"', '"nowhere.Thing"'), "no module of this name"),
         (GOOD.replace(', transform="nlsq"', ""), "prior mine: transform: missing"),
         (GOOD.replace("time=", "tmie="), "tmie: unknown key; known are name, label"),

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,14 @@ def folder(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def flip(path: Path) -> None:
+    """A bit in the middle; of an archive, near the end of its largest member, since not all between members matters."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    place = len(content) // 2
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            largest = max(archive.infolist(), key=lambda member: member.compress_size)
+        place = largest.header_offset + largest.compress_size
+    content[place] ^= 1
     path.write_bytes(content)
 
 

@@ -59,8 +59,8 @@ ROWS = [
             **{key: mutants.NoPrior},
         )
         for key, base in (
-            ("time", "lnf.priors.base.Prior"),
-            ("hidden", "lnf.hidden.base.HiddenFlow"),
+            ("time", "lnf.flows.base.Prior"),
+            ("hidden", "lnf.flows.base.HiddenFlow"),
             ("model", "lnf.models.base.SequenceModel"),
         )
     ),

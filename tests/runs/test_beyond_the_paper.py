@@ -10,8 +10,9 @@ import torch
 from lnf.corpora import loading
 from lnf.corpora.batches import CorpusShape
 from lnf.corpora.loading import length_log_probs
+from lnf.models.base import SequenceModel
+from lnf.models.latent import Posterior
 from lnf.models.objectives import objective
-from lnf.models.posterior import Posterior
 from lnf.runs import checkpoint
 from lnf.runs.resume_state import RunState
 from lnf.runs.totals import Totals
@@ -158,7 +159,7 @@ def test_the_importance_weighted_bound_is_tighter_and_of_one_sample_the_elbo(cor
     batch = trainer.corpus.splits["train"].batch([0, 1, 2], "text")
 
     def loss(bound: Any, samples: int) -> torch.Tensor:
-        return objective(trainer.model, batch, 1.0, samples, torch.Generator().manual_seed(0), bound).loss_B
+        return objective(trainer.model.terms(batch, samples, torch.Generator().manual_seed(0)), 1.0, bound).loss_B
 
     torch.testing.assert_close(loss("iwae", 1), loss("elbo", 1))
     assert (loss("iwae", 5) < loss("elbo", 5)).all()
@@ -179,9 +180,9 @@ def test_dropout_elsewhere_is_of_training_alone_and_in_its_own_network(key: str,
     embedded = torch.randn(3, batch.mask_BT.shape[1], 5)
     means = [posterior(embedded, batch.mask_BT)[0] for _ in range(2)]
     assert torch.equal(*means) == (key == "decoder_dropout")
-    losses = [objective(trainer.model, batch, 1.0, 2, torch.Generator().manual_seed(0)).loss_B for _ in range(2)]
-    assert not torch.equal(*losses)
-    both = [
-        objective(one.model.eval(), batch, 1.0, 2, torch.Generator().manual_seed(0)).loss_B for one in (trainer, plain)
-    ]
-    assert torch.equal(*both)
+
+    def loss(model: SequenceModel) -> torch.Tensor:
+        return objective(model.terms(batch, 2, torch.Generator().manual_seed(0)), 1.0).loss_B
+
+    assert not torch.equal(loss(trainer.model), loss(trainer.model))
+    assert torch.equal(loss(trainer.model.eval()), loss(plain.model.eval()))

@@ -133,7 +133,7 @@ def test_the_sources_of_a_run_are_lnfs_a_users_and_the_rule_file(
     shutil.copytree(ROOT / "rules" / "priors", tmp_path / "rules" / "priors")
     repository(tmp_path)
     assert origin.origin_of(tiny_spec("af_scf"))["unversioned"] == []
-    (tmp_path / "my_flow.py").write_text("from lnf.transforms.affine import Affine\nclass Mine(Affine): ...\n")
+    (tmp_path / "my_flow.py").write_text("from lnf.flows.transforms import Affine\nclass Mine(Affine): ...\n")
     (tmp_path / "rules" / "priors" / "mine.smk").write_text(
         'prior("mine", label="Mine", time="af", hidden="scf", transform="my_flow.Mine")\n'
     )
@@ -184,13 +184,13 @@ def test_a_model_says_which_of_todays_code_did_not_train_it(tmp_path: Path, monk
     assert origin.other_code(document, spec) is None
     assert torch.load(tmp_path / "run" / "model.pt", weights_only=True)["definitions"] == document["definitions"]
     package = copy_of_lnf(tmp_path, monkeypatch)
-    (package / "hidden" / "split.py").write_bytes((package / "hidden" / "coupling.py").read_bytes())
-    (package / "hidden" / "coupling.py").write_text("from lnf.hidden.split import CouplingHidden\n")
+    (package / "flows" / "split.py").write_bytes((package / "flows" / "time.py").read_bytes())
+    (package / "flows" / "time.py").write_text("from lnf.flows.split import AutoregressiveTime\n")
     assert origin.other_code(document, spec) is None
-    nlsq = package / "transforms" / "nlsq.py"
+    nlsq = package / "flows" / "transforms.py"
     text = nlsq.read_text(encoding="utf-8")
     assert "\nSTEEPNESS = " in text
     nlsq.write_text(text.replace("\nSTEEPNESS = ", "\nSTEEPNESS = 0.5 * "), encoding="utf-8")
     code_digests._sources.cache_clear()
     said = origin.other_code(document, spec)
-    assert said is not None and "with other code than today's in lnf.transforms.nlsq.STEEPNESS" in said
+    assert said is not None and "with other code than today's in lnf.flows.transforms.STEEPNESS" in said

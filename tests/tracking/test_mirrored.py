@@ -215,7 +215,7 @@ def test_a_model_with_a_users_own_class_is_loaded_elsewhere(
 ) -> None:
     helper = "SCALE = 1.0\n"
     flow = """
-        from lnf.transforms.affine import Affine
+        from lnf.flows.transforms import Affine
         from my_helper import SCALE
 
         class Mine(Affine):

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lnf.hidden.base import Transform
-from lnf.transforms.affine import Affine
-from lnf.transforms.nlsq import NLSq
+from lnf.flows.base import Transform
+from lnf.flows.transforms import Affine, NLSq
 
 TRANSFORMS = pytest.mark.parametrize("transform", [Affine, NLSq], ids=["affine", "nlsq"])
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])

@@ -33,10 +33,6 @@ class RecurrentContext(nn.Module):
         nn.init.uniform_(self.initial_state.weight, -0.07, 0.07)
         nn.init.zeros_(self.initial_state.bias)
 
-    def linear(self, features: int) -> nn.Module:
-        """The layer of a hidden flow that reads a context of this network."""
-        return Linear(self.lstm.layers[-1].get_parameter("weight_hh").shape[-1], features, bias=False)
-
     def forward(self, v_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """All contexts [B, T, U] at once, all v being known."""
         codes_BT2 = position_codes(mask_BT, self.max_length)

@@ -1,4 +1,4 @@
-"""The non-linear squared (NLSq) scalar transform (paper, section 5; docs/paper.md 3c, 3e and 7.1)."""
+"""Scalar transforms: affine, and non-linear squared (paper, section 5; docs/paper.md 3c, 3e and 7.1)."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,30 @@ from torch.autograd.function import once_differentiable
 
 # |c| < 8 sqrt(3) b / (9 d) keeps the slope positive; the authors stay 0.05 below it.
 STEEPNESS = 8 * math.sqrt(3) / 9 - 0.05
+
+
+class Affine:
+    """Shift and scale; parameters (o_0, o_1).
+
+        e = (y - o_0) exp(-o_1 / 2)        log de/dy = -o_1 / 2
+
+    y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats.
+    References: docs/paper.md 3e (the authors' `affine`).
+    """
+
+    parameters: ClassVar[int] = 2
+
+    @staticmethod
+    def to_noise(y: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(e, log de/dy)."""
+        shift, log_variance = raw
+        return (y - shift) * torch.exp(-0.5 * log_variance), -0.5 * log_variance
+
+    @staticmethod
+    def to_latent(e: Tensor, raw: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """(y, log dy/de)."""
+        shift, log_variance = raw
+        return e * torch.exp(0.5 * log_variance) + shift, 0.5 * log_variance
 
 
 @dataclass(frozen=True)

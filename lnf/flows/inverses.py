@@ -1,7 +1,7 @@
 """Inverses of layers within a time step, compiled: of a MADE, of a coupling layer, and of the scalar transforms.
 
 A MADE runs over its variables in their order and computes each hidden unit once, as soon as its inputs are known; the
-plain definition (`lnf.hidden.autoregressive`) runs the whole net for each variable. Axes: N rows, H variables, W hidden
+plain definition (`lnf.flows.hidden`) runs the whole net for each variable. Axes: N rows, H variables, W hidden
 units, K kept and C changed variables; hidden unit k of a MADE has degree k mod H.
 """
 
@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lnf.kernels.compiler import compiled, compiled_sum
-from lnf.transforms.nlsq import STEEPNESS
+from lnf.flows.compiled import compiled, compiled_sum
+from lnf.flows.transforms import STEEPNESS
 
 Array = NDArray[np.float64]
 AFFINE, NLSQ = 2, 5

@@ -3,14 +3,16 @@
 Axes: B batch, T time, U units.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
-from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel, Terms
+from lnf.corpora.batches import CorpusShape, SequenceBatch
+from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.emission import Emission
+from lnf.models.objectives import Terms
 from lnf.nn.dropout import Dropout
 from lnf.nn.lstm import LSTM
 from lnf.nn.positions import position_codes
@@ -22,19 +24,29 @@ class LSTMModel(SequenceModel):
 
     The first symbol's logits are a learned constant, since the initial state is zero.
 
-    Arguments: spec (sizes), shape of the corpus.
+    Arguments: shape of the corpus, embedding size, units and layers of the LSTM, dropout.
     References: paper, section 6; docs/paper.md 3e.
     """
 
     exact: ClassVar[bool] = True
 
-    def __init__(self, spec: Spec, shape: CorpusShape) -> None:
+    def __init__(
+        self, shape: CorpusShape, embedding: int = 500, units: int = 500, layers: int = 2, dropout: float = 0.2
+    ) -> None:
         super().__init__(shape)
-        size = spec.model
-        self.emission = Emission(shape.kind, shape.width, size.embedding, size.hidden)
+        self.emission = Emission(shape.kind, shape.width, embedding, units)
         nn.init.xavier_uniform_(self.emission.embedding)
-        self.lstm = LSTM(size.embedding, size.hidden, size.layers, shape.max_length, size.dropout)
-        self.dropout = Dropout(size.dropout)
+        self.lstm = LSTM(embedding, units, layers, shape.max_length, dropout)
+        self.dropout = Dropout(dropout)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, shape: CorpusShape) -> Self:
+        size, options = spec.model, cast(dict[str, Any], spec.options.model)
+        return cls(shape, size.embedding, size.hidden, size.layers, size.dropout, **options)
+
+    def log_prob(self, batch: SequenceBatch) -> Tensor:
+        """log p(T) + log p(x|T) of each sequence, [B], in nats: exact."""
+        return self.elbo(batch)
 
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         return self.emission.bias.new_empty(1, *batch.mask_BT.shape, 0)
@@ -49,17 +61,21 @@ class LSTMModel(SequenceModel):
     def nll_steps(self, batch: SequenceBatch) -> Tensor:
         """-log p(x_t | x_{<t}, T), [B, T], zero on padding."""
         embedded_BTE = self.dropout(self.emission.embed(batch.x[:, :-1]))
-        before_BTU = embedded_BTE.new_zeros(len(batch.x), 1, self.lstm.layers[-1].get_parameter("weight_hh").shape[-1])
+        before_BTU = embedded_BTE.new_zeros(len(batch.x), 1, self.lstm.units)
         if batch.x.shape[1] > 1:
             codes_BT2 = position_codes(batch.mask_BT, self.max_length)[:, 1:]
             outputs = self.lstm(embedded_BTE, codes_BT2, self.lstm.zero_state(embedded_BTE))
             before_BTU = torch.cat([before_BTU, outputs], dim=1)
         return self.emission.nll(self.dropout(before_BTU), batch.x).masked_fill(~batch.mask_BT, 0)
 
+    @torch.no_grad()
     def sample(
-        self, lengths_B: Tensor, generator: torch.Generator | None = None, how: Sampling = FROM_THE_MODEL
+        self,
+        lengths: Tensor | Sequence[int],
+        generator: torch.Generator | None = None,
+        how: Sampling = FROM_THE_MODEL,
     ) -> SequenceBatch:
-        mask_BT = mask_of(lengths_B)
+        mask_BT = self.mask(lengths)
         positions_TBG = self.lstm.position(position_codes(mask_BT, self.max_length)).unbind(1)
         state = self.lstm.zero_state(self.emission.embedding.new_zeros(len(mask_BT), 1))
         steps: list[Tensor] = []

@@ -1,16 +1,22 @@
-"""What a layer with a compiled inverse shares: when it may be used, and weights as the kernel reads them."""
+"""Inverses that numba compiles: whether there is a compiler, when a compiled inverse is used, weights as it reads them.
 
-from typing import Any
+PyTorch is slow at these loops. The plain definitions are where the kernels are called: tests compare each kernel with
+its definition, which also runs on a GPU, where a gradient is wanted, and where numba is missing.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lnf.kernels import compiler
-from lnf.transforms.affine import Affine
-from lnf.transforms.nlsq import NLSq
+from lnf.flows.transforms import Affine, NLSq
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 Array = NDArray[np.float64]
 Weights = tuple[Array, Array, Array, Array, Array, Array]
 """Weights and biases of the three layers of a net."""
@@ -21,7 +27,7 @@ TRANSFORMS: tuple[type, ...] = (Affine, NLSq)
 def usable(transform: Any, *tensors: Tensor) -> bool:
     """Whether a compiled inverse does the same: of a transform that it knows, on a CPU, where no gradient is wanted."""
     wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return type(transform) in TRANSFORMS and not wanted and tensors[0].device.type == "cpu" and compiler.available()
+    return type(transform) in TRANSFORMS and not wanted and tensors[0].device.type == "cpu" and available()
 
 
 def doubles(tensor: Tensor) -> Array:
@@ -49,3 +55,31 @@ class PackedNet:
             first, second, third = ((doubles(layer.weight), doubles(layer.bias)[0]) for layer in self._layers)
             self._versions, self._weights = versions, (*first, *second, *third)
         return self._weights
+
+
+@cache
+def available() -> bool:
+    """Whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def compiled(function: Function) -> Function:
+    """The function as numba compiles it at its first call; the code is kept next to the source for later processes.
+
+    Without numba it stays what it is, and is not to be called.
+    """
+    return _compiled(function, False)
+
+
+def compiled_sum(function: Function) -> Function:
+    """`compiled`, for a sum whose terms may be added in any order, which vector units need."""
+    return _compiled(function, {"reassoc", "contract"})
+
+
+def _compiled(function: Function, fastmath: Any) -> Function:
+    if not available():
+        return function
+    import numba
+
+    kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    return kernel  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lnf.corpora.batches import mask_of
-from lnf.kernels import compiler
+from lnf.flows import compiled
 from lnf.models.latent import build_prior
 from tests.specs import LATENT_PRIORS, tiny_spec
 
@@ -20,9 +20,9 @@ def test_same_noise_same_z(prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
-        assert compiler.available()
+        assert compiled.available()
         z_BTH, log_det_B = built.to_latent(e_BTH, mask_BT)
-        monkeypatch.setattr(compiler, "available", lambda: False)
+        monkeypatch.setattr(compiled, "available", lambda: False)
         plain_BTH, plain_log_det_B = built.to_latent(e_BTH, mask_BT)
     torch.testing.assert_close(z_BTH, plain_BTH, rtol=0, atol=1e-8)
     torch.testing.assert_close(log_det_B, plain_log_det_B, rtol=0, atol=1e-7)

@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
-from lnf.hidden.autoregressive import AutoregressiveHidden
-from lnf.hidden.base import HiddenFlow, Transform
-from lnf.hidden.coupling import CouplingHidden
-from lnf.kernels import compiler
+from lnf.flows import compiled
+from lnf.flows.base import HiddenFlow, Transform
+from lnf.flows.hidden import AutoregressiveHidden, CouplingHidden
+from lnf.flows.transforms import Affine, NLSq
 from lnf.plan.config import ROOT
-from lnf.transforms.affine import Affine
-from lnf.transforms.nlsq import NLSq
 
 ROWS, LATENT, WIDTH, CONTEXT = 7, 5, 13, 4
 FLOWS = pytest.mark.parametrize("hidden", [AutoregressiveHidden, CouplingHidden])
@@ -29,9 +26,7 @@ def flow_of(hidden: type[HiddenFlow], transform: Transform, dtype: torch.dtype, 
     """Layers of both orders, their weights spread, a width that the latent size does not divide."""
     torch.manual_seed(0)
     make: Any = hidden
-    flow: HiddenFlow = make(
-        transform, LATENT, 4, WIDTH, lambda features: nn.Linear(CONTEXT, features, bias=False), False
-    )
+    flow: HiddenFlow = make(transform, LATENT, CONTEXT, layers=4, width=WIDTH)
     with torch.no_grad():
         for parameter in flow.parameters():
             parameter.add_(torch.randn_like(parameter) * spread)
@@ -39,7 +34,7 @@ def flow_of(hidden: type[HiddenFlow], transform: Transform, dtype: torch.dtype, 
 
 
 def plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiler, "available", lambda: False)
+    monkeypatch.setattr(compiled, "available", lambda: False)
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.2])
@@ -49,7 +44,7 @@ def plainly(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_the_plain_inverse(
     hidden: type[HiddenFlow], transform: Transform, spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert compiler.available(), "numba is among the requirements"
+    assert compiled.available(), "numba is among the requirements"
     flow = flow_of(hidden, transform, torch.float64, spread)
     e, context = torch.randn(ROWS, LATENT, dtype=torch.float64) * 3, torch.randn(ROWS, CONTEXT, dtype=torch.float64)
     found = flow.to_latent(e, context)
@@ -100,7 +95,7 @@ def test_a_gradient_or_an_own_transform_has_the_plain_inverse(hidden: type[Hidde
 @pytest.mark.parametrize("far", [1.0, 1e2, 1e6])
 def test_the_scalar_inverse_is_exact(far: float) -> None:
     """Steep, flat and far: the value at the root is the one asked for, to the last bits."""
-    from lnf.kernels.inverses import nlsq_to_latent
+    from lnf.flows.inverses import nlsq_to_latent
 
     raw_N5 = torch.randn(2000, 5, dtype=torch.float64) * torch.tensor([far, 2.0, 4.0, 2.0, 5.0])
     e_N = torch.randn(2000, dtype=torch.float64) * far
@@ -113,7 +108,5 @@ def test_the_scalar_inverse_is_exact(far: float) -> None:
 
 
 def test_who_draws_nothing_does_not_wait_for_numba() -> None:
-    code = (
-        "import sys, lnf.models.base, lnf.hidden.autoregressive, lnf.hidden.coupling; sys.exit('numba' in sys.modules)"
-    )
+    code = "import sys, lnf.models.base, lnf.flows.hidden, lnf.flows.hidden; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

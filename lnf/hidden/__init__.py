@@ -1,1 +1,0 @@
-"""Flows within a time step."""

@@ -1,1 +1,0 @@
-"""Priors over latent sequences: the flow between time steps."""
