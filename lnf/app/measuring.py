@@ -22,7 +22,7 @@ from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, 
 from lnf.report.measured.documents import kept_folders, show
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import TABLES, on_test, read_published, summarise, write_table
-from lnf.runs.resume_state import RunState
+from lnf.runs.keeper import Keeper
 from lnf.runs.training import HISTORY
 from lnf.system.files import read_json, try_read_json, write_json
 from lnf.system.sealed import read_rows
@@ -159,7 +159,7 @@ def _as_far_as_it_came(found: Candidate) -> tuple[Facts, list[dict[str, Any]]]:
     """(what a run says of itself, its epochs); of one that was cut, as far as it came."""
     if (found.folder / "run.json").exists():
         return found.facts, read_rows(found.folder / "history.parquet")
-    state = RunState(found.folder / "state", found.facts["digests"]).good(torch.device("cpu"))
+    state = Keeper(found.folder, found.facts["digests"]).good(torch.device("cpu"))
     came = {"status": UNFINISHED, "epochs": state["epoch"], "wall_seconds": state["seconds"]}
     return {**found.facts, **came}, state["history"]
 

@@ -16,6 +16,7 @@ from lnf.plan.origin import other_code
 from lnf.report.samples import files
 from lnf.runs import checkpoint, sampling
 from lnf.runs.evaluation import score
+from lnf.runs.machine import device_of
 from lnf.spec import Spec
 from lnf.system.files import read_json, write_json
 from lnf.units import UNITS
@@ -47,7 +48,7 @@ def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
     lengths = (
         sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
     )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_of(spec.resources.gpus)
     model.to(device)
     drawn = sampling.draw(model, lengths, wish.seed, device, wish.how)
     written = files.write(out, "samples", drawn, script)

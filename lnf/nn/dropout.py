@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Dropout(nn.Module):
     """Inverted dropout with probability `p`; a fresh mask for every element of every call.
 
-    `generator` is set by the trainer (`None`: torch's global generator). Off in eval mode.
+    `generator` is set by the state of a run (`lnf.runs.state`) (`None`: torch's global generator). Off in eval mode.
     """
 
     def __init__(self, p: float) -> None:

@@ -21,9 +21,8 @@ from lnf.models.objectives import iwae_bound, log_weights
 from lnf.nn.precision import products_in
 from lnf.runs import checkpoint
 from lnf.runs.evaluation import samples_at_once
-from lnf.runs.machine import settle
-from lnf.runs.progress import shown
-from lnf.runs.resume_state import RunState
+from lnf.runs.machine import device_of, settle
+from lnf.runs.progress import ProgressFile, shown
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
 from lnf.system.sealed import write_table
@@ -45,19 +44,20 @@ def run_bounds(run: str, data: str, settings: Mapping[str, Any], threads: int, o
     k, `gain_error` its standard error. A smaller K takes the same samples in groups: the mean of their bounds.
     """
     settle(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    watcher = RunState(out / "state", {})
+    progress = ProgressFile(out)
     model, spec, _ = checkpoint.load(Path(run, "model.pt"))
     test = _drawn(loading.load(Path(data), spec).splits["test"], settings.get("sequences"), settings["seed"])
     counts = sorted({*settings["samples"], spec.evaluate.samples})
 
     def report(k: int, fraction: float) -> None:
-        watcher.progress(f"bound with K = {k} of at most {counts[-1]}", fraction, at_once=fraction == 1.0)
+        progress.write(f"bound with K = {k} of at most {counts[-1]}", fraction, at_once=fraction == 1.0)
 
     with shown(out, f"{spec.key} bounds"):
-        rows = _rows(_Weights(model.to(device), test, spec, settings["seed"]), counts, spec, report)
+        rows = _rows(
+            _Weights(model.to(device_of(spec.resources.gpus)), test, spec, settings["seed"]), counts, spec, report
+        )
     write_table(out / "bounds.parquet", pyarrow.Table.from_pylist(rows))
-    watcher.remove()
+    progress.remove()
 
 
 def _rows(

@@ -25,8 +25,8 @@ from lnf.models.objectives import log_weights
 from lnf.nn.precision import products_in
 from lnf.plan.origin import other_code
 from lnf.runs import checkpoint
-from lnf.runs.machine import settle
-from lnf.runs.resume_state import RunState
+from lnf.runs.machine import device_of, settle
+from lnf.runs.progress import ProgressFile
 from lnf.runs.sampling import write_samples
 from lnf.runs.seeds import generator
 from lnf.spec import EvaluateSpec, Spec
@@ -92,24 +92,24 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
         print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
     corpus = loading.load(folder, spec)
     _require(folder, {"data": corpus.meta["digest"]}, {"data": digests["data"]})
-    device = torch.device("cuda" if torch.cuda.is_available() and spec.resources.gpus != 0 else "cpu")
+    device = device_of(spec.resources.gpus)
     model.to(device)
-    watcher = RunState(run / "state", {})
+    progress = ProgressFile(run)
     batches = sum(len(sorted_batches(corpus.splits[name], spec.train.valid_batch)) for name in SPLITS)
     done = itertools.count(1)
     rows, of_sequences = [], []
     for name in SPLITS:
-        scores = score(model, corpus.splits[name], spec, device, lambda: _report(watcher, next(done), batches))
+        scores = score(model, corpus.splits[name], spec, device, lambda: _report(progress, next(done), batches))
         rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
         _require_finite(spec.key, rows)
         of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
-    watcher.progress("drawing samples", None, at_once=True)
+    progress.write("drawing samples", None, at_once=True)
     write_samples(samples, model, corpus.splits["test"], spec, device, metadata)
     _write(sequences, of_sequences, None, metadata)
     _write(metrics, rows, EVALUATION, metadata)
-    watcher.remove()
+    progress.remove()
 
 
 def _require(place: Path, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
@@ -249,8 +249,8 @@ def _chunks(total: int, size: int) -> Iterator[int]:
         yield min(size, total - start)
 
 
-def _report(watcher: RunState, done: int, batches: int) -> None:
-    watcher.progress(f"evaluating, batch {done}/{batches}", done / batches)
+def _report(progress: ProgressFile, done: int, batches: int) -> None:
+    progress.write(f"evaluating, batch {done}/{batches}", done / batches)
 
 
 def source_gap(log_prob: np.ndarray, source_log_prob: np.ndarray) -> tuple[float, float]:

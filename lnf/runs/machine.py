@@ -23,6 +23,11 @@ def settle(threads: int) -> None:
         os.environ.setdefault(name, value)
 
 
+def device_of(gpus: float | str) -> torch.device:
+    """Where a run computes: on a GPU, if there is one and its `resources.gpus` is not 0."""
+    return torch.device("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
+
+
 def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees; False where the C library has no such setting.
 

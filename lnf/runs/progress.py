@@ -1,14 +1,52 @@
 """Progress of one run, for its users: what RUN/state/progress.json says, and how long the rest will take."""
 
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from lnf.system.files import write_json
+
+WRITE_S = 1.0
 EVERY_S = 10.0
 TICK_S = 0.5
+
+
+class ProgressFile:
+    """RUN/state/progress.json, written by the process that does the work."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.folder = run_dir / "state"
+        self._began, self._written = time.monotonic(), 0.0
+
+    def write(
+        self, message: str, fraction: float | None, seconds: float | None = None, at_once: bool = False, **more: Any
+    ) -> None:
+        """Write it, at most once a second unless `at_once`.
+
+        `fraction` of the work took `seconds`, or all the time since this object was made, and the rest is thought to
+        take as long; None: nobody knows how much is done. `more` goes into the file.
+        """
+        now = time.monotonic()
+        if not at_once and now - self._written < WRITE_S:
+            return
+        self._written = now
+        values = {"message": message, **more}
+        if fraction:
+            used = now - self._began if seconds is None else seconds
+            values |= {"fraction": fraction, "seconds_left": used * (1 - fraction) / fraction}
+        write_json(self.folder / "progress.json", values, durable=False)
+
+    def remove(self) -> None:
+        """Remove the folder, with all that is in it: the work is done."""
+        doomed = self.folder.with_name(f".state.{os.getpid()}")
+        self.folder.rename(doomed)
+        shutil.rmtree(doomed)
 
 
 class Progress:

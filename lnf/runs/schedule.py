@@ -3,8 +3,8 @@
 References: docs/paper.md 3e "Schedules".
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from lnf.plan.ramp import first_choosing_epoch
 from lnf.spec import TrainSpec
@@ -47,7 +47,3 @@ class Plateau:
         self.learning_rate /= train.decay_factor
         self.impatience = 0
         return "decay"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the resume state."""
-        return asdict(self)

@@ -11,9 +11,8 @@ import torch
 
 from lnf.models.base import SequenceModel
 from lnf.runs import checkpoint
-from lnf.runs.machine import settle
-from lnf.runs.progress import shown
-from lnf.runs.resume_state import RunState
+from lnf.runs.machine import device_of, settle
+from lnf.runs.progress import ProgressFile, shown
 from lnf.runs.seeds import generator
 from lnf.system import provenance
 from lnf.system.files import write_json
@@ -31,13 +30,13 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
     drawing of x. Models take turns, so that what the machine does meanwhile is shared out.
     """
     settle(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
+    device = device_of(gpus)
     models = {}
     for folder in runs:
         model, spec, _ = checkpoint.load(Path(folder) / "model.pt")
         models[spec.prior.name] = model.to(device)
     rows: list[dict[str, Any]] = []
-    watcher = RunState(out / "state", {})
+    progress = ProgressFile(out)
     grid = list(_grid(next(iter(models.values())).max_length, settings))
     with shown(out, f"speed of {spec.corpus}"):
         for done, (batch, length) in enumerate(grid):
@@ -48,9 +47,9 @@ def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gp
                         key = {"prior": prior, "batch": batch, "length": length, "repeat": repeat}
                         rows.append({**key, "seconds": seconds})
             message = f"{batch} x {length} steps: {_medians(rows, batch, length)}"
-            watcher.progress(message, (done + 1) / len(grid))
+            progress.write(message, (done + 1) / len(grid))
     write_table(out / "speed.parquet", pyarrow.Table.from_pylist(rows))
-    watcher.remove()
+    progress.remove()
     write_json(out / "speed.json", {"device": str(device), "threads": threads, "machine": provenance.machine()})
 
 

@@ -22,13 +22,14 @@ class Totals:
     tokens: int = 0
 
     def add(self, terms: Objective, batch: SequenceBatch) -> None:
-        """Take in a batch, in float64."""
+        """Take in a batch, in float64. Raises Diverged if the loss is not finite."""
         self.loss += terms.loss_B.detach().double().sum().item()
         self.reconstruction += terms.reconstruction_B.detach().double().sum().item()
         self.length += terms.length_B.double().sum().item()
         self.tokens += int((batch.lengths_B + 1).sum())
         if terms.kl_B is not None:
             self.kl = (self.kl or 0.0) + terms.kl_B.detach().double().sum().item()
+        finite(self.loss)
 
     def per_token(self, name: str) -> float | None:
         """A sum divided by sum(T + 1)."""

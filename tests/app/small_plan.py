@@ -11,7 +11,7 @@ from lnf.plan.config import ROOT, Config
 from lnf.plan.jobs import perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
-from lnf.runs.resume_state import RunState
+from lnf.runs.keeper import Keeper
 from lnf.system.files import read_json, write_json
 from tests.report.fabricated import finish, plan_of
 
@@ -46,11 +46,13 @@ def cut_short(run: Run, epochs: int) -> None:
     facts = read_json(run.folder / "run.json")
     del facts["epochs"]  # which only a run that ended says
     shutil.rmtree(run.folder)
-    state = RunState(run.folder / "state", facts["digests"])
-    state.folder.mkdir(parents=True)
-    write_json(state.folder / "run.json", {**facts, "status": "running"})
+    keeper = Keeper(run.folder, facts["digests"])
+    keeper.folder.mkdir(parents=True)
+    write_json(keeper.folder / "run.json", {**facts, "status": "running"})
     history = [{"epoch": epoch} for epoch in range(epochs)]
-    state.save({"model": {"weight": torch.zeros(1)}, "epoch": epochs, "seconds": 72.0, "history": history}, "epoch.pt")
+    keeper.write(
+        {"model": {"weight": torch.zeros(1)}, "epoch": epochs, "seconds": 72.0, "history": history}, "epoch.pt"
+    )
 
 
 def shown(plan: Plan) -> None:

@@ -54,7 +54,7 @@ def shown(project: Project) -> dict[str, bytes]:
         ("lnf/flows/hidden.py", '"""', '"""Much to say. ', {}, {}),
         ("lnf/flows/hidden.py", "import torch\n", "import torch  # of course\n", {}, {}),
         ("lnf/flows/hidden.py", "self.kept = latent // 2", "self.kept = (latent + 1) // 2", {}, {"check": 1, **FLOW}),
-        ("lnf/runs/trainer.py", "import torch\n", "import torch\n\nNEW = 1\n", {}, {}),
+        ("lnf/runs/state.py", "import torch\n", "import torch\n\nNEW = 1\n", {}, {}),
         ("lnf/runs/training.py", "name with --data the one that is meant", "name another with --data", {}, {}),
         ("lnf/system/locks.py", "time.sleep(0.1)", "time.sleep(0.2)", {}, {}),
         ("lnf/laws/laws.py", "EXACT = 1e-8", "EXACT = 1e-9", {}, {}),

@@ -79,7 +79,7 @@ def test_stages_have_their_own_digests(package: Path) -> None:
 def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) -> None:
     found = code_digests.definitions_of("train", RUNS["af_af"].prior.paths)
     modules = {name.rpartition(".")[0] for name in found}
-    assert {"lnf.runs.trainer", "lnf.flows.hidden", "lnf.flows.transforms", "lnf.runs.seeds"} <= modules
+    assert {"lnf.runs.state", "lnf.flows.hidden", "lnf.flows.transforms", "lnf.runs.seeds"} <= modules
     assert not modules & {"lnf.app.board", "lnf.tracking.sync", "lnf.plan.config",
                           "lnf.models.baseline", "lnf.errors", "lnf.system.locks", "lnf.system.files"}  # fmt: skip
     assert "lnf.flows.hidden._CouplingLayer" not in found

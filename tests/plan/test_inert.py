@@ -13,8 +13,8 @@ import torch
 
 from lnf.plan.code_digests import INERT, PACKAGE
 from lnf.plan.digests import evaluation_digest, spec_digest
-from lnf.runs import trainer, training
-from lnf.runs.resume_state import RunState
+from lnf.runs import keeper, training
+from lnf.runs.progress import ProgressFile
 from lnf.spec import SECTIONS, Spec, read_spec
 from lnf.system import files, sealed
 from tests.specs import tiny_spec
@@ -119,12 +119,12 @@ def what_is_said_of_it(tmp_path: Path) -> None:
 
 
 def nobody_watches(tmp_path: Path) -> None:
-    assert_same_run(tmp_path, (RunState, "progress", lambda *_, **__: None))
+    assert_same_run(tmp_path, (ProgressFile, "write", lambda *_, **__: None))
 
 
 def nobody_asks(tmp_path: Path) -> None:
     """A run that is asked to stop goes on to the same bytes: tests/reliability/test_signals.py."""
-    assert_same_run(tmp_path, (trainer, "asked_to_stop", lambda _: False), (trainer, "take_back", lambda _: None))
+    assert_same_run(tmp_path, (keeper, "asked_to_stop", lambda _: False), (keeper, "take_back", lambda _: None))
 
 
 REASONS: dict[str, Callable[[Path], None]] = {

@@ -74,7 +74,7 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
         ("corpora/prepare", {"data", "runs", "studies", "metrics", *VIEWS}),
         ("flows/time", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
-        ("runs/trainer", {"runs", "studies", "metrics", *VIEWS}),
+        ("runs/state", {"runs", "studies", "metrics", *VIEWS}),
         ("runs/evaluation", {"evaluations", "studies", "metrics", *VIEWS}),
         ("runs/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "figures", "page"}),

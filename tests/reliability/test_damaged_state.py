@@ -16,7 +16,7 @@ from lnf.app import workflow_lock
 from lnf.app.command_line import main
 from lnf.errors import UserError
 from lnf.plan.run import Run
-from lnf.runs.trainer import Trainer
+from lnf.runs.state import State
 from lnf.spec import EvaluateSpec, SampleSpec
 from lnf.system.files import Damaged, damaged_name, read_json, write_json
 from lnf.system.sealed import read_arrays, read_document, read_table, write_arrays, write_document, write_table
@@ -26,16 +26,13 @@ from tests.pipeline import Project
 from tests.reliability.case import Case, acting
 from tests.specs import tiny_spec
 from tests.tiny_corpus import prepared
+from tests.training import Cut, cut_after
 
 KIND = "Damaged files"
 SPEC = tiny_spec("af_scf", state_minutes=0.0).replace(
     evaluate=EvaluateSpec(samples=3),
     sample=SampleSpec(samples=4, reconstructions=1),
 )
-
-
-class Cut(Exception):
-    """Stands for the death of a process."""
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +49,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pytest.raises(Cut):
             main(["train", "cut/spec.json"])
     return folder
-
-
-def cut_after(patch: pytest.MonkeyPatch, steps: int) -> None:
-    step: Callable[..., None] = Trainer._step
-    done: list[int] = []
-
-    def counted(self: Trainer, *arguments: Any) -> None:
-        if len(done) == steps:
-            raise Cut
-        done.append(0)
-        step(self, *arguments)
-
-    patch.setattr(Trainer, "_step", counted)
 
 
 @pytest.fixture
@@ -349,14 +333,14 @@ def test_weights_that_are_not_finite_are_no_result(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A weight of a position that no sequence has, so that every loss is finite."""
-    step: Callable[..., None] = Trainer._step
+    step = State.step
 
-    def poisoned(self: Trainer, *arguments: Any) -> None:
-        step(self, *arguments)
+    def poisoned(self: State) -> None:
+        step(self)
         with torch.no_grad():
             self.model.get_parameter("prior.context.initial_position.weight")[-1] = torch.inf
 
-    monkeypatch.setattr(Trainer, "_step", poisoned)
+    monkeypatch.setattr(State, "step", poisoned)
     assert main(["train", "cut/spec.json"]) == 0
     assert read_json(Path("cut/run.json"))["status"] == "diverged"
     NOT_FINITE[0].assert_seen(capsys.readouterr().out)

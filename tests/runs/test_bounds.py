@@ -10,7 +10,7 @@ from lnf.corpora import loading
 from lnf.corpora.loading import sorted_batches
 from lnf.models.objectives import iwae_bound
 from lnf.runs.bounds import _drawn, mean_bound, run_bounds
-from lnf.runs.resume_state import RunState
+from lnf.runs.progress import ProgressFile
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec
 from lnf.system.sealed import read_rows
@@ -77,13 +77,13 @@ def test_progress_is_told_within_a_batch(
 ) -> None:
     corpus, run = bounded
     told: list[float] = []
-    progress = RunState.progress
+    write = ProgressFile.write
 
-    def listen(state: RunState, message: str, fraction: float, at_once: bool = False) -> None:
+    def listen(file: ProgressFile, message: str, fraction: float, at_once: bool = False) -> None:
         told.append(fraction)
-        progress(state, message, fraction, at_once=at_once)
+        write(file, message, fraction, at_once=at_once)
 
-    monkeypatch.setattr(RunState, "progress", listen)
+    monkeypatch.setattr(ProgressFile, "write", listen)
     monkeypatch.setattr("lnf.runs.bounds.samples_at_once", lambda *arguments: 2)
     run_bounds(str(run), str(corpus), SETTINGS, 1, tmp_path)
     batches = len(sorted_batches(loading.load(corpus, tiny_spec("af_af")).splits["test"], 4))

@@ -26,7 +26,7 @@ from lnf.runs.evaluation import (
     score,
     summary,
 )
-from lnf.runs.resume_state import RunState
+from lnf.runs.progress import ProgressFile
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec, Spec
 from lnf.system.files import digest, read_json, write_json
@@ -130,13 +130,13 @@ def test_a_diverged_run_is_passed_on(corpus: Path, tmp_path: Path) -> None:
 def test_progress_goes_once_through_both_splits(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, float | None]] = []
     train_run(_spec(), corpus, tmp_path, context(_spec()))
-    progress = RunState.progress
+    write = ProgressFile.write
 
-    def listen(state: RunState, message: str, fraction: float | None, at_once: bool = False) -> None:
+    def listen(file: ProgressFile, message: str, fraction: float | None, at_once: bool = False) -> None:
         told.append((message, fraction))
-        progress(state, message, fraction, at_once=at_once)
+        write(file, message, fraction, at_once=at_once)
 
-    monkeypatch.setattr(RunState, "progress", listen)
+    monkeypatch.setattr(ProgressFile, "write", listen)
     _evaluate(_spec(), corpus, tmp_path)
     splits = loading.load(corpus, _spec()).splits
     count = sum(len(sorted_batches(splits[name], _spec().train.valid_batch)) for name in ("valid", "test"))

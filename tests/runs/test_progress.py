@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lnf.runs import progress
-from lnf.runs.progress import Progress, duration, shown
-from lnf.runs.resume_state import RunState
+from lnf.runs.progress import Progress, ProgressFile, duration, shown
 from lnf.system.files import read_json, write_json
 from tests.patience import wait_for
 
@@ -62,19 +61,19 @@ def test_one_line_in_ten_seconds(
 
 
 def test_a_process_shows_its_own_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    state, said = RunState(tmp_path / "state", {}), list[str]()
+    file, said = ProgressFile(tmp_path), list[str]()
     (tmp_path / "state").mkdir()
     with shown(tmp_path, "markov/lstm/0"):
-        state.progress("evaluating", 0.25)
+        file.write("evaluating", 0.25)
         wait_for(lambda: said.append(capsys.readouterr().out) or "".join(said))
-        state.remove()  # as at the end of a step
+        file.remove()  # as at the end of a step
     assert "".join(said) == "markov/lstm/0 evaluating\n"
 
 
 def test_time_left_is_told_once_it_is_known(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     for fraction, seconds, left in ((None, None, None), (0.0, 5.0, None), (0.5, 30.0, 30.0), (1.0, 60.0, 0.0)):
-        RunState(tmp_path / "state", {}).progress("at work", fraction, seconds, epoch=1)
+        ProgressFile(tmp_path).write("at work", fraction, seconds, epoch=1)
         told = read_json(tmp_path / "state" / "progress.json")
         assert (told.get("seconds_left"), told["message"], told["epoch"]) == (left, "at work", 1)
 

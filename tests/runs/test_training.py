@@ -1,6 +1,5 @@
 """Training: reproducible to the bit, resumable wherever it was cut, honest about divergence."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,15 @@ from lnf.errors import UserError
 from lnf.models.objectives import Terms, objective
 from lnf.plan.digests import spec_digest
 from lnf.runs import checkpoint
-from lnf.runs.resume_state import RunState
+from lnf.runs.state import State
 from lnf.runs.totals import Totals
-from lnf.runs.trainer import Trainer
 from lnf.runs.training import train_run
 from lnf.spec import ModelSpec, Spec
 from lnf.system.files import read_json
 from lnf.system.sealed import read_document, write_document
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
-
-
-class Cut(Exception):
-    """Stands for the death of a process."""
+from tests.training import Cut, cut_after, training_of
 
 
 @pytest.fixture(scope="module")
@@ -88,21 +83,6 @@ def test_loss_falls(corpus: Path, tmp_path: Path) -> None:
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
 
 
-def _cut_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """Kill the trainer after a number of batches."""
-    original: Callable[..., Any] = Trainer._step
-    done = 0
-
-    def step(self: Trainer, *arguments: Any) -> None:
-        nonlocal done
-        if done == steps:
-            raise Cut
-        done += 1
-        original(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_step", step)
-
-
 @pytest.mark.parametrize("state_minutes", [0.0, 60.0], ids=["inside an epoch", "at an epoch's start"])
 @pytest.mark.parametrize("steps", [0, 3, 10, 25, 39])
 def test_a_cut_run_ends_with_the_same_bits(
@@ -111,7 +91,7 @@ def test_a_cut_run_ends_with_the_same_bits(
     spec = _spec(state_minutes=state_minutes, accumulate=3)
     whole = _train(spec, corpus, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(Cut):
-        _cut_after(patch, steps)
+        cut_after(patch, steps)
         _train(spec, corpus, tmp_path / "cut")
     assert (tmp_path / "cut" / "state" / "epoch.pt").exists()
     assert _train(spec, corpus, tmp_path / "cut") == whole
@@ -124,7 +104,7 @@ def test_state_of_other_code_is_discarded_with_a_line(
 ) -> None:
     whole = _train(_spec(), corpus, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(Cut):
-        _cut_after(patch, 25)
+        cut_after(patch, 25)
         train_run(_spec(learning_rate=0.5), corpus, tmp_path / "cut", context(code="older"))
     assert _train(_spec(), corpus, tmp_path / "cut") == whole
     assert "the code changed since this state was written; starting again" in capsys.readouterr().out
@@ -142,7 +122,7 @@ def _poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             return replace(found, loss_B=found.loss_B * float("nan"))
         return found
 
-    monkeypatch.setattr("lnf.runs.trainer.objective", poisoned)
+    monkeypatch.setattr("lnf.runs.training.objective", poisoned)
 
 
 def test_a_diverging_run_goes_on_with_a_smaller_step(
@@ -173,49 +153,36 @@ def test_stops_when_the_learning_rate_is_below_its_floor(corpus: Path, tmp_path:
     assert facts["stopped"] == "learning rate below 1e-06"
 
 
-def _trainer(spec: Spec, corpus: Path, folder: Path) -> Trainer:
-    (folder / "state").mkdir()
-    trainer = Trainer(spec, loading.load(corpus, spec), RunState(folder / "state", {}), torch.device("cpu"))
-    trainer.totals, trainer.first_batch = Totals(), 0
-    return trainer
-
-
 @pytest.mark.parametrize(("on_decay", "kept"), [("reset", False), ("keep", True)])
 def test_decay_resets_or_keeps_the_optimizer(on_decay: str, kept: bool, corpus: Path, tmp_path: Path) -> None:
-    trainer = _trainer(_spec(on_decay=on_decay), corpus, tmp_path)
-    trainer._epoch()
-    before = trainer.optimizer
-    trainer.plateau.learning_rate = 1e-5
-    trainer._decay()
-    assert (trainer.optimizer is before) == kept
-    assert trainer.optimizer.param_groups[0]["lr"] == 1e-5
+    spec = _spec(on_decay=on_decay, kl_anneal=False)
+    state = training_of(spec, loading.load(corpus, spec), tmp_path).state
+    before = state.optimizer
+    for loss in (1.0, 2.0):
+        state.totals = Totals(loss=loss, tokens=1)
+        state.end_epoch(Totals(loss=loss, tokens=1))
+    assert (state.optimizer is before) == kept
+    assert state.optimizer.param_groups[0]["lr"] == spec.train.learning_rate / spec.train.decay_factor
 
 
-def test_the_rest_of_an_accumulation_group_is_dropped(corpus: Path, tmp_path: Path) -> None:
-    """10 batches in groups of 4: two steps, and no gradient is left for the next epoch."""
-    trainer = _trainer(_spec(accumulate=4), corpus, tmp_path)
-    steps = 0
-    original = trainer.optimizer.step
-
-    def counted() -> None:
-        nonlocal steps
-        steps += 1
-        original()
-
-    trainer.optimizer.step = counted  # type: ignore[method-assign,assignment]
-    trainer._epoch()
-    assert steps == 2
-    assert all(parameter.grad is None for parameter in trainer.model.parameters())
+def test_the_rest_of_an_accumulation_group_is_dropped(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 batches in groups of 4: two steps an epoch, and no gradient is left for the next."""
+    spec, steps, step = _spec(accumulate=4), list[int](), State.step
+    monkeypatch.setattr(State, "step", lambda state: (steps.append(state.epoch), step(state)))
+    state = training_of(spec, loading.load(corpus, spec), tmp_path).fit().state
+    assert steps == [epoch for epoch in range(spec.train.epochs) for _ in range(2)]
+    assert all(parameter.grad is None for parameter in state.model.parameters())
 
 
 def test_objective_weighs_every_sentence_the_same(corpus: Path, tmp_path: Path) -> None:
     """mean over the batch of L_i / (T_i + 1), L_i = mean_s(D + beta R) - log p(T) (docs/paper.md 3e)."""
     spec = tiny_spec("af_scf")
     loaded = loading.load(corpus, spec)
-    trainer = _trainer(spec, corpus, tmp_path)
-    trainer.model.eval()
+    model = training_of(spec, loaded, tmp_path).state.model.eval()
     batch = loaded.splits["train"].batch([0, 1, 2], "text")
-    raw = trainer.model.terms(batch, 3, torch.Generator().manual_seed(0))
+    raw = model.terms(batch, 3, torch.Generator().manual_seed(0))
     assert raw.rate_SB is not None
     expected = (raw.distortion_SB + 0.25 * raw.rate_SB).mean(0) - loaded.shape.log_p_length[batch.lengths_B]
     torch.testing.assert_close(objective(raw, 0.25).loss_B.double(), expected.double())
