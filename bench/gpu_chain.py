@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from lnf.nn import recurrence
-from lnf.nn.chain import Chain
-from lnf.nn.cpu_chain import CPUChain
+from lnf.nn.chain import Chain, CPUChain
 from lnf.nn.gpu_chain import GPUChain
+from lnf.nn.linear import products_in
 from lnf.nn.lstm import BiLSTM
 from lnf.nn.positions import position_codes
-from lnf.nn.precision import products_in
 from lnf.plan.config import ROOT
 from lnf.system import provenance
 from lnf.system.files import write_json

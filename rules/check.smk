@@ -13,7 +13,6 @@ rule check:
     benchmark:
         FLOW.benchmark("check")
     params:
-        lnf=LNF,
-        spec=FLOW.spec("check"),
+        FLOW.spec("check"),
     shell:
-        "{params.lnf} check {params.spec:q} > {log:q} 2>&1"
+        command("check")

@@ -1,6 +1,11 @@
 """What the rules share."""
 
 
+def command(stage):
+    """The command of a stage's job: its spec.json says all."""
+    return f"{LNF} {stage} {{params:q}} > {{log:q}} 2>&1"
+
+
 def needs(stage, *of):
     """An input function: what a job of a stage reads of other stages. Dates do not count, for names say what a file was
     made of; only what is made again in this workflow (--forcerun, --forceall) has all that reads it made again.

@@ -14,7 +14,6 @@ rule prepare:
     benchmark:
         FLOW.benchmark("prepare")
     params:
-        lnf=LNF,
-        spec=FLOW.spec("prepare"),
+        FLOW.spec("prepare"),
     shell:
-        "{params.lnf} prepare {params.spec:q} > {log:q} 2>&1"
+        command("prepare")

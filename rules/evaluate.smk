@@ -19,7 +19,6 @@ rule evaluate:
     resources:
         **FLOW.resources("evaluate"),
     params:
-        lnf=LNF,
-        spec=FLOW.spec("evaluate"),
+        FLOW.spec("evaluate"),
     shell:
-        "{params.lnf} evaluate {params.spec:q} > {log:q} 2>&1"
+        command("evaluate")

@@ -4,39 +4,28 @@ Outputs: results/NAME/metrics/DIGEST/metrics.parquet; results/NAME/{tables, figu
 copied to reports/out/NAME; reports/out/NAME/published-DIGEST.json says of which, and is gone when others are shown.
 """
 
+for view, inputs in {
+    "gather": ["prepare", "train", "evaluate"],
+    "tables": ["gather"],
+    "samples": ["prepare", "evaluate"],
+    "publish": ["tables", "figures", "samples", "page"],
+}.items():
 
-rule gather:
-    """Put every run's metrics into one tidy file; a file that belongs to another run is refused."""
-    input:
-        needs("gather", "prepare", "train", "evaluate"),
-    output:
-        update(FLOW.output("gather")),
-    log:
-        FLOW.log("gather"),
-    benchmark:
-        FLOW.benchmark("gather")
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("gather"),
-    shell:
-        "{params.lnf} gather {params.spec:q} > {log:q} 2>&1"
-
-
-rule tables:
-    """The paper's tables, each cell next to the published value."""
-    input:
-        needs("tables", "gather"),
-    output:
-        update(FLOW.output("tables")),
-    log:
-        FLOW.log("tables"),
-    benchmark:
-        FLOW.benchmark("tables")
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("tables"),
-    shell:
-        "{params.lnf} tables {params.spec:q} > {log:q} 2>&1"
+    rule:
+        name:
+            view
+        input:
+            needs(view, *inputs),
+        output:
+            update(FLOW.output(view)),
+        log:
+            FLOW.log(view),
+        benchmark:
+            FLOW.benchmark(view)
+        params:
+            FLOW.spec(view),
+        shell:
+            command(view)
 
 
 rule figures:
@@ -57,27 +46,9 @@ rule figures:
     benchmark:
         FLOW.benchmark("figures")
     params:
-        lnf=LNF,
-        spec=FLOW.spec("figures"),
+        FLOW.spec("figures"),
     shell:
-        "{params.lnf} figures {params.spec:q} > {log:q} 2>&1"
-
-
-rule samples:
-    """What the models draw, as text, MIDI, pictures and audio, next to the nearest training sequences."""
-    input:
-        needs("samples", "prepare", "evaluate"),
-    output:
-        update(FLOW.output("samples")),
-    log:
-        FLOW.log("samples"),
-    benchmark:
-        FLOW.benchmark("samples")
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("samples"),
-    shell:
-        "{params.lnf} samples {params.spec:q} > {log:q} 2>&1"
+        command("figures")
 
 
 rule page:
@@ -92,24 +63,6 @@ rule page:
     benchmark:
         FLOW.benchmark("page")
     params:
-        lnf=LNF,
-        spec=FLOW.spec("page"),
+        FLOW.spec("page"),
     shell:
-        "{params.lnf} page {params.spec:q} > {log:q} 2>&1"
-
-
-rule publish:
-    """Copy the tables, figures, samples and the page to where people look."""
-    input:
-        needs("publish", "tables", "figures", "samples", "page"),
-    output:
-        update(FLOW.output("publish")),
-    log:
-        FLOW.log("publish"),
-    benchmark:
-        FLOW.benchmark("publish")
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("publish"),
-    shell:
-        "{params.lnf} publish {params.spec:q} > {log:q} 2>&1"
+        command("page")

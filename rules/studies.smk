@@ -4,20 +4,30 @@ Inputs: the first seed's model of each variant; of modes and bounds, the corpus 
 Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds}/CORPUS/DIGEST/*.
 """
 
+for study, inputs in {
+    "toy": [],
+    "modes": ["prepare", "train"],
+    "bounds": ["prepare", "train"],
+}.items():
 
-rule toy:
-    """Flows of one scalar transform on a plane, against densities whose entropy is known."""
-    output:
-        update(FLOW.output("toy")),
-    log:
-        FLOW.log("toy"),
-    benchmark:
-        FLOW.benchmark("toy")
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("toy"),
-    shell:
-        "{params.lnf} toy {params.spec:q} > {log:q} 2>&1"
+    rule:
+        name:
+            study
+        input:
+            needs(study, *inputs),
+        output:
+            update(FLOW.output(study)),
+        log:
+            FLOW.log(study),
+        benchmark:
+            FLOW.benchmark(study)
+        threads: FLOW.cpus(study)
+        resources:
+            **FLOW.resources(study),
+        params:
+            FLOW.spec(study),
+        shell:
+            command(study)
 
 
 rule speed:
@@ -35,47 +45,6 @@ rule speed:
         **FLOW.resources("speed"),
         ray_whole_node=1,
     params:
-        lnf=LNF,
-        spec=FLOW.spec("speed"),
+        FLOW.spec("speed"),
     shell:
-        "{params.lnf} speed {params.spec:q} > {log:q} 2>&1"
-
-
-rule modes:
-    """p(z_t | z_<t) of a model with two latent dimensions, as a string is spelled."""
-    input:
-        needs("modes", "prepare", "train"),
-    output:
-        update(FLOW.output("modes")),
-    log:
-        FLOW.log("modes"),
-    benchmark:
-        FLOW.benchmark("modes")
-    threads: FLOW.cpus("modes")
-    resources:
-        **FLOW.resources("modes"),
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("modes"),
-    shell:
-        "{params.lnf} modes {params.spec:q} > {log:q} 2>&1"
-
-
-rule bounds:
-    """The bound on the NLL of a model by the number of importance samples."""
-    input:
-        needs("bounds", "prepare", "train"),
-    output:
-        update(FLOW.output("bounds")),
-    log:
-        FLOW.log("bounds"),
-    benchmark:
-        FLOW.benchmark("bounds")
-    threads: FLOW.cpus("bounds")
-    resources:
-        **FLOW.resources("bounds"),
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("bounds"),
-    shell:
-        "{params.lnf} bounds {params.spec:q} > {log:q} 2>&1"
+        command("speed")

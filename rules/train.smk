@@ -20,7 +20,6 @@ rule train:
     resources:
         **FLOW.resources("train"),
     params:
-        lnf=LNF,
-        spec=FLOW.spec("train"),
+        FLOW.spec("train"),
     shell:
-        "{params.lnf} train {params.spec:q} > {log:q} 2>&1"
+        command("train")

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -84,7 +85,9 @@ def _edges(mermaid: str) -> set[tuple[str, str]]:
 
 
 def test_the_table_of_rows_is_the_rule_files() -> None:
-    lines = re.findall(r"^\| `(\w+)` \| (.+?) \| (\S+) \| (\S+) \| (\S+) \|$", (ROOT / "README.md").read_text(), re.M)
+    lines = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| (\S+) \| (\S+) \| (\S+) \|$", (ROOT / "docs" / "running.md").read_text(), re.M
+    )
     variants = read_all(ROOT / "rules" / "priors").variants.values()
     parts = ("time", "hidden", "transform")
     rules = {
@@ -140,3 +143,8 @@ def _texts() -> Iterator[Path]:
 def test_the_console_command_is_the_module() -> None:
     (command,) = [entry for entry in metadata.entry_points(group="console_scripts") if entry.name == "lnf"]
     assert command.load() is __main__.run
+
+
+def test_no_two_modules_of_lnf_have_one_name() -> None:
+    names = [path.stem for path in (ROOT / "lnf").rglob("*.py") if path.stem not in ("__init__", "base")]
+    assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -8,11 +8,14 @@ import errno
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +24,14 @@ from lnf.app.workflow import Workflow
 from lnf.plan.jobs import Job
 from lnf.runs.progress import Progress, duration
 from lnf.system.files import sentence
+
+EVERY_S = 60.0
+"""Between two lines where there is no terminal."""
+FIRST_S = 15.0
+"""Until the first of them."""
+LOOK_S = 1.0
+OTHER_LINES = 6
+"""Of a terminal, besides the rows of runs."""
 
 DONE, AT_WORK, WAITING, FAILED = "done", "at work", "waiting", "failed"
 LAST_BYTES = 4096
@@ -237,3 +248,54 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns
+
+
+class Display:
+    """Shows a board: a table in a terminal, and a line a minute elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._ended = threading.Event()
+        self._board: Board | None = None
+        self._live: Live | None = None
+        self._thread = threading.Thread(target=self._follow, name="board", daemon=True)
+
+    def show(self, board: Board) -> None:
+        """Begin to show."""
+        self._board = board
+        if self._console.is_terminal:
+            self._live = Live(self._drawn(), console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._thread.start()
+
+    def say(self, line: str) -> None:
+        """Print a line, above the table if there is one."""
+        self._console.print(Text(line), soft_wrap=True)
+
+    def close(self) -> None:
+        """Leave what was said, and no table."""
+        self._ended.set()
+        if self._board is not None:
+            self._thread.join()
+        if self._live is not None:
+            self._live.stop()
+
+    def _follow(self) -> None:
+        assert self._board is not None
+        told = time.monotonic() - EVERY_S + FIRST_S
+        while not self._ended.wait(LOOK_S):
+            self._board.look()
+            if self._live is not None:
+                self._live.update(self._drawn(), refresh=True)
+            elif time.monotonic() - told >= EVERY_S:
+                told = time.monotonic()
+                self.say(f"lnf: {'; '.join([self._board.summary(), *self._board.at_work()])}")
+
+    def _drawn(self) -> RenderableType:
+        assert self._board is not None
+        table = self._board.table(self._console.height - OTHER_LINES)
+        table.add_row()
+        grid = Table.grid()
+        grid.add_row(table)
+        grid.add_row(Text(self._board.summary()))
+        return grid

@@ -1,16 +1,20 @@
 """The command line. Every mistake is one line, `lnf: ...`, with exit status 1."""
 
+import argparse
 import io
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from lnf.app.arguments import parser
+from lnf.app import commands
 from lnf.errors import Stopped, UserError
+from lnf.plan.stages import STAGES
 from lnf.system.files import sentence
+
+Command = Callable[[argparse.Namespace], None]
 
 CACHE = Path(".lnf", "cache")
 """Where other programs keep their caches when the user's home cannot be written to, as in some containers."""
@@ -92,3 +96,116 @@ def tolerant(stream: TextIO) -> TextIO:
         return stream
     encoding, buffering = stream.encoding, stream.line_buffering
     return Output(stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=buffering)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are UserErrors."""
+
+    def error(self, message: str) -> Any:
+        """Raise UserError."""
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class Commands:
+    """The commands of a parser. The help of each is its function's docstring, unless it is given."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(self, name: str, run: Command, about: str | None = None, **defaults: str) -> argparse.ArgumentParser:
+        """A command; `defaults` are attributes that its function finds."""
+        about = about or run.__doc__
+        added = self._added.add_parser(name, help=about, description=about)
+        added.set_defaults(command=run, **defaults)
+        return added
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line. Its result has `command`, a function of the result."""
+    whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
+    added = Commands(whole)
+    for add in (_add_jobs, _add_measured, _add_questions, _add_sample, _add_upkeep, _add_run):
+        add(added)
+    return whole
+
+
+def _add_jobs(to: Commands) -> None:
+    """The jobs of a workflow."""
+    for stage in STAGES.values():
+        run = commands.tables if stage.name == "tables" else commands.job
+        added = to.add(stage.name, run, None if stage.name == "tables" else stage.about, stage=stage.name)
+        added.add_argument(
+            "spec", type=commands.read_spec, metavar="SPEC", nargs="?" if stage.name == "tables" else None,
+            help="spec.json, which holds what is to be done, or -",
+        )  # fmt: skip
+        added.add_argument("--out", type=Path, help="where the result goes; else the folder of SPEC")
+        if stage.name in ("train", "evaluate"):
+            added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one that SPEC names")
+        if stage.name == "tables":
+            _configure(added)
+
+
+def _add_measured(to: Commands) -> None:
+    added = to.add("measured", commands.measured)
+    _configure(added)
+    added.add_argument(
+        "--results", type=Path, default=Path("results"), help="folder of results, of an older revision too"
+    )
+    added.add_argument("--drop", action="store_true", help="drop kept runs that the configuration no longer asks for")
+    added.add_argument("--again", action="store_true", help="only write again what is made of all that is kept")
+
+
+def _add_questions(to: Commands) -> None:
+    """What is said of a run, and of results in MLflow."""
+    added = to.add("spec", commands.spec)
+    for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
+        added.add_argument(name, type=kind)
+    _configure(added)
+    added.add_argument("--json", action="store_true", help="a spec.json for `train` and `evaluate`")
+    added.add_argument("--folder", action="store_true", help="the folder of its results alone")
+    to.add("schema", commands.schema)
+    to.add("sync", commands.sync).add_argument("name")
+    to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
+
+
+def _add_sample(to: Commands) -> None:
+    added = to.add("sample", commands.sample)
+    added.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a trained run, with model.pt")
+    added.add_argument("--n", type=int, default=20, help="how many (20)")
+    lengths = added.add_mutually_exclusive_group()
+    lengths.add_argument("--length", type=int, help="steps of each")
+    lengths.add_argument("--lengths", choices=["prior"], default="prior", help="lengths from p(T), the default")
+    added.add_argument("--temperature", type=float, default=1.0, help="1 draws from the model, the default")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
+    added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of RUN_DIR/spec.json")
+    added.add_argument("--out", type=Path, required=True, help="folder for the files")
+
+
+def _add_upkeep(to: Commands) -> None:
+    """What removes results."""
+    added = to.add("clean-results", commands.clean_results)
+    added.add_argument("name")
+    added.add_argument("--yes", action="store_true", help="do not ask")
+    added = to.add("clean-old", commands.clean_old)
+    added.add_argument("name")
+    _configure(added)
+    added.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_run(to: Commands) -> None:
+    added = to.add("run", commands.run)
+    _configure(added)
+    added.add_argument("--cores", type=_cores, default="all", help="how many, or all")
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", action="extend", default=[], help="overlays over config.yaml"
+    )
+
+
+def _cores(text: str) -> str:
+    if text != "all" and not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise UserError(f"--cores {text}: a number above 0, or all, would be right")
+    return text

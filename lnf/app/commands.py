@@ -91,12 +91,12 @@ def spec(arguments: Namespace) -> None:
 
 def sample(arguments: Namespace) -> None:
     """Draw sequences from a trained run: text, or MIDI, pictures and audio."""
-    from lnf.app import sampling
+    from lnf.app import sample
     from lnf.models.base import Sampling
 
     how = Sampling(arguments.temperature, arguments.greedy)
-    wish = sampling.Wish(arguments.n, arguments.length, arguments.seed, how)
-    sampling.sample(arguments.run, wish, arguments.data, arguments.out)
+    wish = sample.Wish(arguments.n, arguments.length, arguments.seed, how)
+    sample.sample(arguments.run, wish, arguments.data, arguments.out)
 
 
 def schema(arguments: Namespace) -> None:

@@ -1,32 +1,47 @@
 """`make demo` and `make run`: one workflow per folder, its plan in one line, its tables whatever happens."""
 
+import contextlib
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lnf.app import workflow_lock
-from lnf.app.snakemake_process import Ended, attend, snakemake
 from lnf.app.workflow import Workflow
 from lnf.errors import UserError
-from lnf.plan import config, validation
+from lnf.plan import config, form
 from lnf.plan.needs import model_bytes
 from lnf.plan.results import Plan
 from lnf.spec import Spec
 from lnf.system.files import damaged_name, sentence
 from lnf.system.locks import Lock
+from lnf.system.processes import process_identity
+from lnf.system.signals import LIMIT_S, Asked, stopping
 from lnf.tracking import follow
 
+SHOW_CURSOR = "\x1b[?25h"
 COPIES = 16
 """Of a model's numbers that a run in flight holds: weights, two moments, the best weights, in four states."""
 AT_ONCE = 4
 """Runs in flight."""
 ALWAYS = 5e7
 """Bytes for logs, tables, figures and Ray's own files."""
-
 MIRROR_WAIT_S = 20.0
 ROUNDS = 3  # of a workflow whose jobs find damaged files
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a workflow ended: its status (128 + n for signal n), and its identity."""
+
+    status: int
+    identity: str
 
 
 def run(configfiles: Sequence[Path], cores: str) -> None:
@@ -37,7 +52,7 @@ def run(configfiles: Sequence[Path], cores: str) -> None:
     plan = Plan(config.load(config.read(configfiles)))
     command = snakemake(configfiles, cores)
     flow = Workflow.of_plan(plan)
-    validation.check_paths(flow.folders)
+    form.check_paths(flow.folders)
     require_room([], 0)
     with workflow_lock.held() as lock:
         workflow_lock.unlock(lock, command)
@@ -109,3 +124,66 @@ def require_room(specs: Sequence[Spec], runs: int) -> str:
     if shutil.disk_usage(scratch).free < ALWAYS:
         raise UserError(f"disk: {scratch}: less than {ALWAYS / 1e9:.2f} GB free, which Ray needs; set TMPDIR")
     return f"disk: {words}"
+
+
+def snakemake(configfiles: Sequence[Path], cores: str) -> list[str]:
+    """The command line of the workflow."""
+    overlays = ["--configfile", *map(str, configfiles)] if configfiles else []
+    return [sys.executable, "-m", "snakemake", "--cores", cores, *overlays]
+
+
+def attend(command: Sequence[str], lock: Lock) -> Ended:
+    """Run Snakemake, which holds the lock of this folder too, and wait for it.
+
+    Asked to stop, it and its jobs get SIGINT once, as by Ctrl-C, and killed after LIMIT_S; asked twice, at once.
+    """
+    process: subprocess.Popen[bytes] | None = None
+
+    def ask() -> None:
+        _say(f"lnf: stopping: each run leaves its state at its next step ({LIMIT_S:.0f} s at most); once more: at once")
+        _signal(process, signal.SIGINT)
+        timer = threading.Timer(LIMIT_S, _signal, (process, signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
+
+    with stopping(ask, lambda: _signal(process, signal.SIGKILL)) as asked:
+        variables, descriptors = workflow_lock.handed(lock)
+        process = subprocess.Popen(
+            command, env={**os.environ, **variables}, pass_fds=descriptors, process_group=0, preexec_fn=_listen
+        )
+        if asked:  # before there was a process to signal
+            _signal(process, signal.SIGINT)
+        try:
+            identity = process_identity(process.pid)
+            lock.hand_to(process.pid)
+            return Ended(_status(process, asked), identity)
+        finally:
+            if process.poll() is None:  # nothing is left behind, whatever went wrong here
+                _signal(process, signal.SIGKILL)
+                process.wait()
+
+
+def _listen() -> None:
+    """A shell that starts us in the background has us ignore Ctrl-C; the child must not inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _status(process: "subprocess.Popen[bytes]", asked: Asked) -> int:
+    status = process.wait()
+    if sys.stderr.isatty():
+        _say(SHOW_CURSOR, end="")  # a table that was killed has left it hidden
+    if status != 0 and asked:
+        return asked.status
+    return 128 - status if status < 0 else status
+
+
+def _signal(process: "subprocess.Popen[bytes] | None", number: int) -> None:
+    """Send a signal to a process' group, if there is one."""
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+
+def _say(line: str, end: str = "\n") -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone, which is why we are asked to stop
+        print(line, end=end, file=sys.stderr, flush=True)

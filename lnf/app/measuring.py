@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from lnf.errors import UserError
-from lnf.plan.data_identity import Identity, planned_data
 from lnf.plan.jobs import SPEC, Job
+from lnf.plan.origin import Identity, planned_data
 from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
-from lnf.report.figures import results
+from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
 from lnf.report.measured.archive import BOUNDS, Facts, kept_places, place, read_kept_metrics, read_plan, read_texts
@@ -194,7 +194,7 @@ def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str
 def write_made(folder: Path, published: Path) -> None:
     """FOLDER/tables and FOLDER/figures/results.png, from the other files of the folder and the paper's numbers."""
     write_kept_tables(folder, published, folder / "tables")
-    results.draw(outcomes(read_kept_metrics(folder)), on_test(read_published(published)), folder / "figures")
+    comparison.draw(outcomes(read_kept_metrics(folder)), on_test(read_published(published)), folder / "figures")
     (folder / "figures" / "results.pdf").unlink()
 
 

@@ -9,8 +9,7 @@ from lnf.errors import Stopped
 from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
-from lnf.runs.progress import duration, shown
-from lnf.runs.stop_request import ask_to_stop
+from lnf.runs.progress import ask_to_stop, duration, shown
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_rows
 from lnf.system.signals import stopping

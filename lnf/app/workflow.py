@@ -49,12 +49,12 @@ def begin(values: Mapping[str, Any], root: str, cores: int | None, is_job: bool)
     with _mistakes_end():
         if is_job:
             return Workflow.of_job(Path(root), cores)
-        from lnf.plan import config, validation
+        from lnf.plan import config, form
         from lnf.plan.results import Plan
 
         plan = Plan(config.load(values, Path(root)))
         flow = Workflow.of_plan(plan, cores)
-        validation.check_paths(flow.folders)
+        form.check_paths(flow.folders)
     _export(plan.config)
     return flow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from lnf.errors import UserError
-from lnf.laws import laws, sampling
+from lnf.laws import laws
 from lnf.laws.contract import one_line, require_contract
 from lnf.laws.instances import (
     FEW_KEYS,
@@ -99,7 +99,7 @@ def prior_laws(spec: Spec) -> Iterator[Law]:
         laws.gradients_of_latents,
     ):
         yield law.__name__, partial(law, prior, z_BTH, mask_BT)
-    yield "samples_agree_with_the_density", lambda: sampling.samples_agree_with_the_density(prior)
+    yield "samples_agree_with_the_density", lambda: laws.samples_agree_with_the_density(prior)
     plane = prior_of(spec, PLANE)
     yield "integrates_to_one", lambda: laws.integrates_to_one(plane)
 
@@ -124,7 +124,7 @@ def sampling_law(spec: Spec, kind: str) -> Callable[[], None]:
     """The law that a model draws each short sequence as often as its likelihood says."""
     width = WIDTH if kind == "text" else FEW_KEYS
     model = model_of(spec, kind, PLANE, width)
-    return lambda: sampling.samples_agree_with_the_likelihood(model, kind, width)
+    return lambda: laws.samples_agree_with_the_likelihood(model, kind, width)
 
 
 def _hold(name: str, law: Callable[[], None]) -> None:

@@ -1,5 +1,8 @@
 """Linear maps of the model, in the dtype of their weights whatever their products are taken in.
 
+Products may be taken in bfloat16 (`products_in`), which has the range of float32 and 8 bits of its mantissa and is
+several times as fast where the machine has units for it. Cells, gates, transforms, densities and optimiser are not.
+
 In a loop over time the gradient of a weight would be made at every step, from a few rows, and added up. Within
 `gathered_gradients` inputs and gradients of all steps are kept, and it is one product after the loop.
 
@@ -7,15 +10,13 @@ Axes: N rows of a step, I inputs, O outputs, T steps of the loop.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-
-from lnf.nn.precision import product_dtype
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -123,3 +124,14 @@ def _of_a_parameter(weight: Tensor) -> bool:
     """Whether it is a parameter or a view of one; what is computed at every step has no gradient to share."""
     base = weight if weight._base is None else weight._base
     return base.is_leaf and base.requires_grad
+
+
+def products_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """A block whose matrix products are taken in "bfloat16", or in the weights' own dtype ("float32")."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def product_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype of products with a tensor here."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype

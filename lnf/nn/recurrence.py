@@ -15,11 +15,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lnf.nn.chain import Chain
-from lnf.nn.cpu_chain import CPUChain
+from lnf.nn.chain import Chain, CPUChain
 from lnf.nn.gpu_chain import GPUChain
-from lnf.nn.linear import add_product
-from lnf.nn.precision import product_dtype
+from lnf.nn.linear import add_product, product_dtype
 
 
 def lstm_cell(gates_NG: Tensor, c_NU: Tensor) -> tuple[Tensor, Tensor]:

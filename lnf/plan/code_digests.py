@@ -26,10 +26,8 @@ INERT = (
     "lnf.spec",  # values, which are in the digest of the spec
     "lnf.fields",  # their types and bounds
     "lnf.plan.fitting",  # refuses a spec, or does nothing
-    "lnf.plan.origin",  # says where a result comes from
-    "lnf.plan.data_identity",  # says what the data are
-    "lnf.runs.progress",  # what people see of a run
-    "lnf.runs.stop_request",  # a run that stopped goes on to the same bits
+    "lnf.plan.origin",  # says where a result comes from, and what its data are
+    "lnf.runs.progress",  # what people see of a run; one that stopped goes on to the same bits
 )
 """Modules and packages that change no number. tests/plan/test_inert.py has a reason for each."""
 

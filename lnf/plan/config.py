@@ -15,7 +15,7 @@ import yaml
 
 from lnf.errors import UserError
 from lnf.fields import build
-from lnf.plan import options, rule_files, validation
+from lnf.plan import form, options, rule_files
 from lnf.plan.form import Configuration
 from lnf.plan.rule_files import Variant
 from lnf.spec import SECTIONS, PriorSpec, Spec, class_path
@@ -102,11 +102,11 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
     config = Config(
         values, {name: declared.variants[name] for name in [*order, *declared.variants]}, root, declared.problems
     )
-    validation.check_names(values, declared)
-    validation.check_sources(values)
-    validation.check_selection(config.values, config.priors, plan(config))
+    form.check_names(values, declared)
+    form.check_sources(values)
+    form.check_selection(config.values, config.priors, plan(config))
     _check_options(config)
-    validation.check_specs(resolve(config, *run) for run in plan(config))
+    form.check_specs(resolve(config, *run) for run in plan(config))
     return config
 
 
@@ -218,7 +218,7 @@ def _layers(config: Config, corpus: str, prior: str) -> Iterator[Layer]:
         if section == "priors" and name in config.problems:
             raise UserError(config.problems[name])
         if name not in known:
-            raise UserError(f"config: {name}: no such entry in {section}{validation.suggest(name, known)}")
+            raise UserError(f"config: {name}: no such entry in {section}{form.suggest(name, known)}")
     values, kind = config.values, config["corpora"][corpus]["kind"]
     takes = {part: options.known_options(class_path(part, name)) for part, name in config.priors[prior].parts.items()}
     settings = {key: value for key, value in values["corpora"][corpus].items() if key in SECTIONS}

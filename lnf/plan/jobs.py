@@ -14,6 +14,7 @@ from typing import Any
 
 from lnf.errors import UserError
 from lnf.plan.code_digests import code_digest, require_same_code
+from lnf.plan.needs import LEAST
 from lnf.plan.stages import STAGES, Stage
 from lnf.system.files import digest
 
@@ -95,7 +96,7 @@ def job(
     *,
     files: Sequence[str] = (),
     modules: Sequence[str] = (),
-    resources: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] = LEAST,
     **wildcards: str,
 ) -> Job:
     """A job of a stage in the configuration `name`.
@@ -110,7 +111,7 @@ def job(
     named = {**wildcards, "digest": made_from}
     folder = Path(kind.folder(name).format(**named))
     made = tuple(folder / file.format(**named) for file in kind.files or files)
-    return Job(kind, folder, made, files_of(inputs), arguments, named, modules, resources or {})
+    return Job(kind, folder, made, files_of(inputs), arguments, named, modules, resources)
 
 
 def files_of(jobs: Sequence[Job]) -> dict[str, list[Path]]:

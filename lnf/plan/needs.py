@@ -1,5 +1,6 @@
 """What a job needs of a machine: threads, memory, and GPUs or a share of one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lnf.spec import Spec
@@ -14,6 +15,10 @@ LONGEST = 1000
 PAPER_HIDDEN = 500
 SMALL_GPU = 0.25
 """The share of a GPU that a model smaller than the paper's gets."""
+
+
+LEAST: Mapping[str, Any] = {"cpus": 1, "memory_gb": 0.75, "gpus": 0.0, "gpus_if_any": False}
+"""Of a job that is of no run."""
 
 
 def needs_of(spec: Spec, longest: int | None, stage: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The kinds of jobs: a row each. A row names the command and the rule, the function, the folder and its files.
 
-A new study is its file (`lnf/runs/NAME.py`), its figure (`lnf/report/figures/NAME.py`), a row here and a rule.
+A new study is its file, `lnf/studies/NAME.py`, a row here, and a row in `rules/studies.smk`.
 """
 
 from collections.abc import Iterator
@@ -93,40 +93,40 @@ _ROWS = (
     Stage(
         "toy",
         "Fit flows to two densities on a plane.",
-        run="lnf.runs.toy.run_toy",
+        run="lnf.studies.toy.run_toy",
         files=("densities.npz", "nll.parquet"),
         jobs="lnf.plan.studies.toy",
-        figure="lnf.report.figures.toy.draw",
+        figure="lnf.studies.toy.draw",
         pictures=("toy",),
     ),
     Stage(
         "speed",
         "Time sampling.",
-        run="lnf.runs.speed.run_speed",
+        run="lnf.studies.speed.run_speed",
         place="results/{name}/speed/{corpus}/{digest}",
         files=("speed.parquet", "speed.json"),
         jobs="lnf.plan.studies.speed",
-        figure="lnf.report.figures.speed.draw",
+        figure="lnf.studies.speed.draw",
         pictures=("speed",),
     ),
     Stage(
         "modes",
         "Compute p(z_t | z_<t) of a model with two latent dimensions.",
-        run="lnf.runs.modes.run_modes",
+        run="lnf.studies.modes.run_modes",
         place="results/{name}/modes/{corpus}/{digest}",
         files=("modes.npz", "modes.json"),
         jobs="lnf.plan.studies.modes",
-        figure="lnf.report.figures.modes.draw",
+        figure="lnf.studies.modes.draw",
         pictures=("modes-{corpus}",),
     ),
     Stage(
         "bounds",
         "Bound the NLL with more and more importance samples.",
-        run="lnf.runs.bounds.run_bounds",
+        run="lnf.studies.bounds.run_bounds",
         place="results/{name}/bounds/{corpus}/{digest}",
         files=("bounds.parquet",),
         jobs="lnf.plan.studies.bounds",
-        figure="lnf.report.figures.bounds.draw",
+        figure="lnf.studies.bounds.draw",
         pictures=("bounds",),
     ),
     Stage(
@@ -137,17 +137,17 @@ _ROWS = (
         files=("metrics.parquet",),
     ),
     Stage("tables", "Write the paper's tables.", run="lnf.report.tables.write_tables", files=TABLES),
-    Stage("figures", "Draw the figures.", run="lnf.report.figures.write.write_figures"),
+    Stage("figures", "Draw the figures.", run="lnf.report.figures.draw.write_figures"),
     Stage(
         "samples",
         "Write what the models draw as files.",
-        run="lnf.report.samples.write.write_samples",
+        run="lnf.report.samples.exhibits.write_samples",
         files=("samples.json",),
     ),
     Stage(
         "page",
         "Write the report, one page.",
-        run="lnf.report.page.write.write_page",
+        run="lnf.report.page.page.write_page",
         files=("report.html", "config.json"),
     ),
     Stage(

@@ -22,7 +22,7 @@ from lnf.corpora.loading import Split, sorted_batches
 from lnf.errors import UserError
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
-from lnf.nn.precision import products_in
+from lnf.nn.linear import products_in
 from lnf.plan.origin import other_code
 from lnf.runs import checkpoint
 from lnf.runs.machine import device_of, settle

@@ -15,9 +15,8 @@ from pathlib import Path
 import torch
 
 from lnf.errors import Stopped, UserError
-from lnf.runs.progress import ProgressFile
+from lnf.runs.progress import ProgressFile, asked_to_stop, take_back
 from lnf.runs.state import Saved, State
-from lnf.runs.stop_request import asked_to_stop, take_back
 from lnf.runs.totals import Diverged
 from lnf.system.files import Damaged, replacing, tell
 from lnf.system.sealed import read_document, write_document

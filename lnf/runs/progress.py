@@ -12,6 +12,8 @@ from typing import Any
 
 from lnf.system.files import write_json
 
+_asked: set[Path] = set()
+
 WRITE_S = 1.0
 EVERY_S = 10.0
 TICK_S = 0.5
@@ -124,3 +126,18 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def ask_to_stop(run_dir: Path) -> None:
+    """Have whatever trains this run in this process stop. A signal's handler may call it."""
+    _asked.add(run_dir)
+
+
+def asked_to_stop(run_dir: Path) -> bool:
+    """Whether someone asked."""
+    return run_dir in _asked
+
+
+def take_back(run_dir: Path) -> None:
+    """Let the run go on, when it is started again."""
+    _asked.discard(run_dir)

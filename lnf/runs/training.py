@@ -11,10 +11,9 @@ from lnf.corpora import loading
 from lnf.corpora.loading import Corpus, Split, sorted_batches
 from lnf.errors import UserError
 from lnf.models.objectives import objective
-from lnf.nn.precision import products_in
-from lnf.plan.data_identity import prepared_data
+from lnf.nn.linear import products_in
 from lnf.plan.fitting import require_fitting
-from lnf.plan.origin import origin_of, trained_definitions
+from lnf.plan.origin import origin_of, prepared_data, trained_definitions
 from lnf.runs import checkpoint
 from lnf.runs.keeper import Keeper
 from lnf.runs.machine import device_of, settle

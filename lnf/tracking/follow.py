@@ -94,7 +94,7 @@ def follow(identity: str, name: str) -> None:
 
 
 def _serve(follower: "_Follower", identity: str, name: str) -> None:
-    from lnf.tracking import store  # MLflow's 2 s of imports come only when there is work
+    from lnf.tracking import mlflow_store  # MLflow's 2 s of imports come only when there is work
 
     follower.tell()
     retry_at, database, last = 0.0, None, False
@@ -102,12 +102,12 @@ def _serve(follower: "_Follower", identity: str, name: str) -> None:
         last = not alive(identity)
         if last:
             signal.alarm(LAST_LOOK_S)  # ends this process: a server that hangs must not keep it for ever
-        if database is not None and store.database_stamp() != database:
+        if database is not None and mlflow_store.database_stamp() != database:
             # Deleted or replaced, but MLflow would go on writing to the old file.
             os.execv(sys.executable, [sys.executable, "-m", "lnf.tracking.follow", identity, name])
         if (last or time.monotonic() >= retry_at) and not follower.look():
             retry_at = time.monotonic() + RETRY_S
-        database = store.database_stamp()
+        database = mlflow_store.database_stamp()
         pause = time.monotonic() + EVERY_S
         while not last and time.monotonic() < pause and alive(identity):
             time.sleep(0.25)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from lnf.tracking.store import opened, store_uri, without_secrets
+from lnf.tracking.mlflow_store import opened, store_uri, without_secrets
 
 PAGE = "http://127.0.0.1:5000"
 """Where `make ui` opens."""

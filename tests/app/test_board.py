@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lnf.app import display
-from lnf.app.board import AT_WORK, DONE, FAILED, WAITING, Board, Watched
-from lnf.app.display import Display
+from lnf.app.board import AT_WORK, DONE, FAILED, WAITING, Board, Display, Watched
 from lnf.app.workflow import Workflow
 from lnf.plan import config
 from lnf.plan.jobs import Job
@@ -156,9 +154,9 @@ def test_other_jobs_at_work_are_named(board: Board) -> None:
 def test_a_terminal_gets_a_table_that_is_redrawn_and_a_file_gets_lines(
     board: Board, terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(display, "LOOK_S", 0.01)
-    monkeypatch.setattr(display, "FIRST_S", 0.0)
-    monkeypatch.setattr(display, "EVERY_S", 3600.0)
+    monkeypatch.setattr("lnf.app.board.LOOK_S", 0.01)
+    monkeypatch.setattr("lnf.app.board.FIRST_S", 0.0)
+    monkeypatch.setattr("lnf.app.board.EVERY_S", 3600.0)
     written = io.StringIO()
     shown = Display(Console(file=written, force_terminal=terminal, width=100, height=20, soft_wrap=True))
     shown.show(board)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lnf.app.arguments import parser
-from lnf.app.command_line import main
+from lnf.app.command_line import main, parser
 from lnf.plan import config
 from lnf.plan.results import run_of
 from lnf.plan.run import Run

@@ -29,7 +29,7 @@ COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1"]
 ATTEND = """
 import sys
 from lnf.app import workflow_lock
-from lnf.app.snakemake_process import attend, snakemake
+from lnf.app.launcher import attend, snakemake
 with workflow_lock.held() as lock:
     workflow_lock.unlock(lock, snakemake([], "1"))
     status = attend(snakemake([], "1"), lock).status

@@ -266,17 +266,14 @@ def test_forced_jobs_replace_results_only_when_they_are_complete(copied: Project
 STUDY = """
 from pathlib import Path
 
+from lnf.report.figures.style import figure
 from lnf.runs import checkpoint
-from lnf.system.files import write_json
+from lnf.system.files import read_json, write_json
 
 
 def run_size(run: str, data: str, out: Path) -> None:
     model, spec, _ = checkpoint.load(Path(run, "model.pt"))
     write_json(out / "size.json", {"prior": spec.prior.name, "numbers": sum(p.numel() for p in model.parameters())})
-"""
-FIGURE = """
-from lnf.report.figures.style import figure
-from lnf.system.files import read_json
 
 
 def draw(studies, labels, folder):
@@ -288,40 +285,27 @@ ROW = """
     Stage(
         "size",
         "Count the numbers of a model.",
-        run="lnf.runs.size.run_size",
+        run="lnf.studies.size.run_size",
         place="results/{name}/size/{corpus}/{digest}",
         files=("size.json",),
         jobs="lnf.plan.studies.each_model",
-        figure="lnf.report.figures.size.draw",
+        figure="lnf.studies.size.draw",
         pictures=("size",),
     ),
 """
-RULE = """
-
-rule size:
-    input:
-        needs("size", "prepare", "train"),
-    output:
-        update(FLOW.output("size")),
-    log:
-        FLOW.log("size"),
-    params:
-        lnf=LNF,
-        spec=FLOW.spec("size"),
-    shell:
-        "{params.lnf} size {params.spec:q} 2>&1 | tee -i {log:q}"
-"""
 
 
-def test_a_study_is_its_file_its_figure_a_row_and_a_rule(copied: Project) -> None:
+def test_a_study_is_a_file_and_two_rows(copied: Project) -> None:
     folder = copied.folder
-    (folder / "lnf" / "runs" / "size.py").write_text(STUDY, encoding="utf-8")
-    (folder / "lnf" / "report" / "figures" / "size.py").write_text(FIGURE, encoding="utf-8")
+    (folder / "lnf" / "studies" / "size.py").write_text(STUDY, encoding="utf-8")
     (folder / "reports" / "captions" / "8-size.rst").write_text("Sizes of the models.", encoding="utf-8")
     stages, rules = folder / "lnf" / "plan" / "stages.py", folder / "rules" / "studies.smk"
     before = stages.read_text(encoding="utf-8")
     stages.write_text(before.replace("_ROWS = (\n", f"_ROWS = ({ROW}", 1), encoding="utf-8")
-    rules.write_text(rules.read_text(encoding="utf-8") + RULE, encoding="utf-8")
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(
+        text.replace('    "toy": [],\n', '    "toy": [],\n    "size": ["prepare", "train"],\n', 1), encoding="utf-8"
+    )
     assert copied.planned() == {"size": 2, "figures": 1, **PAGE}
     finish(copied.workflow())
     assert (folder / "reports" / "out" / "tiny" / "figures" / "size.png").stat().st_size > 1000

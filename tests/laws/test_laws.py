@@ -12,7 +12,7 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.errors import UserError
 from lnf.flows.base import Prior
 from lnf.flows.hidden import CouplingHidden
-from lnf.laws import check, laws, sampling
+from lnf.laws import check, laws
 from lnf.laws.instances import batch_of, latents_of, model_of, prior_of
 from lnf.models.base import Terms
 from lnf.models.baseline import LSTMModel
@@ -201,14 +201,14 @@ def test_builtin_table_names_what_exists() -> None:
 
 def test_sampler_of_another_density_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     prior = _model("af_scf").prior
-    sampling.samples_agree_with_the_density(prior)
+    laws.samples_agree_with_the_density(prior)
     original = prior.sample
     monkeypatch.setattr(prior, "sample", lambda mask, noise: original(mask, noise, 0.9))
     with pytest.raises(laws.BrokenLaw, match="second moments"):
-        sampling.samples_agree_with_the_density(prior)
+        laws.samples_agree_with_the_density(prior)
     monkeypatch.setattr(prior, "sample", lambda mask, noise: original(mask.roll(1, 0), noise))
     with pytest.raises(laws.BrokenLaw, match=r"padding|moments|means"):
-        sampling.samples_agree_with_the_density(prior)
+        laws.samples_agree_with_the_density(prior)
 
 
 @pytest.mark.parametrize("kind", ["text", "music"])
@@ -216,16 +216,16 @@ def test_sampler_of_another_density_is_caught(monkeypatch: pytest.MonkeyPatch) -
 def test_sampler_of_x_that_is_not_the_models_is_caught(monkeypatch: pytest.MonkeyPatch, kind: str, prior: str) -> None:
     width = check.WIDTH if kind == "text" else check.FEW_KEYS
     model = model_of(tiny_spec(prior), kind, check.PLANE, width)
-    sampling.samples_agree_with_the_likelihood(model, kind, width)
+    laws.samples_agree_with_the_likelihood(model, kind, width)
     original = model.get_submodule("emission").sample
     monkeypatch.setattr(model.get_submodule("emission"), "sample", lambda f, noise, *_: original(f, noise, greedy=True))
     with pytest.raises(laws.BrokenLaw, match="sequences are off"):
-        sampling.samples_agree_with_the_likelihood(model, kind, width)
+        laws.samples_agree_with_the_likelihood(model, kind, width)
     monkeypatch.setattr(
         model.get_submodule("emission"), "sample", lambda f, noise, *_: original(f, noise, temperature=3.0)
     )
     with pytest.raises(laws.BrokenLaw, match="sequences are off"):
-        sampling.samples_agree_with_the_likelihood(model, kind, width)
+        laws.samples_agree_with_the_likelihood(model, kind, width)
 
 
 def _named(value: Any) -> str:

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lnf.models.latent import build_prior
-from lnf.nn.linear import Linear, gathered_gradients, linear
-from lnf.nn.precision import products_in
+from lnf.nn.linear import Linear, gathered_gradients, linear, products_in
 from tests.specs import tiny_spec
 
 STEPS, ROWS = 6, 3

@@ -6,7 +6,8 @@ import torch
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.base import build_model
 from lnf.models.latent import Decoder, LatentModel
-from lnf.nn import cpu_chain, gpu_chain, recording
+from lnf.nn import chain as cpu_chain
+from lnf.nn import gpu_chain, recording
 from lnf.nn.lstm import LSTM, BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.spec import ModelSpec

@@ -8,7 +8,7 @@ from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.flows.transforms import NLSq
 from lnf.models.base import SequenceModel, build_model
 from lnf.models.objectives import Terms
-from lnf.nn.precision import products_in
+from lnf.nn.linear import products_in
 from tests.specs import PRIORS, tiny_spec
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lnf.errors import UserError
-from lnf.plan import config, form, validation
+from lnf.plan import config, form
 from lnf.spec import SECTIONS, PriorSpec, RunContext, Spec
 from lnf.system.files import digest
 
@@ -265,7 +265,7 @@ def test_results_below_a_regular_file(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     Path("results").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match=r"^results: is a regular file, and results/paper/ptb must be a folder"):
-        validation.check_paths([Path("data"), Path("results", "paper", "ptb")])
+        form.check_paths([Path("data"), Path("results", "paper", "ptb")])
 
 
 def test_a_corpus_of_ones_own_is_no_corpus_of_the_paper() -> None:

@@ -118,13 +118,12 @@ def what_is_said_of_it(tmp_path: Path) -> None:
     )
 
 
-def nobody_watches(tmp_path: Path) -> None:
-    assert_same_run(tmp_path, (ProgressFile, "write", lambda *_, **__: None))
-
-
-def nobody_asks(tmp_path: Path) -> None:
+def nobody_watches_or_asks(tmp_path: Path) -> None:
     """A run that is asked to stop goes on to the same bytes: tests/reliability/test_signals.py."""
-    assert_same_run(tmp_path, (keeper, "asked_to_stop", lambda _: False), (keeper, "take_back", lambda _: None))
+    watched = (ProgressFile, "write", lambda *_, **__: None)
+    assert_same_run(
+        tmp_path, watched, (keeper, "asked_to_stop", lambda _: False), (keeper, "take_back", lambda _: None)
+    )
 
 
 REASONS: dict[str, Callable[[Path], None]] = {
@@ -134,9 +133,7 @@ REASONS: dict[str, Callable[[Path], None]] = {
     "lnf.fields": what_is_stored_is_read,
     "lnf.plan.fitting": a_run_that_fits_is_not_changed,
     "lnf.plan.origin": what_is_said_of_it,
-    "lnf.plan.data_identity": what_is_said_of_it,
-    "lnf.runs.progress": nobody_watches,
-    "lnf.runs.stop_request": nobody_asks,
+    "lnf.runs.progress": nobody_watches_or_asks,
 }
 
 

@@ -76,7 +76,7 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
         ("laws/laws", {"checks"}),
         ("runs/state", {"runs", "studies", "metrics", *VIEWS}),
         ("runs/evaluation", {"evaluations", "studies", "metrics", *VIEWS}),
-        ("runs/speed", {"studies", "figures", "page"}),
+        ("studies/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "figures", "page"}),
         ("report/figures/nats", {"figures", "page"}),
         ("app/board", set()),

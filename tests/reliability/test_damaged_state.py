@@ -20,7 +20,7 @@ from lnf.runs.state import State
 from lnf.spec import EvaluateSpec, SampleSpec
 from lnf.system.files import Damaged, damaged_name, read_json, write_json
 from lnf.system.sealed import read_arrays, read_document, read_table, write_arrays, write_document, write_table
-from lnf.tracking.files import RunFiles
+from lnf.tracking.run_files import RunFiles
 from tests.patience import finish
 from tests.pipeline import Project
 from tests.reliability.case import Case, acting

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from lnf.corpora import store
 from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.plan import config
-from lnf.plan.data_identity import prepared_data
 from lnf.plan.jobs import Job
+from lnf.plan.origin import prepared_data
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.runs.evaluation import EVALUATION

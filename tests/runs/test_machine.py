@@ -11,7 +11,7 @@ import torch
 GROWTH = """
 import json, sys, torch
 from lnf.runs.machine import settle
-from lnf.nn.precision import products_in
+from lnf.nn.linear import products_in
 settle(1)
 def grown(count):
     for rows in range(2, 2 + count):

@@ -9,10 +9,10 @@ from lnf.corpora import store
 from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import SPLITS
 from lnf.report.gather import references_of
-from lnf.runs.bounds import run_bounds
 from lnf.runs.evaluation import evaluate_run
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec
+from lnf.studies.bounds import run_bounds
 from lnf.system.sealed import read_rows
 from tests.specs import tiny_spec
 from tests.tiny_corpus import DIGEST, SETTINGS, context

@@ -17,7 +17,7 @@ from lnf.app import command_line
 from lnf.errors import UserError
 from lnf.plan.config import ROOT
 from lnf.system import files, locks
-from lnf.tracking.files import user
+from lnf.tracking.run_files import user
 
 
 def refusing(number: int, when: Callable[..., bool] = lambda *_: True) -> Callable[..., Any]:

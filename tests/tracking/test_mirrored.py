@@ -16,7 +16,7 @@ from lnf.app.command_line import main
 from lnf.plan.config import ROOT
 from lnf.runs.training import train_run
 from lnf.system.files import write_json
-from lnf.tracking import store, sync
+from lnf.tracking import mlflow_store, sync
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
 from tests.tracking.test_tracking import (
@@ -147,7 +147,8 @@ def test_no_password_is_printed_or_stored(
 ODD = """a!"#$%&'()*+,-.:;<=>?@[]^_`{|}~ \\é%41"""
 SYNC = """
 from pathlib import Path
-from lnf.tracking import store, sync
+from lnf.tracking import sync
+from lnf.tracking import mlflow_store
 from tests.tracking.test_tracking import leave_run, runs
 sync.sync(leave_run(1))
 (run,) = runs()
@@ -182,7 +183,7 @@ def logged_model(project: Path, prior: str, **parts: str) -> str:
     write_json(run / "spec.json", {"data": str(corpus)})
     sync.sync(run)
     assert len(_seeds("test/tiny")) == 1
-    mlflow.set_tracking_uri(store.store_uri())
+    mlflow.set_tracking_uri(mlflow_store.store_uri())
     (logged,) = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
     return str(mlflow.artifacts.download_artifacts(logged.model_uri))
 

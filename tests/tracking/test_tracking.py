@@ -16,8 +16,8 @@ import pytest
 from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import write_table
-from lnf.tracking import store, sync
-from lnf.tracking.files import ARTIFACTS
+from lnf.tracking import mlflow_store, sync
+from lnf.tracking.run_files import ARTIFACTS
 from tests.patience import LIMIT_S
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
@@ -39,9 +39,9 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database; making one takes seconds."""
     folder = tmp_path_factory.mktemp("database")
-    with contextlib.chdir(folder), store.opened():
+    with contextlib.chdir(folder), mlflow_store.opened():
         pass
-    return folder / store.DATABASE
+    return folder / mlflow_store.DATABASE
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def runs(kind: str = "run") -> list[Any]:
     """The runs of a kind in the experiment, the first that was mirrored first."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=store.store_uri())
+    client = MlflowClient(tracking_uri=mlflow_store.store_uri())
     experiment = client.get_experiment_by_name("demo/markov")
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], f"tags.`lnf.kind` = '{kind}'")
@@ -95,7 +95,7 @@ def curve(run: Any, key: str) -> list[tuple[int, float]]:
     """(epoch, value) of one metric of a run, as logged."""
     from mlflow import MlflowClient
 
-    history = MlflowClient(tracking_uri=store.store_uri()).get_metric_history(run.info.run_id, key)
+    history = MlflowClient(tracking_uri=mlflow_store.store_uri()).get_metric_history(run.info.run_id, key)
     return [(point.step, point.value) for point in history]
 
 
@@ -103,7 +103,7 @@ def dumped() -> dict[str, list[float]]:
     """Run name -> its validation curve, read without MLflow, which would hold on to a deleted file."""
     query = "select r.name, m.value from runs r join metrics m using (run_uuid) where m.key = 'valid_loss'"
     found: dict[str, list[float]] = {}
-    with contextlib.closing(sqlite3.connect(store.DATABASE)) as database:
+    with contextlib.closing(sqlite3.connect(mlflow_store.DATABASE)) as database:
         for name, value in database.execute(query):
             found.setdefault(name, []).append(value)
     return found
@@ -199,7 +199,7 @@ def test_the_page_is_told_what_a_person_looks_for(project: Path) -> None:
     assert f"/#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}?" in address
     from mlflow import MlflowClient
 
-    experiment = MlflowClient(tracking_uri=store.store_uri()).get_experiment(found.info.experiment_id)
+    experiment = MlflowClient(tracking_uri=mlflow_store.store_uri()).get_experiment(found.info.experiment_id)
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "test.nll_nats_per_step" in experiment.tags["mlflow.sharedViewState.lnf"]
 
@@ -249,21 +249,21 @@ def test_samples_are_artifacts_once_they_are_this_runs(project: Path) -> None:
 
 def test_a_database_is_there_whole_or_not_at_all(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies while MLflow lays out its tables leaves none: half a layout can never be finished."""
-    client = store._client
+    client = mlflow_store._client
 
     def dies(uri: str) -> None:
         client(uri)
         raise SystemExit(1)
 
-    monkeypatch.setattr(store, "_client", dies)
-    with pytest.raises(SystemExit), store.opened():
+    monkeypatch.setattr(mlflow_store, "_client", dies)
+    with pytest.raises(SystemExit), mlflow_store.opened():
         pass
-    assert not store.DATABASE.exists()
+    assert not mlflow_store.DATABASE.exists()
     monkeypatch.undo()
     monkeypatch.chdir(fresh)
-    with store.opened():
+    with mlflow_store.opened():
         pass
-    assert store.DATABASE.exists()
+    assert mlflow_store.DATABASE.exists()
 
 
 def test_artifacts_follow_a_project_that_was_moved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,13 +271,13 @@ def test_artifacts_follow_a_project_that_was_moved(project: Path, monkeypatch: p
     moved = project.parent / "moved to"
     project.rename(moved)
     monkeypatch.chdir(moved)
-    with store.opened():
+    with mlflow_store.opened():
         pass
     (found,) = runs()
     assert found.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())
     from mlflow import MlflowClient
 
-    listed = MlflowClient(tracking_uri=store.store_uri()).list_artifacts(found.info.run_id)
+    listed = MlflowClient(tracking_uri=mlflow_store.store_uri()).list_artifacts(found.info.run_id)
     assert {file.path for file in listed} == {"run.json", "history.parquet"}
     run = leave_run(2, seed=1)
     sync.sync(run)
@@ -294,7 +294,7 @@ def test_the_report_is_one_run(project: Path) -> None:
         sync.sync(out)
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=store.store_uri())
+    client = MlflowClient(tracking_uri=mlflow_store.store_uri())
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
@@ -315,7 +315,7 @@ def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
     train_run(spec, corpus, run, context(spec))
     write_json(run / "spec.json", {"data": str(corpus)})
     sync.sync(run)
-    mlflow.set_tracking_uri(store.store_uri())
+    mlflow.set_tracking_uri(mlflow_store.store_uri())
     (seed,) = _seeds("test/tiny")
     store_client().set_tag(seed.info.run_id, "lnf.status", "superseded")
     sync.sync(run)  # its settings were taken back: it counts again, and its model is logged already
@@ -330,7 +330,7 @@ def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
 def _experiment(name: str) -> str:
     from mlflow import MlflowClient
 
-    experiment = MlflowClient(tracking_uri=store.store_uri()).get_experiment_by_name(name)
+    experiment = MlflowClient(tracking_uri=mlflow_store.store_uri()).get_experiment_by_name(name)
     assert experiment is not None
     return str(experiment.experiment_id)
 
@@ -338,7 +338,7 @@ def _experiment(name: str) -> str:
 def store_client() -> Any:
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=store.store_uri())
+    return MlflowClient(tracking_uri=mlflow_store.store_uri())
 
 
 def _seeds(experiment: str) -> list[Any]:

@@ -14,9 +14,9 @@ from pandas import DataFrame
 
 from lnf.errors import UserError
 from lnf.plan.config import flatten
-from lnf.plan.data_identity import Identity, data_difference, prepared_data
 from lnf.plan.digests import train_identity
 from lnf.plan.jobs import SPEC
+from lnf.plan.origin import Identity, data_difference, prepared_data
 from lnf.plan.results import told_of
 from lnf.plan.run import Run
 from lnf.report.frames import frame_of

@@ -11,7 +11,6 @@ import pandas
 from pandas import DataFrame
 
 from lnf.report.frames import markdown, number, records
-from lnf.report.intervals import SURE
 from lnf.report.measured.archive import (
     BOUNDS,
     at_paper_settings,
@@ -26,7 +25,8 @@ from lnf.report.measured.archive import (
 from lnf.report.measured.hypotheses import findings, read_hypotheses
 from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
-from lnf.report.page.runs import machine_of
+from lnf.report.outcomes import SURE
+from lnf.report.page.listing import machine_of
 from lnf.report.tables import QUANTITY, TABLES, VARIANT, read_published, summarise
 from lnf.system.files import replacing
 
@@ -36,8 +36,8 @@ LEGEND = (
     f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
     " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"
     " mean over seeds, in percent of the published number; the paper gives no error of its own. Models of another size"
-    " than the paper's, on part of the data, or with another K have no verdict, nor has a row of which a seed failed;"
-    " one that lacks seeds has the verdict of those that are there."
+    " than the paper's, on part of the data, or with another K have no verdict, and rows with a failed seed have none;"
+    " a row that lacks seeds has the verdict of the seeds that are there."
 )
 
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
@@ -84,14 +84,16 @@ def kept_folders(root: Path) -> list[Path]:
 
 
 def with_block(readme: str, root: Path) -> str:
-    """A README with its block made again: what was measured of the paper's models, or, without that, of others."""
+    """A README with its block made again: one figure and the rows that were measured at the paper's settings, the best
+    row of the paper's models with other settings; without such, every configuration.
+    """
     folders, published = kept_folders(root), root / "reports" / "paper.csv"
-    shown = [folder for folder in folders if of_paper_models(folder)] or folders
-    lines: list[str] = []
-    for folder in shown:
-        lines += [_setting(folder), "", *markdown(HEADINGS, rows_of(folder, published)), ""]
-        lines += [_picture(folder), ""] if at_paper_settings(folder) else []
-    block = "\n".join([*lines, "All that was measured: [docs/results.md](docs/results.md).", ""]) if shown else ""
+    at_paper = [folder for folder in folders if at_paper_settings(folder)]
+    lines = [_picture(folder) + "\n" for folder in at_paper[:1]]
+    for folder in at_paper or folders:
+        lines += [_setting(folder), "", *markdown(HEADINGS, _measured(folder, published)), ""]
+    lines += [_best(folder, published) for folder in folders if folder not in at_paper and of_paper_models(folder)]
+    block = "\n".join([*lines, "\nAll that was measured: [docs/results.md](docs/results.md).", ""]) if folders else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
 
 
@@ -233,6 +235,20 @@ def _data(folder: Path) -> list[str]:
     files = {name: sha256 for facts in read_facts(folder) for name, sha256 in facts["data"]["raw"].items()}
     raw = [f"{name} `{sha256}`" for name, sha256 in files.items()]
     return [f"Raw files by sha256: {', '.join(raw)}.", ""] if raw else []
+
+
+def _measured(folder: Path, published: Path) -> list[list[str]]:
+    """The rows that have a number."""
+    return [row for row in rows_of(folder, published) if row[2][:1].isdigit()]
+
+
+def _best(folder: Path, published: Path) -> str:
+    """A line with the row of the lowest NLL of each corpus."""
+    best: dict[str, list[str]] = {}
+    for row in sorted(_measured(folder, published), key=lambda row: float(row[2].split()[0])):
+        best.setdefault(row[0], row)
+    found = [f"{row[1]} on {row[0]}, {row[2]} {row[3]} (published: {row[7]})" for row in best.values()]
+    return f"- {_setting(folder)} Best: {'; '.join(found)}."
 
 
 def _picture(folder: Path) -> str:

@@ -8,7 +8,7 @@ from statistics import mean
 from pandas import DataFrame
 
 from lnf.report.frames import read_csv
-from lnf.report.intervals import over_seeds, reach
+from lnf.report.outcomes import over_seeds, reach
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from statistics import mean
 from pandas import DataFrame
 
 from lnf.report.frames import records
-from lnf.report.intervals import over_seeds, reach, together
+from lnf.report.outcomes import over_seeds, reach, together
 
 
 @dataclass(frozen=True)

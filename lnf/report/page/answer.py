@@ -1,7 +1,7 @@
 """The page's first words: which model has the least NLL, by how much, how sure that is, and what the bounds can show.
 
 The models of the roles in CONTEST compete. A flow's NLL is a bound, which falls as K grows: it is taken at a K at which
-it is flat (`lnf.runs.bounds`), by the gain that the study of bounds found on its sequences, for all seeds alike.
+it is flat (`lnf.studies.bounds`), by the gain that the study of bounds found on its sequences, for all seeds alike.
 Without such a K the bound may be loose, and it is said what can be shown all the same.
 """
 
@@ -16,8 +16,7 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from lnf.report.intervals import Error, over_seeds, reach, together
-from lnf.report.outcomes import LIMIT, Outcome
+from lnf.report.outcomes import LIMIT, Error, Outcome, over_seeds, reach, together
 from lnf.system.sealed import read_table
 from lnf.units import UNITS
 

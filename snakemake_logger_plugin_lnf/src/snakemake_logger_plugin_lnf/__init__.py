@@ -15,8 +15,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 if TYPE_CHECKING:
-    from lnf.app.board import Board, Watched
-    from lnf.app.display import Display
+    from lnf.app.board import Board, Display, Watched
 
 CONSEQUENCES = ("RuleException", "WorkflowError", "KeyboardInterrupt")
 """Exceptions that Snakemake reports next to a job's own error, or because it was asked to stop."""
@@ -84,8 +83,7 @@ class LogHandler(LogHandlerBase):
             self._message(record, values)
 
     def _submitted(self, values: Mapping[str, Any]) -> None:
-        from lnf.app.board import Board
-        from lnf.app.display import Display
+        from lnf.app.board import Board, Display
         from lnf.app.workflow import PLAN, Workflow
 
         if self._board is None and PLAN.exists():

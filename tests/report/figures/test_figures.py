@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from lnf.plan import config
 from lnf.plan.results import Plan
-from lnf.report.figures import nats, results, speed
-from lnf.report.figures.write import write_figures
+from lnf.report.figures import comparison, nats
+from lnf.report.figures.draw import write_figures
 from lnf.report.frames import frame_of
 from lnf.report.gather import METRICS, Row
 from lnf.report.outcomes import outcomes
 from lnf.runs.training import HISTORY
+from lnf.studies import speed
 from lnf.system.files import write_json
 from lnf.system.sealed import write_table
 
@@ -121,7 +122,7 @@ def test_what_is_missing_has_a_unit_and_its_reason_beside_the_axes(
     monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (kept.append(figure), save(figure, *to, **how)))
     published = SimpleNamespace(published=1.41, published_mark="certain")
     missing = {**rows_of(plan)[0], "status": "not_run", "value": None, "unit": None, "code": "current"}
-    results.draw(outcomes(frame_of([missing], METRICS)), {("ptb", "lstm", "nll"): published}, tmp_path)
+    comparison.draw(outcomes(frame_of([missing], METRICS)), {("ptb", "lstm", "nll"): published}, tmp_path)
     panel = kept[0].axes[0]
     assert panel.get_xlabel() == "bpc" and not panel.texts
     assert [label.get_text() for label in panel.get_yticklabels()] == ["LSTM: not_run"]

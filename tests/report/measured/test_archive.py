@@ -9,7 +9,7 @@ import pytest
 from lnf.app.measuring import write_kept_tables
 from lnf.plan import config
 from lnf.plan.config import ROOT
-from lnf.plan.data_identity import planned_data
+from lnf.plan.origin import planned_data
 from lnf.plan.results import Plan
 from lnf.report.measured.archive import kept_places, read_facts, read_kept_metrics
 from lnf.report.measured.candidates import choose, require_known

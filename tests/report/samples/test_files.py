@@ -9,7 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
-from lnf.report.samples.files import Script, write
+from lnf.report.samples.media import Script, write
 from lnf.report.samples.music import RATE_HZ, notes, write_audio, write_midi
 
 

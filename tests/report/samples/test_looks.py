@@ -11,10 +11,9 @@ from lnf.corpora import store
 from lnf.corpora.sources.base import RawCorpus
 from lnf.plan import config
 from lnf.plan.results import Plan
-from lnf.report.samples import nearest
-from lnf.report.samples.nearest import Rolls, nearest_text
-from lnf.report.samples.statistics import density, distance, distances, histograms
-from lnf.report.samples.write import HEARD, write_samples
+from lnf.report.samples import statistics
+from lnf.report.samples.exhibits import HEARD, write_samples
+from lnf.report.samples.statistics import Rolls, density, distance, distances, histograms, nearest_text
 from lnf.system.files import read_json
 from lnf.system.sealed import write_table
 
@@ -61,7 +60,7 @@ def test_nearest_piece_is_the_one_that_every_shift_says() -> None:
 def test_the_search_in_parts_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     train = rolls(12)
     found = [Rolls(train).nearest(roll) for roll in train]
-    monkeypatch.setattr(nearest, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(statistics, "ROWS_AT_ONCE", 16)
     again = [Rolls(train).nearest(roll) for roll in train]
     assert [one.row for one in found] == [one.row for one in again] == list(range(12))
     assert [one.likeness for one in found] == pytest.approx([one.likeness for one in again], abs=1e-4)

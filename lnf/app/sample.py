@@ -13,7 +13,7 @@ from lnf.errors import UserError
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.plan.jobs import SPEC
 from lnf.plan.origin import other_code
-from lnf.report.samples import files
+from lnf.report.samples import media
 from lnf.runs import checkpoint, sampling
 from lnf.runs.evaluation import score
 from lnf.runs.machine import device_of
@@ -44,14 +44,14 @@ def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
     if (other := other_code(document, spec)) is not None:
         print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
     vocabulary = model.vocabulary or _vocabulary(run, data) if spec.kind == "text" else None
-    script = files.Script(vocabulary, spec.sample.step_seconds)
+    script = media.Script(vocabulary, spec.sample.step_seconds)
     lengths = (
         sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
     )
     device = device_of(spec.resources.gpus)
     model.to(device)
     drawn = sampling.draw(model, lengths, wish.seed, device, wish.how)
-    written = files.write(out, "samples", drawn, script)
+    written = media.write(out, "samples", drawn, script)
     likelihood = _likelihood(model, drawn, spec, wish.how, device)
     facts = {"run": str(run), "digests": document["digests"], "n": wish.n, "seed": wish.seed, **asdict(wish.how),
              "lengths": [len(x) for x in drawn], "likelihood": likelihood}  # fmt: skip

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from lnf.runs import speed
-from lnf.runs.speed import LONG_S, run_speed
 from lnf.runs.training import train_run
+from lnf.studies import speed
+from lnf.studies.speed import LONG_S, run_speed
 from lnf.system.files import read_json
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared

@@ -5,12 +5,13 @@ import logging
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lnf.errors import UserError
 from lnf.system.files import first_line
 from lnf.system.locks import locked
-from lnf.tracking.moved import follow_project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +30,8 @@ BOUNDS = {
 """Without them a client waits for minutes for a server that is away. A user's own settings win."""
 DATABASE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
+COLUMNS = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+"""Table -> its column with an artifact's address."""
 LOCK = Path(".lnf", "mlflow.lock")
 LOCK_WAIT_S = 120.0
 SAFE = re.compile(r"[\w/. -]*")
@@ -296,3 +298,26 @@ def _entry(run: "Run") -> Entry:
 def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def follow_project(database: Path, artifacts: Path) -> None:
+    """Where an address in the project's own database is below another folder's `artifacts`, make it this folder's.
+
+    Does nothing without a database, or where nothing was moved.
+    """
+    if not database.exists():
+        return
+    here = f"{artifacts.absolute().as_uri()}/"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table, column in _columns(connection):
+            query = f"select distinct {column} from {table} where {column} like 'file://%'"
+            for (address,) in connection.execute(query).fetchall():
+                before, found, after = address.partition(f"/{artifacts.name}/")
+                if found and f"{before}{found}" != here:
+                    connection.execute(f"update {table} set {column} = ? where {column} = ?", (here + after, address))
+
+
+def _columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """The tables that this database has: an older one lacks some, an empty one all."""
+    there = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+    yield from ((table, column) for table, column in COLUMNS.items() if table in there)

@@ -10,12 +10,11 @@ from pandas import DataFrame
 
 from lnf.report.frames import records
 from lnf.report.gather import read_metrics
-from lnf.report.intervals import SURE
 from lnf.report.measured.archive import at_paper_settings, hours_of, read_facts
 from lnf.report.measured.documents import HEADINGS, rows_of
-from lnf.report.outcomes import outcomes
+from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
-from lnf.report.page.runs import runs_of, setting
+from lnf.report.page.listing import runs_of, setting
 from lnf.report.table_formats import LEGEND, NAMES, TITLES
 from lnf.report.tables import SPLITS, TABLES, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json

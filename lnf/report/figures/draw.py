@@ -6,7 +6,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from lnf.plan.stages import STAGES
-from lnf.report.figures import curves, nats, results
+from lnf.report.figures import comparison, curves, nats
 from lnf.report.gather import read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import on_test, read_published
@@ -21,7 +21,7 @@ def write_figures(
     for old in [*out.glob("*.pdf"), *out.glob("*.png")]:
         old.unlink()  # an earlier, unfinished plan's may be of other corpora
     corpora = outcomes(read_metrics(Path(metrics)))
-    results.draw(corpora, on_test(read_published(Path(published))), out)
+    comparison.draw(corpora, on_test(read_published(Path(published))), out)
     nats.draw(corpora, out)
     for corpus in corpora:
         curves.draw(corpus, [run for run in runs if run["corpus"] == corpus], out)

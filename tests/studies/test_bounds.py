@@ -9,10 +9,10 @@ import torch
 from lnf.corpora import loading
 from lnf.corpora.loading import sorted_batches
 from lnf.models.objectives import iwae_bound
-from lnf.runs.bounds import _drawn, mean_bound, run_bounds
 from lnf.runs.progress import ProgressFile
 from lnf.runs.training import train_run
 from lnf.spec import EvaluateSpec
+from lnf.studies.bounds import _drawn, mean_bound, run_bounds
 from lnf.system.sealed import read_rows
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
@@ -36,7 +36,7 @@ def test_more_samples_in_the_same_groups_tighten_every_sequences_bound(most: int
 
 @pytest.fixture
 def _never_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lnf.runs.bounds._error", lambda *_: 0.0)
+    monkeypatch.setattr("lnf.studies.bounds._error", lambda *_: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_progress_is_told_within_a_batch(
         write(file, message, fraction, at_once=at_once)
 
     monkeypatch.setattr(ProgressFile, "write", listen)
-    monkeypatch.setattr("lnf.runs.bounds.samples_at_once", lambda *arguments: 2)
+    monkeypatch.setattr("lnf.studies.bounds.samples_at_once", lambda *arguments: 2)
     run_bounds(str(run), str(corpus), SETTINGS, 1, tmp_path)
     batches = len(sorted_batches(loading.load(corpus, tiny_spec("af_af")).splits["test"], 4))
     assert told == sorted(told) and told[-1] == 1.0 and len(set(told)) > 2 * batches
@@ -95,7 +95,7 @@ def test_samples_are_drawn_until_the_bound_is_flat(
 ) -> None:
     """Not below the K of the evaluation, which the gain is held against."""
     corpus, run = bounded
-    monkeypatch.setattr("lnf.runs.bounds._error", lambda *_: 1e9)
+    monkeypatch.setattr("lnf.studies.bounds._error", lambda *_: 1e9)
     run_bounds(str(run), str(corpus), {"samples": [1, 4, 8, 16], "sequences": None, "seed": 0}, 1, tmp_path)
     rows = read_rows(tmp_path / "bounds.parquet")
     assert [(row["k"], row["flat"]) for row in rows] == [(1, False), (2, True)]

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lnf.corpora import store
-from lnf.report.samples.files import MUSIC, Script, write
-from lnf.report.samples.nearest import Nearest, Rolls, nearest_text
-from lnf.report.samples.statistics import density, distances
+from lnf.report.samples.media import MUSIC, Script, write
+from lnf.report.samples.statistics import Nearest, Rolls, density, distances, nearest_text
 from lnf.system.files import write_json
 from lnf.system.sealed import read_table
 

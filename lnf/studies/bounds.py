@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import torch
+from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,14 +19,15 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.loading import sorted_batches
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import iwae_bound, log_weights
-from lnf.nn.precision import products_in
+from lnf.nn.linear import products_in
+from lnf.report.figures.style import INCH_PAGE, figure, looks
 from lnf.runs import checkpoint
 from lnf.runs.evaluation import samples_at_once
 from lnf.runs.machine import device_of, settle
 from lnf.runs.progress import ProgressFile, shown
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
-from lnf.system.sealed import write_table
+from lnf.system.sealed import read_rows, write_table
 from lnf.units import UNITS
 
 Numbers = NDArray[np.float64]
@@ -149,3 +151,21 @@ def _drawn(split: loading.Split, count: int | None, seed: int) -> loading.Split:
         return split
     rows = np.sort(np.random.default_rng([seed, len(split)]).choice(len(split), size=count, replace=False))
     return loading.Split([split.sequences[row] for row in rows], {}, split.width)
+
+
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
+    """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
+    style = looks(list(labels))
+    with figure(folder, "bounds", INCH_PAGE, 2.4 * len(studies) + 0.6) as drawn:
+        grid = drawn.subplots(len(studies), 1, squeeze=False)
+        for (corpus, models), (axes,) in zip(studies.items(), grid, strict=True):
+            for study in models:
+                rows = read_rows(study / "bounds.parquet")
+                prior = rows[0]["prior"]
+                axes.plot([row["k"] for row in rows], [row["nll"] for row in rows], label=labels[prior], **style[prior])
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.set_xlabel("importance samples K")
+            axes.set_ylabel(f"NLL, {rows[0]['unit']}")
+            axes.set_title(str(corpus), loc="left")
+        drawn.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)

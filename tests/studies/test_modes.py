@@ -12,9 +12,9 @@ from lnf.corpora.sources import markov
 from lnf.errors import UserError
 from lnf.models.latent import LatentModel
 from lnf.runs import checkpoint
-from lnf.runs.modes import DECODE, GRID, STEPS, run_modes
 from lnf.runs.training import train_run
 from lnf.spec import Spec
+from lnf.studies.modes import DECODE, GRID, STEPS, run_modes
 from lnf.system.files import read_json
 from tests.specs import tiny_spec
 from tests.tiny_corpus import SETTINGS, context, prepared

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lnf.runs.seeds import generator
-from lnf.runs.toy import CPU, HALF_WIDTH, POINTS, RADIUS, SD, TARGETS, fit, log_prob, run_toy
+from lnf.studies.toy import CPU, HALF_WIDTH, POINTS, RADIUS, SD, TARGETS, fit, log_prob, run_toy
 from lnf.system.sealed import read_arrays
 
 SETTINGS: dict[str, Any] = {"steps": 60, "batch": 128, "learning_rate": 1e-2, "train": 2000, "test": 500, "layers": 3,

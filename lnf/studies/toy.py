@@ -5,7 +5,7 @@ from the truth, test NLL - entropy = KL(truth || flow), is known too.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,19 @@ from typing import Any
 import numpy as np
 import pyarrow
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from lnf.errors import UserError
 from lnf.flows.base import HiddenFlow
 from lnf.flows.hidden import AutoregressiveHidden
+from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
 from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
 from lnf.spec import class_of
-from lnf.system.sealed import write_arrays, write_table
+from lnf.system.sealed import read_arrays, read_rows, write_arrays, write_table
+
+NAMES = {"affine": "affine", "nlsq": "NLSq"}
 
 RADIUS, SD, BLOBS = 4.0, 0.3, 8
 SIDE, SQUARES = 2.0, 8
@@ -128,3 +132,37 @@ def density(flow: HiddenFlow) -> np.ndarray:
 
 def _fits(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     yield from ((name, transform, seed) for name in TARGETS for transform in TRANSFORMS for seed in settings["seeds"])
+
+
+def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
+    """toy.{pdf,png} from STUDY/nll.parquet and STUDY/densities.npz: a row a target, its data, then each transform."""
+    ((study, *_),) = studies.values()
+    rows, densities = read_rows(study / "nll.parquet"), read_arrays(study / "densities.npz")
+    targets, transforms = (list(dict.fromkeys(row[key] for row in rows)) for key in ("target", "transform"))
+    width = INCH_PAGE / (len(transforms) + 1)
+    with figure(folder, "toy", INCH_PAGE, width * len(targets)) as drawn:
+        grid = drawn.subplots(len(targets), len(transforms) + 1, squeeze=False)
+        for axes_row, target in zip(grid, targets, strict=True):
+            _bare(axes_row[0], target)
+            points = densities[f"{target}/data"]
+            axes_row[0].plot(points[:, 0], points[:, 1], ".", color=COLOURS[6], markersize=0.6)
+            for axes, transform in zip(axes_row[1:], transforms, strict=True):
+                excess = [
+                    row["nll"] - row["entropy"]
+                    for row in rows
+                    if (row["target"], row["transform"]) == (target, transform)
+                ]
+                spread = f" ± {np.std(excess, ddof=1):.3f}" if len(excess) > 1 else ""
+                _bare(axes, f"{NAMES[transform]}: {np.mean(excess):.3f}{spread} nats")
+                image = densities[f"{target}/{transform}"]
+                extent = (-HALF_WIDTH, HALF_WIDTH, -HALF_WIDTH, HALF_WIDTH)
+                axes.imshow(np.sqrt(image), origin="lower", extent=extent, cmap="gray_r")
+
+
+def _bare(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left")
+    axes.set_xlim(-HALF_WIDTH, HALF_WIDTH)
+    axes.set_ylim(-HALF_WIDTH, HALF_WIDTH)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
