@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lnf.corpora import store
 from lnf.corpora.batches import CorpusShape, SequenceBatch, collate
+from lnf.corpora.lengths import length_prior
 from lnf.errors import UserError
-from lnf.spec import Lengths, Spec, Subset
+from lnf.spec import Spec, Subset
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,12 @@ class Corpus:
 def load(folder: Path, spec: Spec) -> Corpus:
     """Read a corpus folder and draw the spec's subset.
 
-    Raises UserError if a sequence of the subset has a length that the length prior excludes.
+    Raises UserError if a sequence of the subset has a length without probability.
     """
     meta = store.read_meta(folder)
     splits = {name: _draw(folder, name, spec.subset, meta["width"]) for name in ("train", "valid", "test")}
-    lengths = [len(x) for name in ("train", "valid") for x in splits[name].sequences]
-    log_p_length = length_log_probs(lengths, spec.lengths)
-    for name, split in splits.items():
-        for row, x in enumerate(split.sequences):
-            if len(x) >= len(log_p_length) or log_p_length[len(x)] == -torch.inf:
-                raise UserError(
-                    f"data: {spec.corpus}/{name}: sequence {row} has {len(x)} steps, which the length prior excludes;"
-                    " set lengths.smoothing to add_one and lengths.headroom above 1"
-                )
+    p_length = length_prior({name: split.sequences for name, split in splits.items()}, spec.lengths)
+    log_p_length = torch.log(torch.from_numpy(p_length))
     symbols = None if meta["vocabulary"] is None else tuple(meta["vocabulary"])
     shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols)
     return Corpus(shape, meta, splits)
@@ -73,15 +66,6 @@ def _draw(folder: Path, name: str, subset: Subset, width: int) -> Split:
     if len(rows) == 0:
         raise UserError(f"data: {folder.name}/{name}: no sequence is left by the subset {subset}")
     return Split([sequences[n] for n in rows], {key: values[rows] for key, values in columns.items()}, width)
-
-
-def length_log_probs(lengths: Sequence[int], settings: Lengths) -> Tensor:
-    """log p(T) for T = 0..M, [M + 1], float64, from the lengths of kept train and valid sequences."""
-    max_length = int(settings.headroom * max(lengths))
-    counts = torch.bincount(torch.tensor(lengths), minlength=max_length + 1).double()
-    if settings.smoothing == "add_one":
-        counts = counts + 1
-    return torch.log(counts / counts.sum())
 
 
 def sorted_batches(split: Split, batch: int) -> list[list[int]]:

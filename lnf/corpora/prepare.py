@@ -8,9 +8,10 @@ import numpy as np
 
 from lnf.corpora import store
 from lnf.corpora.fetch import fetch
+from lnf.corpora.lengths import length_prior
 from lnf.corpora.sources.base import SPLITS, RawCorpus, out_of_range
 from lnf.errors import UserError
-from lnf.spec import imported
+from lnf.spec import Lengths, imported
 from lnf.system.files import sha256_of
 
 RAW = "raw"
@@ -50,7 +51,7 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
     kept = keep(raw, settings.get("min_length", 1), settings.get("max_length"))
     counts = {split: count(raw, kept, split) for split in SPLITS}
     check_counts(counts, kept.width, settings.get("expect", {}))
-    check_lengths(kept, settings["lengths"])
+    length_prior(kept.splits, Lengths(**settings["lengths"]))
     lengths = np.array([len(x) for split in ("train", "valid") for x in kept.splits[split]])
     values, times = np.unique(lengths, return_counts=True)
     meta = {
@@ -126,24 +127,3 @@ def check_counts(counts: Mapping[str, Mapping[str, int]], width: int, expect: Ma
                 raise UserError(f"data: {split}: {counts[split][key]} {key}; expect.{key}.{split} is {wanted}")
     if expect.get("width", width) != width:
         raise UserError(f"data: {width} symbols; expect.width is {expect['width']}")
-
-
-def check_lengths(corpus: RawCorpus, lengths: Mapping[str, Any]) -> None:
-    """Raises UserError if the length prior (docs/paper.md 3e) gives a sequence no probability.
-
-    M = int(headroom * longest of train and valid); smoothing `none` allows the lengths of train and valid, `add_one`
-    all of 0..M.
-    """
-    seen = {len(x) for split in ("train", "valid") for x in corpus.splits[split]}
-    longest = int(lengths["headroom"] * max(seen))
-    for row, x in enumerate(corpus.splits["test"]):
-        if len(x) > longest:
-            raise UserError(
-                f"data: test: sequence {row} has {len(x)} steps, more than M = {longest} ="
-                f" int(lengths.headroom * {max(seen)}); a greater lengths.headroom would be right"
-            )
-        if lengths["smoothing"] == "none" and len(x) not in seen:
-            raise UserError(
-                f"data: test: sequence {row} has {len(x)} steps, which no sequence of train and valid has;"
-                " lengths.smoothing: add_one would be right"
-            )

@@ -11,10 +11,12 @@ import pytest
 import yaml
 
 from lnf.corpora import store
+from lnf.corpora.lengths import length_prior
 from lnf.corpora.prepare import prepare
 from lnf.corpora.sources.base import RawCorpus
 from lnf.errors import UserError
 from lnf.plan.raw_files import mirror_folder
+from lnf.spec import Lengths
 from lnf.system.files import Damaged, sha256_of
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +82,6 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path) -> None:
             {"lengths": {"smoothing": "none", "headroom": 1.0}},
             "test: sequence 1 has 1 steps, which no sequence of train",
         ),
-        ({"lengths": {"smoothing": "add_one", "headroom": 0.3}}, "test: sequence 0 has 3 steps, more than M = 2"),
         ({"source": "lnf.corpora.absent.read"}, "lnf.corpora.absent.read"),
     ],
 )
@@ -93,6 +94,15 @@ def test_what_prepare_refuses_changes_no_file(tmp_path: Path, changes: dict[str,
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["small"]
+
+
+def test_the_length_prior_is_a_distribution_that_gives_every_sequence_some_probability() -> None:
+    lengths = {"train": [2, 4, 4], "valid": [8], "test": [9]}
+    splits = {split: [np.zeros(length, np.uint8) for length in found] for split, found in lengths.items()}
+    p_T = length_prior(splits, Lengths(headroom=1.25))
+    assert len(p_T) == 11 and p_T.sum() == pytest.approx(1) and (p_T > 0).all() and p_T[4] == 3 * p_T[0]
+    with pytest.raises(UserError, match=r"test: sequence 0 has 9 steps, more than M = 8"):
+        length_prior(splits, Lengths(headroom=1.0))
 
 
 @pytest.mark.parametrize("body", ["abc\nabd\nabcdefgh\n", "<!doctype html>", "abc"])

@@ -9,7 +9,6 @@ import torch
 
 from lnf.corpora import loading
 from lnf.corpora.batches import CorpusShape
-from lnf.corpora.loading import length_log_probs
 from lnf.models.base import SequenceModel
 from lnf.models.latent import Posterior
 from lnf.models.objectives import objective
@@ -75,7 +74,7 @@ def musical(spec: Spec, folder: Path) -> Training:
     rolls = np.zeros((12, 6, 88), dtype=np.uint8)
     rolls[:, :, 40:50] = rng.random((12, 6, 10)) < 0.3
     split = loading.Split(list(rolls), {}, 88)
-    shape = CorpusShape("music", 88, 7, length_log_probs([6] * 24, spec.lengths))
+    shape = CorpusShape("music", 88, 7)
     corpus = loading.Corpus(shape, {}, {"train": split, "valid": split, "test": split})
     return training_of(spec, corpus, folder)
 
