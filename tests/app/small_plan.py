@@ -11,10 +11,13 @@ from lnf.plan.config import ROOT, Config
 from lnf.plan.jobs import perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
+from lnf.plan.stages import FIGURE_FORMS
+from lnf.report.figures import comparison
 from lnf.runs.keeper import Keeper
 from lnf.system.files import read_json, write_json
 from tests.report.fabricated import finish, plan_of
 
+DRAW = comparison.draw
 FOLDER = Path("reports", "measured", "small")
 
 
@@ -27,10 +30,18 @@ def commit(folder: Path) -> str:
     return subprocess.run(asked, cwd=folder, check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 
+def noted(corpora: object, published: object, folder: Path) -> None:
+    """Stands for the figure, which takes a second: what it shows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for form in FIGURE_FORMS:
+        (folder / f"results.{form}").write_text(repr((corpora, published)), encoding="utf-8")
+
+
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """A plan in a project of its own, whose runs are there."""
+    """A plan in a project of its own, whose runs are there; what is kept of it gets notes for figures."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparison, "draw", noted)
     (tmp_path / "README.md").write_text("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n", encoding="utf-8")
     made = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]})
     for name in ("reports/paper.csv", "reports/hypotheses.csv", "reports/captions", "reports/templates", "config.yaml"):

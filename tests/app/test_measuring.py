@@ -12,19 +12,21 @@ from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
 from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
+from lnf.report.figures import comparison
 from lnf.report.gather import read_metrics
 from lnf.report.measured.archive import read_facts, read_kept_metrics
 from lnf.report.measured.documents import results_page, with_block
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.sealed import write_table
-from tests.app.small_plan import FOLDER, cut_short, plan, shown
+from tests.app.small_plan import DRAW, FOLDER, cut_short, plan, shown
 
 __all__ = ["plan"]
 
 WORSE = "worse (+50.5%, ± 0.5%)"
 
 
-def test_a_finished_plan_is_kept_and_shown(plan: Plan) -> None:
+def test_a_finished_plan_is_kept_and_shown(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "draw", DRAW)
     shown(plan)
     keep_measured(plan)
     for name in ("text.md", "text.csv"):

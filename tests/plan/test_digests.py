@@ -26,6 +26,11 @@ def read_again() -> None:
     code_digests._sources.cache_clear()
 
 
+def read_mine_again() -> None:
+    """Forget the sources of a user's own."""
+    code_digests._sources(code_digests.PACKAGE).forget(lambda name: name.partition(".")[0] != "lnf")
+
+
 def copy_of_lnf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of lnf below `folder`, that digests are taken of from now on."""
     copy = folder / "lnf"
@@ -44,7 +49,8 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text, path
     path.write_text(text.replace(old, new), encoding="utf-8")
-    read_again()
+    name = ".".join(["lnf", *path.relative_to(code_digests.PACKAGE).with_suffix("").parts])
+    code_digests._sources(code_digests.PACKAGE).forget(name.__eq__)
 
 
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
@@ -221,7 +227,7 @@ def test_what_counts_of_a_users_package(mine: Path, file: str, old: str, new: st
     before = code_digests.code_digest("train", ["mine.flow.Flow"])
     path = mine / f"{file}.py"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1) if old else new, encoding="utf-8")
-    read_again()
+    read_mine_again()
     assert (code_digests.code_digest("train", ["mine.flow.Flow"]) != before) == counts
 
 
@@ -235,7 +241,7 @@ def test_a_name_bound_to_another_definition_counts_though_both_are_reached(mine:
         (mine / "flow.py").write_text(
             f"{imports}class Flow:\n    def h(self): return f() + 2 * g()\n", encoding="utf-8"
         )
-        read_again()
+        read_mine_again()
         found.append(code_digests.code_digest("train", ["mine.flow.Flow"]))
     assert found[0] != found[1]
 
@@ -244,7 +250,7 @@ def test_a_users_definitions_may_be_moved(mine: Path) -> None:
     before = code_digests.code_digest("train", ["mine.flow.Flow"])
     (mine / "moved.py").write_text(FLOW, encoding="utf-8")
     (mine / "flow.py").write_text("from mine.moved import Flow\n", encoding="utf-8")
-    read_again()
+    read_mine_again()
     assert code_digests.code_digest("train", ["mine.flow.Flow"]) == before
     assert code_digests.code_digest("train", ["mine.moved.Flow"]) == before
 
@@ -255,7 +261,7 @@ def test_a_module_given_by_name_or_used_as_a_value_counts_whole(mine: Path, use:
     (mine / "flow.py").write_text(text, encoding="utf-8")
     before = code_digests.code_digest("train", ["mine.flow.Flow"])
     (mine / "helper.py").write_text(HELPER.replace("3 * x", "5 * x"), encoding="utf-8")
-    read_again()
+    read_mine_again()
     assert code_digests.code_digest("train", ["mine.flow.Flow"]) != before
 
 
@@ -278,7 +284,7 @@ def test_a_helper_in_another_top_level_file_counts(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     before = code_digests.code_digest("train", ["my_flow.Flow"])
     (tmp_path / "my_folder" / "deep.py").write_text("x = 22\n")
-    read_again()
+    read_mine_again()
     assert code_digests.code_digest("train", ["my_flow.Flow"]) != before
 
 

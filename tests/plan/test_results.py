@@ -1,6 +1,6 @@
 """Names of results: what another setting, another code or another raw file moves, and what it leaves where it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from lnf.errors import UserError
 from lnf.plan import code_digests, config
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.results import VIEWS, Plan, Run, run_of
+from tests.plan.test_digests import copy_of_lnf
 
 SMALL = {"name": "small", "select": {"corpora": ["markov", "ptb"], "priors": ["lstm", "af_scf"], "seeds": [0, 1]}}
 FAMILIES: dict[str, Callable[[Plan], list[Path]]] = {
@@ -67,6 +68,13 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
     assert moved(places(), places(change)) == families
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Places]]:
+    """A copy of lnf that digests are taken of, and the places before it changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield copy_of_lnf(tmp_path_factory.mktemp("copy"), patch), places()
+
+
 @pytest.mark.parametrize(
     ("module", "families"),
     [
@@ -84,13 +92,17 @@ def test_what_a_setting_moves(change: dict[str, Any], families: set[str]) -> Non
         ("app/launcher", set()),
     ],
 )
-def test_what_code_moves(module: str, families: set[str], package: Path) -> None:
+def test_what_code_moves(module: str, families: set[str], copy: tuple[Path, Places]) -> None:
     """A statement that acts when the module is imported, so that every stage which imports it depends on it."""
-    before = places()
-    path = package / f"{module}.py"
-    path.write_text(path.read_text(encoding="utf-8") + "\nfor _ in (): pass\n", encoding="utf-8")
-    code_digests._sources.cache_clear()
-    assert moved(before, places()) == families
+    package, before = copy
+    path, name = package / f"{module}.py", f"lnf.{module.replace('/', '.')}"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\nfor _ in (): pass\n", encoding="utf-8")
+    code_digests._sources(package).forget(name.__eq__)
+    after = places()
+    path.write_text(text, encoding="utf-8")
+    code_digests._sources(package).forget(name.__eq__)
+    assert moved(before, after) == families
 
 
 def test_bounds_are_of_each_corpus_models_that_are_not_exact() -> None:
@@ -118,7 +130,6 @@ def test_bounds_are_of_each_corpus_models_that_are_not_exact() -> None:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of lnf that digests are taken of."""
-    from tests.plan.test_digests import copy_of_lnf
 
     return copy_of_lnf(tmp_path, monkeypatch)
 
