@@ -13,6 +13,6 @@ rule check:
     benchmark:
         FLOW.benchmark("check")
     params:
-        FLOW.spec("check"),
+        spec=FLOW.spec("check"),
     shell:
         command("check")

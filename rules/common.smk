@@ -2,8 +2,8 @@
 
 
 def command(stage):
-    """The command of a stage's job: its spec.json says all."""
-    return f"{LNF} {stage} {{params:q}} > {{log:q}} 2>&1"
+    """The command of a stage's job. Rules in a loop name it by a parameter: a command is read when the loop has ended."""
+    return f"{LNF} {stage} {{params.spec:q}} > {{log:q}} 2>&1"
 
 
 def needs(stage, *of):

@@ -14,6 +14,6 @@ rule prepare:
     benchmark:
         FLOW.benchmark("prepare")
     params:
-        FLOW.spec("prepare"),
+        spec=FLOW.spec("prepare"),
     shell:
         command("prepare")

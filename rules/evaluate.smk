@@ -19,6 +19,6 @@ rule evaluate:
     resources:
         **FLOW.resources("evaluate"),
     params:
-        FLOW.spec("evaluate"),
+        spec=FLOW.spec("evaluate"),
     shell:
         command("evaluate")

@@ -23,9 +23,10 @@ for view, inputs in {
         benchmark:
             FLOW.benchmark(view)
         params:
-            FLOW.spec(view),
+            spec=FLOW.spec(view),
+            stage=view,
         shell:
-            command(view)
+            command("{params.stage}")
 
 
 rule figures:
@@ -46,7 +47,7 @@ rule figures:
     benchmark:
         FLOW.benchmark("figures")
     params:
-        FLOW.spec("figures"),
+        spec=FLOW.spec("figures"),
     shell:
         command("figures")
 
@@ -63,6 +64,6 @@ rule page:
     benchmark:
         FLOW.benchmark("page")
     params:
-        FLOW.spec("page"),
+        spec=FLOW.spec("page"),
     shell:
         command("page")

@@ -25,9 +25,10 @@ for study, inputs in {
         resources:
             **FLOW.resources(study),
         params:
-            FLOW.spec(study),
+            spec=FLOW.spec(study),
+            stage=study,
         shell:
-            command(study)
+            command("{params.stage}")
 
 
 rule speed:
@@ -45,6 +46,6 @@ rule speed:
         **FLOW.resources("speed"),
         ray_whole_node=1,
     params:
-        FLOW.spec("speed"),
+        spec=FLOW.spec("speed"),
     shell:
         command("speed")

@@ -20,6 +20,6 @@ rule train:
     resources:
         **FLOW.resources("train"),
     params:
-        FLOW.spec("train"),
+        spec=FLOW.spec("train"),
     shell:
         command("train")

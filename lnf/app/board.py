@@ -78,8 +78,8 @@ class Watched:
         self.state = FAILED
         if self.job.stage.name in OF_RUNS:
             note_failure(self.job.folder, "Failed", said.removeprefix(OURS) if own else why.removeprefix(": "))
-        told = f"{OURS}{_named(self.job)} failed{why}; the rest goes on; its log is {self.log}"
-        return [said, told] if own else [told]
+        where = f"{OURS}{_named(self.job)} failed{why}; the rest goes on; its log is {self.log}"
+        return [said, where] if own else [where]
 
 
 @dataclass
@@ -282,13 +282,13 @@ class Display:
 
     def _follow(self) -> None:
         assert self._board is not None
-        told = time.monotonic() - EVERY_S + FIRST_S
+        printed_at = time.monotonic() - EVERY_S + FIRST_S
         while not self._ended.wait(LOOK_S):
             self._board.look()
             if self._live is not None:
                 self._live.update(self._drawn(), refresh=True)
-            elif time.monotonic() - told >= EVERY_S:
-                told = time.monotonic()
+            elif time.monotonic() - printed_at >= EVERY_S:
+                printed_at = time.monotonic()
                 self.say(f"lnf: {'; '.join([self._board.summary(), *self._board.at_work()])}")
 
     def _drawn(self) -> RenderableType:

@@ -94,7 +94,12 @@ class Prior(nn.Module, ABC):
     A subclass gives the two ends of its flow step by step (`noise_steps`, `latent_steps`); this class does the only
     summing over time and the only masking. Every subclass is constructed with `hidden`, the factory of its flow within
     a step, and by name with `latent` (size H), `max_length` (M), and `units`, `layers` and `dropout` of its network.
+
+    Attributes:
+        causal: whether e_t depends on no later z; then a sequence can be continued step by step. A density need not be.
     """
+
+    causal: ClassVar[bool] = True
 
     def __init__(self, latent: int) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ def require_contract(spec: Spec) -> None:
     if "transform" in classes:
         _require_transform(classes["transform"], spec.options.transform)
     if {"hidden", "transform"} <= classes.keys():
-        _require_hidden(classes["hidden"], classes["transform"](**spec.options.transform), spec.options.hidden)
+        _require_hidden(classes["hidden"], classes["transform"](**spec.options.transform), spec)
     if "time" in classes:
         _require_prior(classes["time"], spec)
     for kind in ("text", "music"):
@@ -76,10 +76,16 @@ def _require_transform(transform_class: Any, options: Mapping[str, Any]) -> None
         _require_pair(name, method, partial(call, torch.zeros(POINTS), raw), [(POINTS,), (POINTS,)])
 
 
-def _require_hidden(hidden: Any, transform: Any, options: Mapping[str, Any]) -> None:
+def _require_hidden(hidden: Any, transform: Any, spec: Spec) -> None:
     size = SMALL.latent
-    arguments: dict[str, Any] = {"latent": size, "context": CONTEXT, "layers": 1, "width": 7, "reverse": False}
-    flow = _made("hidden", hidden, lambda: hidden(transform, **arguments, **options))
+    arguments: dict[str, Any] = {
+        "latent": size,
+        "context": CONTEXT,
+        "layers": 1,
+        "width": spec.model.flow_hidden,
+        "reverse": False,
+    }
+    flow = _made("hidden", hidden, lambda: hidden(transform, **arguments, **spec.options.hidden))
     given = torch.zeros(POINTS, size), torch.zeros(POINTS, CONTEXT)
     for method in ("to_noise", "to_latent"):
         call = getattr(flow, method)

@@ -37,16 +37,38 @@ SMALL = Size(latent=3, max_length=8, lengths=(5, 3, 1))
 WIDE = Size(latent=6, max_length=16, lengths=(12, 9, 1) * 5 + (12,), far=FAR)
 
 
+SCALES = ((6, 5, 7), (8, 8, 8), (16, 16, 16))
+"""Units of LSTMs, embedding, and units of nets within a step: odd ones show the most, and heads need multiples."""
+
+
+def small(spec: Spec) -> Spec:
+    """The variant at a few units: the first of SCALES at which its classes can be made, or else the first."""
+    size = ModelSpec(latent=SMALL.latent, flow_layers=min(spec.model.flow_layers, 3), dropout=0.0)
+    scales = [
+        spec.replace(model=size.replace(hidden=hidden, embedding=embedding, flow_hidden=width))
+        for hidden, embedding, width in SCALES
+    ]
+    return next((one for one in scales if _can_be_made(one)), scales[0])
+
+
+def _can_be_made(spec: Spec) -> bool:
+    try:
+        model_of(spec, "text")
+    except Exception:  # a user's own constructor may raise anything; the contract reports what the last one says
+        return False
+    return True
+
+
 def model_of(spec: Spec, kind: str, size: Size = SMALL, width: int = WIDTH) -> SequenceModel:
-    """The variant at a few units, its weights perturbed so that no part is near the identity."""
-    model = _perturbed(lambda: build_model(_shrunk(spec, size.latent), _shape(kind, width, size.max_length)))
+    """A variant at the latent size of an instance, its weights perturbed so that no part is near the identity."""
+    model = _perturbed(lambda: build_model(_sized(spec, size.latent), _shape(kind, width, size.max_length)))
     assert isinstance(model, SequenceModel)
     return model
 
 
 def prior_of(spec: Spec, size: Size = SMALL) -> Prior:
     """The variant's prior alone, likewise."""
-    prior = _perturbed(lambda: build_prior(_shrunk(spec, size.latent), size.max_length))
+    prior = _perturbed(lambda: build_prior(_sized(spec, size.latent), size.max_length))
     assert isinstance(prior, Prior)
     return prior
 
@@ -79,10 +101,8 @@ def _perturbed(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     return module
 
 
-def _shrunk(spec: Spec, latent: int) -> Spec:
-    layers = min(spec.model.flow_layers, 3)
-    size = ModelSpec(latent=latent, hidden=6, embedding=5, layers=2, flow_layers=layers, flow_hidden=7, dropout=0.0)
-    return spec.replace(model=size)
+def _sized(spec: Spec, latent: int) -> Spec:
+    return spec.replace(model=spec.model.replace(latent=latent))
 
 
 def _shape(kind: str, width: int, max_length: int) -> CorpusShape:

@@ -6,6 +6,7 @@ it may train. Axes: B batch, T time, H latent size, K importance samples.
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import iwae_bound, log_weights, objective
 
+Law = TypeVar("Law", bound=Callable[..., None])
 DRAWS = 4000
 ERRORS = 4.5
 """Standard errors that a mean may be off: a hundred means of a right sampler stay within."""
@@ -30,12 +32,27 @@ class BrokenLaw(Exception):
     """A law does not hold; the message names it and by how much."""
 
 
+CAUSES: dict[str, str] = {}
+"""Law -> its usual cause, where it does not hold."""
+
+
+def usual_cause(cause: str) -> Callable[[Law], Law]:
+    """Note the usual cause of a law that does not hold."""
+
+    def noted(law: Law) -> Law:
+        CAUSES[law.__name__] = cause
+        return law
+
+    return noted
+
+
 def _require_close(law: str, found: Tensor, right: Tensor, tolerance: float = EXACT) -> None:
     error = (found - right).abs().max().item()
     if not error <= tolerance:
         raise BrokenLaw(f"{law}: off by {error:.3g}, allowed {tolerance:.3g}")
 
 
+@usual_cause("to_latent does not undo to_noise, or limits values that to_noise accepts")
 def invertible(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """z -> noise -> z returns, and the log-determinants of the two ways cancel."""
     e_BTH, log_det_B = prior.to_noise(z_BTH, mask_BT)
@@ -44,6 +61,7 @@ def invertible(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     _require_close("invertible (log-determinants)", log_det_back_B, -log_det_B)
 
 
+@usual_cause("a term of the log-determinant is missing, or has the other sign")
 def log_det_is_the_jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None = None) -> None:
     """log|det de/dz| over the valid steps of each sequence (or of the first `rows`) equals that of autograd's
     Jacobian.
@@ -53,6 +71,7 @@ def log_det_is_the_jacobians(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows:
         _require_close("log-determinant", log_det_B[row], torch.linalg.slogdet(jacobian.flatten(2).flatten(0, 1))[1])
 
 
+@usual_cause("noise_steps sees z_{t+1}; a prior that may declares `causal = False`")
 def causal(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None = None) -> None:
     """The noise of a step does not depend on later latent vectors, in all sequences or the first `rows`."""
     for jacobian_THTH in _jacobians(prior, z_BTH, mask_BT, rows):
@@ -60,6 +79,7 @@ def causal(prior: Prior, z_BTH: Tensor, mask_BT: Tensor, rows: int | None = None
         _require_close("causal", influence_TT.triu(1), torch.zeros_like(influence_TT), 0.0)
 
 
+@usual_cause("a sum, mean or reversal over time does not stop at the end of the sequence")
 def padding_invariant(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """Neither the values on padding nor its amount change the density or the noise."""
     log_p_B = prior.log_prob(z_BTH, mask_BT)
@@ -69,6 +89,7 @@ def padding_invariant(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     _require_close("padding-invariant", prior.log_prob(wider_BTH, wider_mask_BT), log_p_B)
 
 
+@usual_cause("a mean or a normalisation over the batch")
 def batch_independent(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """A sequence has the density that it has alone."""
     together_B = prior.log_prob(z_BTH, mask_BT)
@@ -79,6 +100,7 @@ def batch_independent(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     _require_close("batch-independent", together_B, torch.cat(alone))
 
 
+@usual_cause("a tensor is detached or rounded on the way")
 def gradients_of_latents(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """Every valid element of z gets a gradient through log_prob, and it is the true one (central differences).
 
@@ -99,6 +121,7 @@ def gradients_of_latents(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
             _require_close("gradients of latents", rise / 2e-5, slope, 1e-5 * (1 + slope.abs().item()))
 
 
+@usual_cause("something other than dropout depends on self.training")
 def prior_is_the_same_in_training(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """Without dropout, training mode changes neither way of the flow."""
     with torch.no_grad():
@@ -112,6 +135,7 @@ def prior_is_the_same_in_training(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) 
         _require_close("the same in training mode", one, other)
 
 
+@usual_cause("a constant or a cast that only suits float64")
 def prior_is_the_same_in_float32(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """Both ways of the flow in float32, in which runs train, are those in float64 to SINGLE, relatively."""
     single = copy.deepcopy(prior).float()
@@ -121,6 +145,7 @@ def prior_is_the_same_in_float32(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -
             _require_close_in_single("the same in float32", found, wanted)
 
 
+@usual_cause("something other than dropout depends on self.training")
 def model_is_the_same_in_training(model: SequenceModel, batch: SequenceBatch) -> None:
     """Without dropout, training mode changes no term."""
     noise_SBTH = model.draw_noise(batch, 2, _noise())
@@ -134,6 +159,7 @@ def model_is_the_same_in_training(model: SequenceModel, batch: SequenceBatch) ->
     _require_close("the same in training mode", found, wanted)
 
 
+@usual_cause("a constant or a cast that only suits float64")
 def model_is_the_same_in_float32(model: SequenceModel, batch: SequenceBatch) -> None:
     """The terms in float32 are those in float64 to SINGLE, relatively."""
     noise_SBTH = model.draw_noise(batch, 2, _noise())
@@ -144,6 +170,7 @@ def model_is_the_same_in_float32(model: SequenceModel, batch: SequenceBatch) -> 
         _require_close_in_single("the same in float32", found, log_weights(model.terms_given(batch, noise_SBTH)))
 
 
+@usual_cause("the log-determinant is wrong far from 0, or too much of the density lies beyond 14")
 def integrates_to_one(prior: Prior, half_width: float = 14.0, points: int = 301) -> None:
     """The density of a single step of a prior with H = 2 integrates to 1 on a grid."""
     axis = torch.linspace(-half_width, half_width, points, dtype=torch.float64)
@@ -154,6 +181,7 @@ def integrates_to_one(prior: Prior, half_width: float = 14.0, points: int = 301)
     _require_close("density integrates to 1", log_p_N.exp().sum() * cell, torch.ones((), dtype=torch.float64), 5e-3)
 
 
+@usual_cause("a parameter is not used, or what it gives is detached")
 def parameters_get_gradients(model: SequenceModel, batch: SequenceBatch) -> None:
     """Every parameter tensor gets a gradient from the training objective on a batch with T >= 3."""
     model.zero_grad()
@@ -164,6 +192,7 @@ def parameters_get_gradients(model: SequenceModel, batch: SequenceBatch) -> None
     model.zero_grad()
 
 
+@usual_cause("terms_given gives other terms for the same noise")
 def rate_plus_distortion(model: SequenceModel, batch: SequenceBatch) -> None:
     """At beta = 1 the objective is -elbo - log p(T): rate + distortion = -mean log importance weight."""
     terms = model.terms(batch, 3, _noise())
@@ -174,6 +203,7 @@ def rate_plus_distortion(model: SequenceModel, batch: SequenceBatch) -> None:
     _require_close("beta weighs the rate", found.loss_B - beta_half.loss_B, torch.zeros_like(elbo_B) + 0.5 * kl_B)
 
 
+@usual_cause("samples of one sequence are mixed")
 def bound_grows_with_samples(model: SequenceModel, batch: SequenceBatch, samples: int = 6) -> None:
     """For one set of K weights, the mean of the K leave-one-out bounds is at most the bound of all."""
     log_w_KB = log_weights(model.terms(batch, samples, _noise()))
@@ -185,6 +215,7 @@ def bound_grows_with_samples(model: SequenceModel, batch: SequenceBatch, samples
         _require_at_most("importance bound grows with K", torch.stack(left_out).mean(0), whole_B)
 
 
+@usual_cause("what is on padding reaches a real step")
 def model_ignores_padding(model: SequenceModel, batch: SequenceBatch) -> None:
     """A sequence has the same terms alone and in a batch with more padding and other values on it."""
     extra = (0, 2) if batch.x.dim() == 2 else (0, 0, 0, 2)
@@ -199,6 +230,7 @@ def model_ignores_padding(model: SequenceModel, batch: SequenceBatch) -> None:
         _require_close("model ignores padding", log_weights(padded)[:, row], log_weights(alone)[:, 0])
 
 
+@usual_cause("x_t is among the inputs of its own prediction")
 def normalised(model: SequenceModel, kind: str, width: int, steps: int) -> None:
     """The exact likelihoods of all sequences of a length sum to 1: of texts of `width` symbols, music of that many
     keys.
@@ -251,6 +283,7 @@ def _noise_of(prior: Prior, mask_1T: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda z_TH: prior.to_noise(z_TH[None], mask_1T)[0][0]
 
 
+@usual_cause("latent_steps is not the inverse of noise_steps at each step")
 @torch.no_grad()
 def samples_agree_with_the_density(prior: Prior, lengths: tuple[int, ...] = (3, 2)) -> None:
     """z ~ p(z|T), sent back to noise, is standard normal: means 0, second moments the identity, zero on padding."""
@@ -266,6 +299,7 @@ def samples_agree_with_the_density(prior: Prior, lengths: tuple[int, ...] = (3, 
         _require_mean(products_NEE, torch.eye(e_NE.shape[1]).to(e_NE), "second moments of the noise")
 
 
+@usual_cause("sample draws from another distribution than terms_given scores")
 @torch.no_grad()
 def samples_agree_with_the_likelihood(model: SequenceModel, kind: str, width: int, steps: int = 2) -> None:
     """Every sequence of a length comes up as often as its likelihood says; of a latent model, as the mean of p(x|z)

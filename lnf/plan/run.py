@@ -66,8 +66,8 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain JSON values."""
-        told = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation, "format": STORED_FORMAT}
-        return {"spec": self.spec.to_dict(), **told}
+        rest = self.context.to_dict() | {"data": str(self.data), "evaluation": self.evaluation, "format": STORED_FORMAT}
+        return {"spec": self.spec.to_dict(), **rest}
 
     @property
     def job_spec(self) -> dict[str, Any]:

@@ -18,9 +18,9 @@ class RunFiles:
 
     def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
         self.folder, self.facts, self.history = folder, facts, history
-        self.told: dict[str, Any] = read_json(folder / "spec.json") if (folder / "spec.json").exists() else {}
+        self.job: dict[str, Any] = read_json(folder / "spec.json") if (folder / "spec.json").exists() else {}
         # Others of the same model may be next to the one that the run's last plan asked for.
-        self.evaluated = f"evaluation-{self.told.get('evaluation', '')}.parquet"
+        self.evaluated = f"evaluation-{self.job.get('evaluation', '')}.parquet"
         self.evaluation = _rows(folder / self.evaluated)
         names = (*ARTIFACTS, self.evaluated)
         self.artifacts = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}

@@ -126,7 +126,7 @@ def _create(store: Store, experiment: str, files: RunFiles) -> Entry:
     tags = {**files.tags, "mlflow.parentRunId": parent.id, "lnf.status": "running", "lnf.logged": json.dumps(logged)}
     name = f"{files.facts['prior']}/{files.facts['seed']}"
     run = store.create(experiment, name, files.started_ms, tags, files.params)
-    data = Path(files.told.get("data", ""))
+    data = Path(files.job.get("data", ""))
     profile = read_json(data / "meta.json")["counts"] if (data / "meta.json").exists() else {}
     store.dataset(run.id, files.facts["corpus"], files.facts["digests"]["data"], str(data), profile)
     return run

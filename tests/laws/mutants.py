@@ -80,7 +80,7 @@ class MixesLargeBatches(AutoregressiveTime):
 
 
 class SeesItsAnswerInMusic(LSTMModel):
-    """An exact model that is told x_t, on music."""
+    """An exact model that is given x_t, on music."""
 
     def nll_steps(self, batch: SequenceBatch) -> Tensor:
         nll_BT = super().nll_steps(batch)
@@ -88,7 +88,7 @@ class SeesItsAnswerInMusic(LSTMModel):
 
 
 class SeesItsAnswerLate(LSTMModel):
-    """An exact model that is told x_t, for t > 8."""
+    """An exact model that is given x_t, for t > 8."""
 
     def nll_steps(self, batch: SequenceBatch) -> Tensor:
         nll_BT = super().nll_steps(batch)

@@ -38,12 +38,12 @@ ROWS = [
     leak("wrong in more than four dimensions only", f"log-determinant: {OFF}", time=mutants.WrongInManyDimensions),
     leak("a mean over a batch of more than eight", f"model ignores padding: {OFF}", time=mutants.MixesLargeBatches),
     leak(
-        "an exact model that is told x_t, on music",
+        "an exact model that is given x_t, on music",
         "samples agree: sequences are off by … standard errors, allowed 4.5",
         model=mutants.SeesItsAnswerInMusic,
     ),
     leak(
-        "an exact model that is told x_t, for t > 8",
+        "an exact model that is given x_t, for t > 8",
         f"likelihoods sum to 1: {OFF}",
         model=mutants.SeesItsAnswerLate,
     ),

@@ -1,4 +1,4 @@
-"""Servers that hang or are away: no run waits for MLflow, what it lacks is kept and told; every wait has an end."""
+"""Servers that hang or are away: no run waits for MLflow, what it lacks is kept and reported; every wait has an end."""
 
 import socket
 import sqlite3
@@ -33,7 +33,7 @@ LOCKED = Case(
 CUT = Case(
     "MLflow's database cut off while it was made",
     "",
-    "nothing: it is made beside its place",
+    "nothing: it is made next to its place",
     proved="tests/tracking/test_tracking.py::test_a_database_is_there_whole_or_not_at_all",
 )
 DEAF_RAY = Case(

@@ -117,11 +117,11 @@ def _found(results: Path, run: Run, data: Identity) -> Iterator[Candidate]:
         facts = try_read_json(folder / "run.json") or try_read_json(folder / "state" / "run.json")
         if facts is None:
             continue
-        told = try_read_json(folder / SPEC) or {}
-        facts = facts if "data" in facts else {**facts, "data": _data_of(folder, results, told)}
+        job = try_read_json(folder / SPEC) or {}
+        facts = facts if "data" in facts else {**facts, "data": _data_of(folder, results, job)}
         spec = read_spec(facts["spec"], facts.get("format"))
         if train_identity(spec) == train_identity(run.spec) and not data_difference(facts["data"], data):
-            evaluation = _evaluation(folder, run, told)
+            evaluation = _evaluation(folder, run, job)
             whose = {"folder": str(folder), "evaluation": evaluation, "digests": facts["digests"]}
             metrics = frame_of(rows_of_run({**told_of(run), **whose}, existing=True), METRICS)
             yield Candidate(folder, _of_the_plan(facts, spec, run), metrics)
@@ -135,22 +135,22 @@ def _of_the_plan(facts: Facts, spec: Spec, run: Run) -> Facts:
     return {**facts, "format": STORED_FORMAT, "spec": stored, "differs_from_paper": differs}
 
 
-def _data_of(folder: Path, results: Path, told: Mapping[str, Any]) -> Identity:
+def _data_of(folder: Path, results: Path, job: Mapping[str, Any]) -> Identity:
     """The data of a run of an older revision, which did not say: those of its prepared corpus."""
-    meta = results.absolute().parent / str(told.get("data", "")) / "meta.json"
+    meta = results.absolute().parent / str(job.get("data", "")) / "meta.json"
     if not meta.is_file():
         raise UserError(f"measured: {folder}: does not say what its data are, and {meta} is not there")
     return prepared_data(read_json(meta))
 
 
-def _evaluation(folder: Path, run: Run, told: Mapping[str, Any]) -> str:
+def _evaluation(folder: Path, run: Run, job: Mapping[str, Any]) -> str:
     """The digest of an evaluation with the plan's samples and seed: today's, or the last that was asked for there."""
-    if (folder / f"evaluation-{run.evaluation}.parquet").exists() or "spec" not in told:
+    if (folder / f"evaluation-{run.evaluation}.parquet").exists() or "spec" not in job:
         return run.evaluation
-    asked = read_spec(told["spec"], told.get("format")).evaluate
+    asked = read_spec(job["spec"], job.get("format")).evaluate
     wanted = run.spec.evaluate
     same = (asked.samples, asked.seed) == (wanted.samples, wanted.seed)
-    return str(told["evaluation"]) if same else run.evaluation
+    return str(job["evaluation"]) if same else run.evaluation
 
 
 def _differences(kept: Facts, run: Run, data: Identity) -> list[str]:
