@@ -12,19 +12,32 @@ from pkgutil import resolve_name
 import pytest
 import torch
 
+import lnf
 from lnf import __main__
 from lnf.app.command_line import main
+from lnf.laws.check import check
 from lnf.plan.config import ROOT
 from lnf.plan.options import known_options
 from lnf.plan.rule_files import read_all
+from lnf.runs.evaluation import evaluate_run
+from lnf.runs.training import train_run
+from lnf.spec import Options
+from lnf.system.files import read_json
+from tests.specs import tiny_spec
+from tests.tiny_corpus import context, prepared
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 FOLDERS = "lnf|rules|workflow|profiles|tests|docs|bench|reports/paper|\\.ci"
 GENERATED = re.compile(r"^(reports/out|results|logs|data|benchmarks)/")
 PLACEHOLDER = re.compile(r"\*|\b(NAME|SPEC|CORPUS|PRIOR|SEED|RUN)\b")
-EXAMPLES = {"rules/priors/iaf_af.smk", "rules/priors/af_af_sinh.smk", "lnf/flows/sinh_arcsinh.py"}
-"""Files that docs/adding-a-prior.md tells a reader to write."""
+EXAMPLES = {
+    "rules/priors/iaf_af.smk",
+    "rules/priors/af_af_sinh.smk",
+    "lnf/flows/sinh_arcsinh.py",
+    "rules/priors/transformer.smk",
+}
+"""Files that documents ask a reader to write."""
 MACHINES = re.compile(
     r"(?<![\w.])/(?:work|root|home|opt|Users)/|/tmp/|bash_jobs|file:///"
     r"|\b10(?:\.\d+){3}\b|\b192\.168\.\d+\.\d+\b|--(?:extra-)?index-url[ =]\S*://(?!download\.pytorch\.org)"
@@ -148,3 +161,24 @@ def test_the_console_command_is_the_module() -> None:
 def test_no_two_modules_of_lnf_have_one_name() -> None:
     names = [path.stem for path in (ROOT / "lnf").rglob("*.py") if path.stem not in ("__init__", "base")]
     assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_the_documented_model_obeys_the_laws_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rule = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-model.md").read_text(), re.DOTALL)
+    (tmp_path / "ideas").mkdir()
+    (tmp_path / "ideas" / "transformer.py").write_text(module, encoding="utf-8")
+    (tmp_path / "transformer.smk").write_text(rule, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    variant = read_all(tmp_path).variants["transformer"]
+    assert known_options("ideas.transformer.Transformer") == {"units", "layers", "heads", "dropout"}
+    options = Options(model={"units": 8, "layers": 1, "heads": 4, "dropout": 0.1})
+    spec = tiny_spec("lstm").replace(prior=variant.prior, options=options)
+    train_run(spec, prepared(tmp_path), tmp_path / "run", context(spec))
+    evaluate_run(spec, tmp_path / "data" / "tiny" / "c0ffee", tmp_path / "run", context(spec).digests, "e1")
+    model = lnf.load(tmp_path / "run")
+    assert model.elbo(model.batch(["abcde"])).isfinite().all()
+    try:
+        check(spec.replace(options=options), tmp_path / "check.json")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert len(read_json(tmp_path / "check.json")["laws"]) == 24

@@ -4,6 +4,8 @@ Leading axes are free (`...`); H latent size.
 """
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +15,10 @@ from lnf.flows.compiled import PackedNet, doubles, features_of, usable
 from lnf.nn.linear import Linear, linear
 
 
-class AutoregressiveHidden(HiddenFlow):
-    """AF in hidden: each latent dimension depends on those before it, by N MADE layers whose order alternates.
+class _AlternatingHidden(HiddenFlow):
+    """N layers of one class, every other of which is flipped."""
 
-    Arguments: scalar transform, latent size H, size of the context, layers N, hidden units `width` > H, layer order.
-    References: docs/paper.md 3e "hidden = af (MADE)"; Germain et al. 2015.
-
-    >>> import lnf, torch
-    >>> flow = lnf.AutoregressiveHidden(lnf.NLSq(), latent=2, context=3)
-    >>> flow.log_prob(torch.randn(500, 2), torch.zeros(500, 3)).shape
-    torch.Size([500])
-    """
+    layer: ClassVar[Callable[..., Layer]]
 
     def __init__(
         self,
@@ -34,7 +29,7 @@ class AutoregressiveHidden(HiddenFlow):
         width: int = 100,
         reverse: bool = False,
     ) -> None:
-        super().__init__([_MADELayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse)
+        super().__init__([self.layer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse)
 
 
 class _MADELayer(Layer):
@@ -108,25 +103,19 @@ class _MADELayer(Layer):
         return list(x.chunk(self.transform.parameters, dim=-1))
 
 
-class CouplingHidden(HiddenFlow):
-    """SCF in hidden: half of the latent vector transforms the other, in N split coupling layers whose halves alternate.
+class AutoregressiveHidden(_AlternatingHidden):
+    """AF in hidden: each latent dimension depends on those before it, by N MADE layers whose order alternates.
 
-    Arguments: scalar transform, latent size H, size of the context, layers N, hidden units `width`, layer order.
-    References: docs/paper.md 3e "hidden = scf"; Dinh et al. 2017.
+    Arguments: scalar transform, latent size H, size of the context, layers N, hidden units `width` > H, layer order.
+    References: docs/paper.md 3e "hidden = af (MADE)"; Germain et al. 2015.
+
+    >>> import lnf, torch
+    >>> flow = lnf.AutoregressiveHidden(lnf.NLSq(), latent=2, context=3)
+    >>> flow.log_prob(torch.randn(500, 2), torch.zeros(500, 3)).shape
+    torch.Size([500])
     """
 
-    def __init__(
-        self,
-        transform: Transform,
-        latent: int,
-        context: Context,
-        layers: int = 5,
-        width: int = 100,
-        reverse: bool = False,
-    ) -> None:
-        super().__init__(
-            [_CouplingLayer(transform, latent, width, context, n % 2 == 1) for n in range(layers)], reverse
-        )
+    layer = _MADELayer
 
 
 class _CouplingLayer(Layer):
@@ -196,6 +185,16 @@ class _CouplingLayer(Layer):
 
     def _join(self, kept: Tensor, changed: Tensor) -> Tensor:
         return torch.cat([changed, kept] if self.flip else [kept, changed], dim=-1)
+
+
+class CouplingHidden(_AlternatingHidden):
+    """SCF in hidden: half of the latent vector transforms the other, in N split coupling layers whose halves alternate.
+
+    Arguments: scalar transform, latent size H, size of the context, layers N, hidden units `width`, layer order.
+    References: docs/paper.md 3e "hidden = scf"; Dinh et al. 2017.
+    """
+
+    layer = _CouplingLayer
 
 
 class ElementwiseHidden(HiddenFlow):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from lnf.errors import UserError
-from lnf.laws import laws
+from lnf.laws import laws, use
 from lnf.laws.contract import one_line, require_contract
 from lnf.laws.instances import (
     FEW_KEYS,
@@ -66,6 +66,7 @@ def laws_of(spec: Spec) -> Iterator[Law]:
     """The laws that apply to a spec's variant, each a name and a call, on text and on music."""
     for kind in ("text", "music"):
         yield from model_laws(spec, kind)
+        yield from laws_of_use(spec, kind)
         model = model_of(spec, kind)
         if model.exact or isinstance(model, LatentModel):
             yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
@@ -87,6 +88,13 @@ def model_laws(spec: Spec, kind: str) -> Iterator[Law]:
         model, batch = model_of(spec, kind, size), batch_of(kind, size)
         for law in of_models:
             yield f"{law.__name__}/{place}{kind}", partial(law, model, batch)
+
+
+def laws_of_use(spec: Spec, kind: str) -> Iterator[Law]:
+    """What the pipeline does with a model."""
+    model, batch = model_of(spec, kind), batch_of(kind)
+    for law in (use.is_evaluated, use.is_read_again):
+        yield f"{law.__name__}/{kind}", partial(law, model, batch, spec.replace(kind=kind))
 
 
 def exact_laws(spec: Spec) -> Iterator[Law]:

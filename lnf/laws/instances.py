@@ -14,6 +14,7 @@ from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.flows.base import Prior
 from lnf.models.base import SequenceModel, build_model
 from lnf.models.latent import build_prior
+from lnf.nn.dropout import Dropout
 from lnf.spec import ModelSpec, Spec
 
 WIDTH = 5
@@ -95,6 +96,9 @@ def _perturbed(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = build().double().eval()
+        for part in module.modules():
+            if isinstance(part, Dropout):
+                part.p = 0.0  # an option of the user's own may set it
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.2)

@@ -121,7 +121,7 @@ def gradients_of_latents(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
             _require_close("gradients of latents", rise / 2e-5, slope, 1e-5 * (1 + slope.abs().item()))
 
 
-@usual_cause("something other than dropout depends on self.training")
+@usual_cause("something other than lnf.nn.dropout.Dropout depends on self.training")
 def prior_is_the_same_in_training(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -> None:
     """Without dropout, training mode changes neither way of the flow."""
     with torch.no_grad():
@@ -145,7 +145,7 @@ def prior_is_the_same_in_float32(prior: Prior, z_BTH: Tensor, mask_BT: Tensor) -
             _require_close_in_single("the same in float32", found, wanted)
 
 
-@usual_cause("something other than dropout depends on self.training")
+@usual_cause("something other than lnf.nn.dropout.Dropout depends on self.training")
 def model_is_the_same_in_training(model: SequenceModel, batch: SequenceBatch) -> None:
     """Without dropout, training mode changes no term."""
     noise_SBTH = model.draw_noise(batch, 2, _noise())

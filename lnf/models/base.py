@@ -42,6 +42,7 @@ class SequenceModel(nn.Module, ABC):
 
     def __init__(self, shape: CorpusShape) -> None:
         super().__init__()
+        self.shape = shape
         self.kind, self.vocabulary = shape.kind, shape.vocabulary
         self.max_length, self.width = shape.max_length, shape.width
         self.register_buffer("log_p_length", shape.log_p_length.clone())
@@ -59,6 +60,13 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def terms_given(self, batch: SequenceBatch, noise_SBTH: Tensor) -> Terms:
         """Terms of each sequence for given posterior noise: a deterministic function (dropout apart)."""
+
+    def step_bytes(self) -> int:
+        """Bytes that `terms` needs for a step of a sample at its widest point: an evaluation takes as many samples at
+        once as its budget holds. This estimate is 32 numbers for each input of the widest weight.
+        """
+        widest = max((weight.shape[-1] for weight in self.parameters() if weight.dim() > 1), default=1)
+        return 32 * widest * self._itemsize()
 
     @abstractmethod
     def sample(
@@ -116,6 +124,9 @@ class SequenceModel(nn.Module, ABC):
         """The sequences of a batch of text as strings. Raises UserError if the model has no symbols."""
         symbols, x = self._symbols(), batch.x.tolist()
         return ["".join(symbols[n] for n in x[row][:length]) for row, length in enumerate(batch.lengths_B.tolist())]
+
+    def _itemsize(self) -> int:
+        return next(self.parameters()).element_size()
 
     def _ids(self, text: str | Sequence[str]) -> np.ndarray:
         numbers = {symbol: n for n, symbol in enumerate(self._symbols())}

@@ -48,6 +48,10 @@ class LSTMModel(SequenceModel):
         """log p(T) + log p(x|T) of each sequence, [B], in nats: exact."""
         return self.elbo(batch)
 
+    def step_bytes(self) -> int:
+        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and logits."""
+        return (28 * self.lstm.units + 3 * self.width) * self._itemsize()
+
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         return self.emission.bias.new_empty(1, *batch.mask_BT.shape, 0)
 

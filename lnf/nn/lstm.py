@@ -109,6 +109,7 @@ class BiLSTM(nn.Module):
 
     def __init__(self, inputs: int, units: int, layers: int, max_length: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.units = units
         self.position = _position_table(max_length, units, directions=2)
         self.layers = nn.ModuleList(
             LSTMLayer(inputs if n == 0 else 2 * units, units, directions=2) for n in range(layers)

@@ -180,15 +180,8 @@ def _streamed(
 
 
 def samples_at_once(evaluate: EvaluateSpec, model: SequenceModel, batch: SequenceBatch) -> int:
-    """How many samples of a batch fit the byte budget; at least one.
-
-    The widest point is a layer of a BiLSTM: gates and activations of both directions (16 U), cell and output (8 U),
-    inputs (4 U), and the logits of the step.
-    """
-    widest = max(parameter.shape[-1] for name, parameter in model.named_parameters() if "weight_hh" in name)
-    outputs = model.get_parameter("emission.bias").numel()
-    itemsize = model.get_parameter("emission.bias").element_size()
-    bytes_a_sample = batch.mask_BT.numel() * (28 * widest + 3 * outputs) * itemsize
+    """How many samples of a batch fit the byte budget; at least one."""
+    bytes_a_sample = batch.mask_BT.numel() * model.step_bytes()
     return max(1, int(evaluate.memory_gb * 2**30 / bytes_a_sample))
 
 

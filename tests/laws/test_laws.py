@@ -36,7 +36,7 @@ def test_every_law_holds(prior: str, tmp_path: Path) -> None:
     check.check(tiny_spec(prior), tmp_path / "check.json")
     report = read_json(tmp_path / "check.json")
     assert report["status"] == "ok"
-    assert len(report["laws"]) == (20 if prior == "lstm" else 31)
+    assert len(report["laws"]) == (24 if prior == "lstm" else 35)
 
 
 def test_check_names_variant_and_law(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

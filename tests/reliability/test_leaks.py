@@ -31,7 +31,7 @@ ROWS = [
     leak("an inverse that stops at 8", f"invertible: {OFF}", time=mutants.ClampedInverse),
     leak(
         "wrong in float32 only",
-        "the same in float32: off by … relatively, allowed 0.0001",
+        "the same in float32: off by … relatively, allowed 0.0001; usually: …",
         time=mutants.WrongInFloat32,
     ),
     leak("wrong in training mode only", f"the same in training mode: {OFF}", time=mutants.WrongInTraining),
@@ -39,7 +39,7 @@ ROWS = [
     leak("a mean over a batch of more than eight", f"model ignores padding: {OFF}", time=mutants.MixesLargeBatches),
     leak(
         "an exact model that is given x_t, on music",
-        "samples agree: sequences are off by … standard errors, allowed 4.5",
+        "samples agree: sequences are off by … standard errors, allowed 4.5; usually: …",
         model=mutants.SeesItsAnswerInMusic,
     ),
     leak(
