@@ -1,4 +1,4 @@
-"""Density, samples and latents of a trained run: python docs/library.py FOLDER"""
+"""Density, samples and latents of a trained run: python docs/library.py demo/markov/af_af/0"""
 
 import sys
 

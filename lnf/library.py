@@ -36,16 +36,13 @@ def build(row: str, shape: CorpusShape, **sizes: int | float | str) -> SequenceM
     return build_model(spec, shape)
 
 
-def load(path: str | Path) -> SequenceModel:
-    """A trained model, in eval mode on the CPU, from its model.pt or from the folder of its run.
+def load(run: str | Path) -> SequenceModel:
+    """A trained model, in eval mode on the CPU, by its model.pt, by the folder of its run, or by the name of its run
+    below results/: CORPUS/PRIOR/SEED or NAME/CORPUS/PRIOR/SEED.
 
-    Raises UserError for a file that is missing, damaged or of another format.
+    Raises UserError for a run that is not there, and for a file that is damaged or of another format.
     """
-    path = Path(path)
-    file = path / "model.pt" if path.is_dir() else path
-    if not file.exists():
-        raise UserError(f"load: {path}: no model.pt; give the folder of a trained run, or its model.pt")
-    return checkpoint.load(file)[0]
+    return checkpoint.load(checkpoint.find(run))[0]
 
 
 def _parts(row: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_examples_of_docstrings(module: object) -> None:
 def test_the_page_runs(project: Path) -> None:
     page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    run = '"results/demo/markov/af_af/0/DIGEST"'
+    run = '"demo/markov/af_af/0"'
     assert len(blocks) == 3 and run in blocks[0]
     names: dict[str, object] = {}
     for block in blocks:

@@ -170,15 +170,16 @@ def _add_questions(to: Commands) -> None:
 
 def _add_sample(to: Commands) -> None:
     added = to.add("sample", commands.sample)
-    added.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a trained run, with model.pt")
+    added.add_argument("run", metavar="RUN", help="folder of a trained run, or its name CORPUS/PRIOR/SEED")
     added.add_argument("--n", type=int, default=20, help="how many (20)")
     lengths = added.add_mutually_exclusive_group()
     lengths.add_argument("--length", type=int, help="steps of each")
     lengths.add_argument("--lengths", choices=["prior"], default="prior", help="lengths from p(T), the default")
     added.add_argument("--temperature", type=float, default=1.0, help="1 draws from the model, the default")
+    added.add_argument("--prompt", default="", help="text that every sample begins with")
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
-    added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of RUN_DIR/spec.json")
+    added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of the run")
     added.add_argument("--out", type=Path, required=True, help="folder for the files")
 
 

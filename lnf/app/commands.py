@@ -95,7 +95,7 @@ def sample(arguments: Namespace) -> None:
     from lnf.models.base import Sampling
 
     how = Sampling(arguments.temperature, arguments.greedy)
-    wish = sample.Wish(arguments.n, arguments.length, arguments.seed, how)
+    wish = sample.Wish(arguments.n, arguments.length, arguments.seed, how, arguments.prompt)
     sample.sample(arguments.run, wish, arguments.data, arguments.out)
 
 

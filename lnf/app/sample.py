@@ -24,37 +24,41 @@ from lnf.units import UNITS
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be drawn: how many sequences, of which length (None: lengths from p(T)), with which seed, and how."""
+    """What is to be drawn: how many sequences, of which length (None: lengths from p(T)), with which seed, how, and
+    the text that all begin with.
+    """
 
     n: int
     length: int | None
     seed: int
     how: Sampling
+    prompt: str = ""
 
 
-def sample(run: Path, wish: Wish, data: Path | None, out: Path) -> None:
-    """Write samples of RUN/model.pt to `out`, and samples.json, which says how they came about and how likely each is.
+def sample(name: str, wish: Wish, data: Path | None, out: Path) -> None:
+    """Write samples of a run, given by its folder or name, to `out`, with samples.json: how they were drawn, how likely
+    each is.
 
     No likelihood is given unless they are drawn from the model itself. Raises UserError for what cannot be drawn.
     """
-    if not (run / "model.pt").exists():
-        raise UserError(f"sample: {run}: no model.pt in it; give the folder of a trained run")
+    run = checkpoint.find(name).parent
     model, spec, document = checkpoint.load(run / "model.pt")
     _require_possible(wish, model)
     if (other := other_code(document, spec)) is not None:
         print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
     vocabulary = model.vocabulary or _vocabulary(run, data) if spec.kind == "text" else None
     script = media.Script(vocabulary, spec.sample.step_seconds)
-    lengths = (
-        sampling.draw_lengths(model, wish.n, wish.seed) if wish.length is None else torch.full((wish.n,), wish.length)
-    )
+    if wish.length is None:
+        lengths = sampling.draw_lengths(model, wish.n, wish.seed, max(1, len(wish.prompt)))
+    else:
+        lengths = torch.full((wish.n,), wish.length)
     device = device_of(spec.resources.gpus)
     model.to(device)
-    drawn = sampling.draw(model, lengths, wish.seed, device, wish.how)
+    drawn = sampling.draw(model, lengths, wish.seed, device, wish.how, wish.prompt)
     written = media.write(out, "samples", drawn, script)
-    likelihood = _likelihood(model, drawn, spec, wish.how, device)
+    likelihood = None if wish.prompt else _likelihood(model, drawn, spec, wish.how, device)
     facts = {"run": str(run), "digests": document["digests"], "n": wish.n, "seed": wish.seed, **asdict(wish.how),
-             "lengths": [len(x) for x in drawn], "likelihood": likelihood}  # fmt: skip
+             "prompt": wish.prompt, "lengths": [len(x) for x in drawn], "likelihood": likelihood}  # fmt: skip
     write_json(out / "samples.json", facts)
     print(f"lnf: {wish.n} samples of {spec.key} in {out}: {written[0].name}{' ...' if len(written) > 1 else ''}")
 
@@ -64,6 +68,10 @@ def _require_possible(wish: Wish, model: SequenceModel) -> None:
         raise UserError(f"sample: --n {wish.n}: 1 or more would be right")
     if not 0 < wish.how.temperature < float("inf"):
         raise UserError(f"sample: --temperature {wish.how.temperature}: a number above 0 would be right")
+    if len(wish.prompt) > model.max_length:
+        raise UserError(f"sample: --prompt: {len(wish.prompt)} symbols; the model knows up to {model.max_length} steps")
+    if wish.prompt and model.kind != "text":
+        raise UserError(f"sample: --prompt: a model of {model.kind} has no symbols; prompts are for text")
     if wish.length is not None and not 1 <= wish.length <= model.max_length:
         raise UserError(f"sample: --length {wish.length}: the model knows lengths from 1 to {model.max_length}")
 

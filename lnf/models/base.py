@@ -77,6 +77,16 @@ class SequenceModel(nn.Module, ABC):
     ) -> SequenceBatch:
         """x ~ p(x|T) for the given lengths [B], or as `how` says."""
 
+    def continued(
+        self,
+        prompt: SequenceBatch,
+        lengths: Tensor | Sequence[int],
+        generator: torch.Generator | None = None,
+        how: Sampling = FROM_THE_MODEL,
+    ) -> SequenceBatch:
+        """Sequences of the given lengths [B] that begin with the prompt's. Raises UserError if the model cannot."""
+        raise UserError(f"prompt: {type(self).__name__} cannot continue one")
+
     def terms(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None = None) -> Terms:
         """Terms of `samples` posterior samples of each sequence; noise from `generator`."""
         return self.terms_given(batch, self.draw_noise(batch, samples, generator))
@@ -95,10 +105,10 @@ class SequenceModel(nn.Module, ABC):
         terms = self.terms(batch, samples, generator)
         return iwae_bound(log_weights(terms)) + terms.log_p_length_B
 
-    def sample_lengths(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """T ~ p(T), T > 0, [count]."""
+    def sample_lengths(self, count: int, generator: torch.Generator | None = None, shortest: int = 1) -> Tensor:
+        """T ~ p(T) given T >= shortest, [count]."""
         weights = self.log_p_length.exp()
-        weights[0] = 0
+        weights[:shortest] = 0
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
     def batch(self, sequences: Sequence[str | Sequence[str] | np.ndarray]) -> SequenceBatch:
@@ -119,6 +129,14 @@ class SequenceModel(nn.Module, ABC):
             wrong = low if low < 1 else high
             raise UserError(f"length {wrong}: the model knows lengths from 1 to {self.max_length}")
         return mask_of(lengths_B)
+
+    def known(self, prompt: SequenceBatch, mask_BT: Tensor) -> Tensor:
+        """Which steps [B, T] of sequences a prompt gives. Raises UserError if it has more steps than they."""
+        steps = mask_BT.shape[1] - prompt.mask_BT.shape[1]
+        known_BT = nn.functional.pad(prompt.mask_BT, (0, steps))
+        if steps < 0 or (known_BT & ~mask_BT).any():
+            raise UserError(f"prompt: {prompt.mask_BT.shape[1]} steps are more than the length that is asked for")
+        return known_BT
 
     def texts(self, batch: SequenceBatch) -> list[str]:
         """The sequences of a batch of text as strings. Raises UserError if the model has no symbols."""

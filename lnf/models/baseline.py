@@ -79,13 +79,33 @@ class LSTMModel(SequenceModel):
         generator: torch.Generator | None = None,
         how: Sampling = FROM_THE_MODEL,
     ) -> SequenceBatch:
-        mask_BT = self.mask(lengths)
+        return self._drawn(None, self.mask(lengths), generator, how)
+
+    @torch.no_grad()
+    def continued(
+        self,
+        prompt: SequenceBatch,
+        lengths: Tensor | Sequence[int],
+        generator: torch.Generator | None = None,
+        how: Sampling = FROM_THE_MODEL,
+    ) -> SequenceBatch:
+        """x ~ p(x_t | x_{<t}, T) after the prompt's steps."""
+        return self._drawn(prompt, self.mask(lengths), generator, how)
+
+    def _drawn(
+        self, prompt: SequenceBatch | None, mask_BT: Tensor, generator: torch.Generator | None, how: Sampling
+    ) -> SequenceBatch:
+        known_BT = None if prompt is None else self.known(prompt, mask_BT)
         positions_TBG = self.lstm.position(position_codes(mask_BT, self.max_length)).unbind(1)
         state = self.lstm.zero_state(self.emission.embedding.new_zeros(len(mask_BT), 1))
         steps: list[Tensor] = []
         for t in range(mask_BT.shape[1]):
             if t > 0:
                 state = self.lstm.step(self.emission.embed(steps[-1]), positions_TBG[t], state)
-            steps.append(self.emission.sample(state.h[-1], generator, how.greedy, how.temperature))
+            x_t = self.emission.sample(state.h[-1], generator, how.greedy, how.temperature)
+            if prompt is not None and known_BT is not None and t < prompt.x.shape[1]:
+                given = known_BT[:, t].view(-1, *[1] * (x_t.dim() - 1))
+                x_t = torch.where(given, prompt.x[:, t].to(x_t), x_t)
+            steps.append(x_t)
         x = torch.stack(steps, 1)
         return SequenceBatch(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.distributions import Normal
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch
+from lnf.errors import UserError
 from lnf.flows.base import Prior
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.emission import Emission
@@ -115,6 +116,41 @@ class LatentModel(SequenceModel):
         mask_BT = self.mask(lengths)
         z_BTH = self.prior.sample(mask_BT, generator, how.temperature)
         return self.decode(z_BTH, mask_BT, generator, how.greedy)
+
+    @torch.no_grad()
+    def continued(
+        self,
+        prompt: SequenceBatch,
+        lengths: Tensor | Sequence[int],
+        generator: torch.Generator | None = None,
+        how: Sampling = FROM_THE_MODEL,
+    ) -> SequenceBatch:
+        """x given z, whose first steps are drawn from q(z|prompt) as of a whole sequence, and the others from the prior
+        given those.
+        """
+        if not self.prior.causal:
+            raise UserError(f"prompt: {type(self.prior).__name__} cannot continue one: its steps depend on later ones")
+        mask_BT = self.mask(lengths)
+        known_BT, steps = self.known(prompt, mask_BT), mask_BT.shape[1] - prompt.mask_BT.shape[1]
+        z_BTH = nn.functional.pad(self.posterior_sample(prompt, generator), (0, 0, 0, steps))
+        e_BTH = self.prior.to_noise(z_BTH, mask_BT)[0]
+        drawn_BTH = torch.randn(e_BTH.shape, generator=generator, dtype=e_BTH.dtype, device=e_BTH.device)
+        e_BTH = torch.where(known_BT[..., None], e_BTH, drawn_BTH * how.temperature)
+        drawn = self.decode(self.prior.to_latent(e_BTH, mask_BT)[0], mask_BT, generator, how.greedy)
+        given = known_BT.view(*known_BT.shape, *[1] * (drawn.x.dim() - 2))
+        x = nn.functional.pad(prompt.x, (0, steps) if prompt.x.dim() == 2 else (0, 0, 0, steps))
+        return SequenceBatch(torch.where(given, x.to(drawn.x), drawn.x), mask_BT)
+
+    @torch.no_grad()
+    def interpolated(self, pair: SequenceBatch, count: int = 7) -> SequenceBatch:
+        """The likeliest sequences of `count` latents on the line between the posterior means of two sequences of one
+        length, from the first to the second.
+        """
+        if len(pair.x) != 2 or not pair.mask_BT.all():
+            raise UserError("interpolated: give two sequences of one length")
+        first_1TH, second_1TH = self.encode(pair).mean.split(1)
+        share = torch.linspace(0, 1, count, dtype=first_1TH.dtype, device=first_1TH.device).view(-1, 1, 1)
+        return self.decode(torch.lerp(first_1TH, second_1TH, share), pair.mask_BT[:1].expand(count, -1), None, True)
 
     @torch.no_grad()
     def reconstruct(self, batch: SequenceBatch, generator: torch.Generator | None = None) -> SequenceBatch:

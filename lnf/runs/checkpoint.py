@@ -17,6 +17,7 @@ from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.sealed import read_document, write_document
 
 OLDEST = 2
+MODEL = "model.pt"
 
 
 def save(
@@ -39,6 +40,26 @@ def save(
         "state_dict": state_dict,
     }
     write_document(path, document)
+
+
+def find(run: str | Path) -> Path:
+    """The model.pt of a run: of its folder, or the latest of its name, CORPUS/PRIOR/SEED or NAME/CORPUS/PRIOR/SEED.
+
+    Raises UserError if there is none, or if two configurations have a run of that name.
+    """
+    path = Path(run)
+    for file in (path, path / MODEL):
+        if file.is_file():
+            return file
+    results, parts = Path("results"), path.parts
+    pattern = {3: ("*", *parts), 4: parts}.get(len(parts))
+    found = [] if pattern is None or path.is_absolute() else list(results.glob("/".join([*pattern, "*", MODEL])))
+    names = sorted({file.relative_to(results).parts[0] for file in found})
+    if len(names) > 1:
+        raise UserError(f"run: {run}: of which configuration? {', '.join(f'{name}/{run}' for name in names)}")
+    if not found:
+        raise UserError(f"run: {run}: no model.pt; give the folder of a trained run, or its name CORPUS/PRIOR/SEED")
+    return max(found, key=lambda file: file.stat().st_mtime_ns)
 
 
 def load(path: Path) -> tuple[SequenceModel, Spec, dict[str, Any]]:

@@ -24,19 +24,30 @@ AT_ONCE = 64
 
 @torch.no_grad()
 def draw(
-    model: SequenceModel, lengths: Tensor, seed: int, device: torch.device, how: Sampling = FROM_THE_MODEL
+    model: SequenceModel,
+    lengths: Tensor,
+    seed: int,
+    device: torch.device,
+    how: Sampling = FROM_THE_MODEL,
+    prompt: str = "",
 ) -> list[np.ndarray]:
-    """Sequences of the given lengths [N], text [T] or music [T, 88]; equal for equal arguments on one device."""
+    """Sequences of the given lengths [N], text [T] or music [T, 88], which begin with the prompt; equal for equal
+    arguments on one device.
+    """
     drawn: list[np.ndarray] = []
     for start in range(0, len(lengths), AT_ONCE):
-        noise = generator(device, seed, "sample", start)
-        drawn += _sequences(model.sample(lengths[start : start + AT_ONCE].to(device), noise, how), model.width)
+        noise, some = generator(device, seed, "sample", start), lengths[start : start + AT_ONCE].to(device)
+        if prompt:
+            batch = model.continued(model.batch([prompt] * len(some)), some, noise, how)
+        else:
+            batch = model.sample(some, noise, how)
+        drawn += _sequences(batch, model.width)
     return drawn
 
 
-def draw_lengths(model: SequenceModel, count: int, seed: int) -> Tensor:
-    """T ~ p(T) without T = 0, [count]."""
-    return model.sample_lengths(count, generator(model.log_p_length.device, seed, "lengths")).cpu()
+def draw_lengths(model: SequenceModel, count: int, seed: int, shortest: int = 1) -> Tensor:
+    """T ~ p(T) of at least `shortest` steps, [count]."""
+    return model.sample_lengths(count, generator(model.log_p_length.device, seed, "lengths"), shortest).cpu()
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """`lnf sample`, on runs that were really trained."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_a_folder_without_a_model_or_symbols_is_refused(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sample", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-    assert "no model.pt in it; give the folder of a trained run" in capsys.readouterr().err
+    assert "no model.pt; give the folder of a trained run" in capsys.readouterr().err
     document = read_document(trained / "lstm" / "model.pt")
     del document["shape"]["vocabulary"]  # as earlier revisions wrote it
     write_document(tmp_path / "model.pt", document)
@@ -99,6 +100,39 @@ def test_a_folder_without_a_model_or_symbols_is_refused(
     assert main(["sample", str(trained / "lstm"), "--out", str(tmp_path / "same")]) == 0
     first, second = (tmp_path / name / "samples.txt" for name in ("out", "same"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_run_is_found_by_its_name(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, digest in (("one", "d1"), ("one", "d2"), ("two", "d3")):
+        shutil.copytree(trained / "lstm", tmp_path / "results" / name / "tiny" / "lstm" / "0" / digest)
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", "one/tiny/lstm/0", "--out", "out"]) == 0
+    assert read_json(Path("out", "samples.json"))["run"] in ("results/one/tiny/lstm/0/d1", "results/one/tiny/lstm/0/d2")
+    assert main(["sample", "tiny/lstm/0", "--out", "out"]) == 1
+    assert "of which configuration? one/tiny/lstm/0, two/tiny/lstm/0" in capsys.readouterr().err
+    assert main(["sample", "tiny/lstm/7", "--out", "out"]) == 1
+    assert "run: tiny/lstm/7: no model.pt; give the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prior", ["lstm", "af_scf"])
+def test_samples_begin_with_the_prompt(trained: Path, prior: str, tmp_path: Path) -> None:
+    assert sample(trained, prior, tmp_path, "--prompt", "abcab", "--n", "70") == 0
+    lines = (tmp_path / "samples.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 70 and all(line.startswith("abcab") for line in lines) and len(set(lines)) > 3
+    facts = read_json(tmp_path / "samples.json")
+    assert facts["prompt"] == "abcab" and facts["likelihood"] is None and min(facts["lengths"]) >= 5
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"), [("abz", "'z' is none of the model's"), ("a" * 99, "--prompt: 99 symbols")]
+)
+def test_a_prompt_that_the_model_does_not_know_is_refused(
+    trained: Path, prompt: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(trained, "lstm", tmp_path, "--prompt", prompt) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_evaluation_leaves_samples_and_reconstructions(trained: Path) -> None:
