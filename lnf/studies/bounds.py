@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow
 import torch
-from matplotlib.ticker import ScalarFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -155,6 +154,8 @@ def _drawn(split: loading.Split, count: int | None, seed: int) -> loading.Split:
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
     """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
+    from matplotlib.ticker import ScalarFormatter
+
     style = looks(list(labels))
     with figure(folder, "bounds", INCH_PAGE, 2.4 * len(studies) + 0.6) as drawn:
         grid = drawn.subplots(len(studies), 1, squeeze=False)

@@ -8,11 +8,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,6 +27,9 @@ from lnf.runs.machine import settle
 from lnf.runs.seeds import generator
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LETTERS = 5
 """Letters whose mass is shown for each step."""
@@ -244,7 +246,7 @@ def _draw(corpus: str, study: Path, folder: Path) -> None:
         drawn.suptitle(f"{corpus}: {spelled}", fontsize=8)
 
 
-def _plane(axes: Axes, arrays: Mapping[str, NDArray[Any]], n: int, facts: Mapping[str, Any]) -> None:
+def _plane(axes: "Axes", arrays: Mapping[str, NDArray[Any]], n: int, facts: Mapping[str, Any]) -> None:
     (left, bottom), (right, top) = facts["low"], facts["high"]
     extent = (left, right, bottom, top)
     axes.imshow(np.sqrt(arrays["density"][n]), origin="lower", extent=extent, cmap="gray_r", aspect="auto")
@@ -282,7 +284,7 @@ def _seen(symbol: str) -> str:
 
 
 def _bars(
-    axes: Axes, masses: NDArray[np.float64], exact: NDArray[np.float64] | None, vocabulary: list[str], spelled: str
+    axes: "Axes", masses: NDArray[np.float64], exact: NDArray[np.float64] | None, vocabulary: list[str], spelled: str
 ) -> None:
     """Bars of the likeliest letters, the one that is spelled marked, and what the source itself gives them."""
     weight = masses if exact is None else masses + exact

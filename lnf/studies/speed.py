@@ -4,12 +4,10 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow
 import torch
-from matplotlib.axes import Axes
-from matplotlib.ticker import ScalarFormatter
 
 from lnf.models.base import SequenceModel
 from lnf.report.figures.style import INCH_PAGE, figure, looks
@@ -20,6 +18,9 @@ from lnf.runs.seeds import generator
 from lnf.system import provenance
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_rows, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LONG_S = 10.0
 """A sample that takes longer is taken once."""
@@ -96,6 +97,8 @@ def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str]
     """speed.{pdf,png} from STUDY/speed.{parquet,json} of each corpus: a row a corpus, a panel a batch size, a line a
     model: the median, and the range of all repeats.
     """
+    from matplotlib.ticker import ScalarFormatter
+
     tables = {corpus: read_rows(folders[0] / "speed.parquet") for corpus, folders in studies.items()}
     batches = list(dict.fromkeys(row["batch"] for rows in tables.values() for row in rows))
     with figure(folder, "speed", INCH_PAGE, 2.4 * len(tables) + 0.8) as drawn:
@@ -113,7 +116,7 @@ def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str]
         drawn.legend(handles, names, loc="outside lower center", ncols=4)
 
 
-def _lines(axes: Axes, times: Mapping[str, Mapping[int, list[float]]], labels: Mapping[str, str]) -> None:
+def _lines(axes: "Axes", times: Mapping[str, Mapping[int, list[float]]], labels: Mapping[str, str]) -> None:
     style = looks(list(labels))
     for prior, label in labels.items():
         by_length = times[prior]

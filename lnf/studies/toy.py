@@ -8,12 +8,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from lnf.errors import UserError
@@ -24,6 +23,9 @@ from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
 from lnf.spec import class_of
 from lnf.system.sealed import read_arrays, read_rows, write_arrays, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NAMES = {"affine": "affine", "nlsq": "NLSq"}
 
@@ -159,7 +161,7 @@ def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str]
                 axes.imshow(np.sqrt(image), origin="lower", extent=extent, cmap="gray_r")
 
 
-def _bare(axes: Axes, title: str) -> None:
+def _bare(axes: "Axes", title: str) -> None:
     axes.set_title(title, loc="left")
     axes.set_xlim(-HALF_WIDTH, HALF_WIDTH)
     axes.set_ylim(-HALF_WIDTH, HALF_WIDTH)

@@ -10,7 +10,7 @@ import torch
 from lnf.corpora.batches import CorpusShape
 from lnf.errors import UserError
 from lnf.laws.contract import require_contract
-from lnf.laws.instances import model_of
+from lnf.laws.instances import model_of, small
 from lnf.laws.laws import BrokenLaw
 from lnf.models.base import build_model
 from lnf.plan import config, options, origin, rule_files
@@ -215,7 +215,7 @@ def test_a_model_is_rebuilt_with_the_options_that_it_was_trained_with(tmp_path: 
 
 
 def test_laws_are_checked_with_the_options(tmp_path: Path, float64: None) -> None:
-    spec = mine(tmp_path, SELECTED)
+    spec = small(mine(tmp_path, SELECTED))
     require_contract(spec)
     assert all(type(model_of(spec, kind)).__name__ == "Named" for kind in ("text", "music"))
     with pytest.raises(BrokenLaw, match="transform: Scaled"):

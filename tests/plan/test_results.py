@@ -83,7 +83,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Place
         ("flows/time", {"checks", "runs", "evaluations", "studies", "metrics", *VIEWS}),
         ("laws/laws", {"checks"}),
         ("runs/state", {"runs", "studies", "metrics", *VIEWS}),
-        ("runs/evaluation", {"evaluations", "studies", "metrics", *VIEWS}),
+        ("runs/evaluation", {"checks", "evaluations", "studies", "metrics", *VIEWS}),
         ("studies/speed", {"studies", "figures", "page"}),
         ("report/table_formats", {"tables", "figures", "page"}),
         ("report/figures/nats", {"figures", "page"}),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from lnf.plan.stages import FIGURE_FORMS
 from lnf.system.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999", "#7f3b08")
 """Okabe and Ito 2008, which people with any kind of colour vision can distinguish; the ninth, a dark brown, is ours."""
@@ -32,8 +32,11 @@ _SETTINGS: Any = {
 
 
 @contextmanager
-def figure(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
+def figure(folder: Path, name: str, width: float, height: float) -> Iterator["Figure"]:
     """A figure of the given size in inches, written to FOLDER/NAME.{pdf,png} when the block ends."""
+    import matplotlib  # half a second, which a study that only computes does not pay
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's matplotlibrc changes no figure
         matplotlib.rcParams.update(_SETTINGS)
@@ -54,7 +57,7 @@ def look(index: int) -> dict[str, Any]:
     }
 
 
-def empty(axes: Axes, why: str) -> None:
+def empty(axes: "Axes", why: str) -> None:
     """Say on an axes why there is nothing to see."""
     axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, wrap=True)
     axes.set_axis_off()
