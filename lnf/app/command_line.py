@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lnf.app import commands
+from lnf.app.new import KINDS
 from lnf.errors import Stopped, UserError
 from lnf.plan.stages import STAGES
 from lnf.system.files import sentence
@@ -124,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line. Its result has `command`, a function of the result."""
     whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
     added = Commands(whole)
-    for add in (_add_jobs, _add_measured, _add_questions, _add_sample, _add_upkeep, _add_run):
+    for add in (_add_jobs, _add_measured, _add_questions, _add_new, _add_sample, _add_upkeep, _add_run):
         add(added)
     return whole
 
@@ -166,6 +167,12 @@ def _add_questions(to: Commands) -> None:
     to.add("schema", commands.schema)
     to.add("sync", commands.sync).add_argument("name")
     to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
+
+
+def _add_new(to: Commands) -> None:
+    added = to.add("new", commands.new)
+    added.add_argument("kind", choices=KINDS, help="what is new: a combination (prior), or a class")
+    added.add_argument("name", help="lower-case letters, digits and _")
 
 
 def _add_sample(to: Commands) -> None:

@@ -99,6 +99,17 @@ def sample(arguments: Namespace) -> None:
     sample.sample(arguments.run, wish, arguments.data, arguments.out)
 
 
+def new(arguments: Namespace) -> None:
+    """Write the files of a new variant: a class, its rule file, an overlay that selects it, and a test."""
+    from lnf.app.new import new
+
+    for path in new(arguments.kind, arguments.name):
+        print(f"lnf: {path}")
+    overlays = f"workflow/configs/demo.yaml workflow/configs/{arguments.name}.yaml"
+    print(f"lnf: its laws: python -m pytest ideas/test_{arguments.name}.py")
+    print(f"lnf: next to AF / AF: python -m lnf run --configfile {overlays}")
+
+
 def schema(arguments: Namespace) -> None:
     """Print the JSON schema of configurations, for editors (workflow/schema.json)."""
     from lnf.plan import form

@@ -1,5 +1,6 @@
 """The laws of one variant, on small instances of it: what the `check` rule runs before the variant may train."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 
 from lnf.errors import UserError
+from lnf.fields import build
 from lnf.laws import laws, use
 from lnf.laws.contract import one_line, require_contract
 from lnf.laws.instances import (
@@ -23,7 +25,8 @@ from lnf.laws.instances import (
     small,
 )
 from lnf.models.latent import LatentModel
-from lnf.spec import Spec
+from lnf.plan.rule_files import read
+from lnf.spec import Options, Spec
 from lnf.system.files import write_json
 
 PLANE = Size(latent=2, max_length=SMALL.max_length, lengths=SMALL.lengths)
@@ -60,6 +63,20 @@ def check(spec: Spec, out: Path) -> None:
         raise UserError(f"check: {spec.prior.name}: {broken[first]}{more}")
     write_json(out, {"status": "ok", "prior": spec.prior.name, "laws": seconds})
     print(f"check {spec.prior.name}: {len(seconds)} laws hold ({sum(seconds.values()):.1f} s)", flush=True)
+
+
+def require_laws(rule_file: Path) -> None:
+    """Hold the variant of a rule file against the laws, for a test of one's own. Raises UserError as `check` does."""
+    variant = read(rule_file)
+    spec = Spec(
+        corpus="none", kind="text", seed=0, prior=variant.prior, options=build(Options, variant.options, "options")
+    )
+    before = torch.get_default_dtype()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            check(spec, Path(folder, "check.json"))
+    finally:
+        torch.set_default_dtype(before)
 
 
 def laws_of(spec: Spec) -> Iterator[Law]:

@@ -1,0 +1,56 @@
+"""`lnf new KIND NAME`: the files of a variant of one's own, from templates that obey the laws as they are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+
+from lnf.errors import UserError
+from lnf.spec import BUILTINS
+
+TEMPLATES = Path(__file__).parent / "templates"
+KINDS = ("prior", "transform", "hidden", "time", "model")
+AF_SCF = {"time": "af", "hidden": "scf", "transform": "nlsq"}
+"""What a new part is combined with."""
+RULE = '''"""$label. Say here what it is."""
+
+prior("$name", label="$label", $parts, draft=True)
+'''
+OVERLAY = """# $label next to AF / AF: give it after another overlay, as workflow/configs/demo.yaml.
+name: $name
+select: {priors: [af_af, $name], seeds: [0], role_seeds: {}}
+"""
+
+
+def new(kind: str, name: str) -> list[Path]:
+    """Write the files of a new variant below the working directory; returns them.
+
+    Raises UserError for a name that cannot be one, and, before it writes, if a file is there.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(f"new: {name!r}: must be lower-case letters, digits and _")
+    files = dict(_files(kind, name))
+    for path in files:
+        if path.exists():
+            raise UserError(f"new: {path} is there already; choose another name")
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return list(files)
+
+
+def _files(kind: str, name: str) -> Iterator[tuple[Path, str]]:
+    words = name.split("_")
+    filled = {"name": name, "Class": "".join(word.capitalize() for word in words), "label": " ".join(words)}
+    parts = AF_SCF if kind != "model" else {}
+    if kind in BUILTINS:
+        parts = parts | {kind: f"ideas.{name}.{filled['Class']}"}
+        yield Path("ideas", f"{name}.py"), _template(kind).substitute(filled)
+    yield Path("ideas", f"test_{name}.py"), _template("test").substitute(filled)
+    written = ", ".join(f'{part}="{value}"' for part, value in parts.items())
+    yield Path("rules", "priors", f"{name}.smk"), Template(RULE).substitute(filled, parts=written)
+    yield Path("workflow", "configs", f"{name}.yaml"), Template(OVERLAY).substitute(filled)
+
+
+def _template(name: str) -> Template:
+    return Template((TEMPLATES / f"{name}.template").read_text(encoding="utf-8"))

@@ -1,0 +1,57 @@
+"""`lnf new`: what it writes obeys the laws as it is, trains, and stops nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lnf.app.command_line import main
+from lnf.app.new import KINDS
+from lnf.laws.check import require_laws
+from lnf.plan import config
+from lnf.plan.config import ROOT
+from lnf.plan.rule_files import read
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose rule files and configuration are ours."""
+    for name in ("config.yaml", "workflow", "rules"):
+        source = ROOT / name
+        if source.is_file():
+            (tmp_path / name).write_bytes(source.read_bytes())
+    (tmp_path / "rules" / "priors").mkdir(parents=True)
+    for rule in (ROOT / "rules" / "priors").glob("*.smk"):
+        (tmp_path / "rules" / "priors" / rule.name).write_bytes(rule.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_obeys_the_laws_and_is_planned(kind: str, folder: Path) -> None:
+    name = f"my_{kind}"
+    assert main(["new", kind, name]) == 0
+    variant = read(Path("rules", "priors", f"{name}.smk"))
+    assert variant.draft and variant.prior.label == f"my {kind}"
+    require_laws(Path("rules", "priors", f"{name}.smk"))
+    overlays = [ROOT / "workflow" / "configs" / "demo.yaml", Path("workflow", "configs", f"{name}.yaml")]
+    planned = config.plan(config.load(config.read(overlays, folder), folder))
+    assert {prior for _, prior, _ in planned} == {"af_af", name}
+    assert name not in {prior for _, prior, _ in config.plan(config.load(config.read((), folder), folder))}
+
+
+def test_its_test_runs(folder: Path) -> None:
+    assert main(["new", "transform", "mine"]) == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "ideas/test_mine.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "said"), [("My", "must be lower-case"), ("af_af", "af_af.smk is there already")])
+def test_a_name_that_cannot_be_is_refused_before_anything_is_written(
+    folder: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "time", name]) == 1
+    assert said in capsys.readouterr().err and not Path("ideas").exists()
