@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-GRACE_S = 20.0
-"""How long a run that is asked to stop may take to its next step, where it leaves its state."""
 LIMIT_S = 30.0
 """How long a whole workflow may take."""
 

@@ -201,9 +201,7 @@ def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
         folder = Path(scratch, "data")
         folder.mkdir()
         (folder / "model.pt").write_bytes((files.folder / "model.pt").read_bytes())
-        store.model(
-            experiment, run.id, folder, LOADER, _code(files), needs, {"seed": 0, "temperature": 1.0, "greedy": False}
-        )
+        store.model(experiment, run.id, folder, LOADER, _code(files), needs, DRAWING)
 
 
 def _code(files: RunFiles) -> list[Path]:

@@ -16,14 +16,14 @@ def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:
 
     Raises UserError if a file is not text, or if valid or test holds a character that train does not.
     """
-    lines = {split: _lines(files[f"{split}.txt"]) for split in SPLITS}
+    lines = {split: lines_of(files[f"{split}.txt"]) for split in SPLITS}
     vocabulary = sorted(set().union(*lines["train"]))
     if not vocabulary:
         raise UserError("data: train.txt: no characters; one at least would be right")
-    return RawCorpus({split: _encode(lines[split], vocabulary, split) for split in SPLITS}, vocabulary)
+    return RawCorpus({split: encode(lines[split], vocabulary, split) for split in SPLITS}, vocabulary)
 
 
-def _lines(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
     """The lines without the blanks around them, and without a byte order mark. Split at newlines only."""
     try:
         with path.open(encoding="utf-8-sig") as stream:
@@ -32,7 +32,8 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"data: {path.name}: not UTF-8 text ({problem.reason} at byte {problem.start})") from problem
 
 
-def _encode(lines: list[str], vocabulary: list[str], split: str) -> Sequences:
+def encode(lines: list[str], vocabulary: list[str], split: str) -> Sequences:
+    """Lines as symbol ids. Raises UserError for a character that the vocabulary does not have."""
     ids = {symbol: n for n, symbol in enumerate(vocabulary)}
     unknown = sorted(set().union(*lines) - ids.keys())
     if unknown:

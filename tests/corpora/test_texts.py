@@ -1,0 +1,75 @@
+"""Texts of a user's own: splits that a rule chooses, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lnf.corpora import store
+from lnf.corpora.sources import texts
+from lnf.corpora.sources.base import SPLITS, RawCorpus
+from lnf.errors import UserError
+from lnf.plan import config
+from lnf.plan.jobs import perform
+from lnf.plan.options import known_options
+from lnf.plan.results import Plan
+
+LINES = [f"line {n:03}" for n in range(400)]
+
+
+def read(folder: Path, files: dict[str, str], **options: object) -> RawCorpus:
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return texts.read({}, {name: folder / name for name in files}, **options)  # type: ignore[arg-type]
+
+
+def spelled(corpus: RawCorpus) -> dict[str, list[str]]:
+    assert corpus.vocabulary is not None
+    return {split: ["".join(corpus.vocabulary[n] for n in x) for x in corpus.splits[split]] for split in SPLITS}
+
+
+def test_every_line_is_in_one_split_and_stays_there(tmp_path: Path) -> None:
+    files = {"a.txt": "\n".join(LINES[:250]), "b.txt": "\n\n".join([*LINES[250:], LINES[0], LINES[0]])}
+    first = spelled(read(tmp_path, files, unknown="drop"))
+    assert sorted(line for lines in first.values() for line in lines) == sorted([*LINES, LINES[0], LINES[0]])
+    assert not set(first["train"]) & {*first["valid"], *first["test"]} and not set(first["valid"]) & set(first["test"])
+    assert 20 < len(first["valid"]) < 60 and 20 < len(first["test"]) < 60
+    more = spelled(read(tmp_path, files | {"c.txt": "another line 000"}, unknown="drop"))
+    assert all(set(first[split]) <= set(more[split]) for split in SPLITS)
+
+
+def test_files_named_as_splits_are_the_splits(tmp_path: Path) -> None:
+    found = spelled(read(tmp_path, {"train.txt": "abc\nb", "valid.txt": "a", "test.txt": "cab\n\n"}))
+    assert found == {"train": ["abc", "b"], "valid": ["a"], "test": ["cab"]}
+
+
+def test_a_character_that_train_does_not_have_is_refused_or_its_line_dropped(tmp_path: Path) -> None:
+    files = {"train.txt": "abc", "valid.txt": "abd\nab", "test.txt": "c"}
+    with pytest.raises(UserError, match=r"characters \['d'\] that train does not have; options.unknown: drop"):
+        read(tmp_path, files)
+    assert spelled(read(tmp_path, files, unknown="drop"))["valid"] == ["ab"]
+
+
+@pytest.mark.parametrize("shares", [{"valid": 0.0}, {"test": 1.0}, {"valid": 0.6, "test": 0.5}])
+def test_shares_that_leave_nothing_are_refused(tmp_path: Path, shares: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="must be above 0, and less than 1 together"):
+        read(tmp_path, {"a.txt": "abc"}, **shares)
+
+
+def test_its_options_are_known() -> None:
+    assert known_options("lnf.corpora.sources.texts.read") == {"valid", "test", "unknown"}
+
+
+def test_the_documented_corpus_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (config.ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    block = page[page.index("    corpora:\n      letters:") :].partition("\n\n")[0]
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "all.txt").write_text("\n".join(LINES), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    values = config.merge(config.read(), yaml.safe_load(block))
+    select = {"corpora": ["letters"], "priors": ["lstm"], "seeds": [0]}
+    corpus = Plan(config.load(config.merge(values, {"select": select}))).corpora["letters"]
+    perform("prepare", corpus.spec, corpus.folder)
+    meta = store.read_meta(corpus.folder)
+    assert sum(counts["sequences"] for counts in meta["counts"].values()) == len(LINES)
+    assert meta["vocabulary"] == sorted(set("line 0123456789"))
