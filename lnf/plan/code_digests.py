@@ -38,47 +38,9 @@ INSTALLED = ("site-packages", "dist-packages")
 """Folders whose modules are a package manager's: run.json has their versions."""
 
 
-def code_digest(stage: str, modules: Sequence[str] = ()) -> str:
-    """Digest of the definitions that `stage` reaches, and of those that the dotted paths `modules` name and reach.
-
-    Raises UserError if a dotted path names no class or function. Computed once a process.
-    """
-    return _sources(PACKAGE).code_digest(stage, tuple(modules))
-
-
-def require_same_code(stage: str, modules: Sequence[str], planned: str) -> None:
-    """Raise UserError if the code is no longer that of the plan: its result would bear another code's name."""
-    if code_digest(stage, modules) != planned:
-        raise UserError(f"{stage}: the code changed since this was planned; start the workflow again")
-
-
-def definitions_of(stage: str, modules: Sequence[str] = ()) -> dict[str, str]:
-    """Definition -> digest of its own statements, of those that `code_digest` covers."""
-    return _sources(PACKAGE).definitions_of(stage, tuple(modules))
-
-
-def sources_of(stage: str, modules: Sequence[str] = ()) -> list[Path]:
-    """The files that `code_digest` covers, and those of inert modules that they import."""
-    return _sources(PACKAGE).sources_of(stage, tuple(modules))
-
-
-def user_sources(stage: str, modules: Sequence[str]) -> list[Path]:
-    """The top-level packages (folders) and modules (files) of a user's own that `code_digest` covers."""
-    return _sources(PACKAGE).user_sources(stage, tuple(modules))
-
-
-def module_of(path: str, wanted: Kind | None = None) -> str:
-    """The module of a dotted path. Raises UserError if there is no such module with such a name in it, or if the name
-    is seen to be of another kind than `wanted`.
-    """
-    return _sources(PACKAGE).module_of(path, wanted)
-
-
-def arguments_of(path: str) -> Iterator[ast.arguments]:
-    """The arguments of the function that a dotted path names, or of the constructor of a class: its own, and those of
-    the class that it inherits from where it passes `**` on to it or has no constructor.
-    """
-    return _sources(PACKAGE).arguments_of(path)
+def sources() -> "Sources":
+    """The sources of this lnf and of a user's own modules. A process reads each once."""
+    return _sources(PACKAGE)
 
 
 @cache
@@ -97,43 +59,54 @@ class Sources:
         self._paths: dict[str, Path | None] = {}
         self._digests: dict[tuple[str, tuple[str, ...]], str] = {}
 
-    def code_digest(self, stage: str, modules: tuple[str, ...]) -> str:
-        """As the function of this name."""
-        if (stage, modules) not in self._digests:
-            roots = self._roots(stage, modules)
-            acts = {self.graph.digest(key) for key in self._acting(roots)}
-            self._digests[stage, modules] = digest([[self.graph.digest(root) for root in roots], sorted(acts)])
-        return self._digests[stage, modules]
+    def code_digest(self, stage: str, modules: Sequence[str] = ()) -> str:
+        """Digest of the definitions that `stage` reaches, and of those that the dotted paths `modules` name and reach.
 
-    def definitions_of(self, stage: str, modules: tuple[str, ...]) -> dict[str, str]:
-        """As the function of this name."""
+        Raises UserError if a dotted path names no class or function. Computed once a process.
+        """
+        key = (stage, tuple(modules))
+        if key not in self._digests:
+            roots = self._roots(stage, modules)
+            acts = {self.graph.digest(one) for one in self._acting(roots)}
+            self._digests[key] = digest([[self.graph.digest(root) for root in roots], sorted(acts)])
+        return self._digests[key]
+
+    def require_same_code(self, stage: str, modules: Sequence[str], planned: str) -> None:
+        """Raise UserError if the code is no longer that of the plan: its result would bear another code's name."""
+        if self.code_digest(stage, modules) != planned:
+            raise UserError(f"{stage}: the code changed since this was planned; start the workflow again")
+
+    def definitions_of(self, stage: str, modules: Sequence[str] = ()) -> dict[str, str]:
+        """Definition -> digest of its own statements, of those that `code_digest` covers."""
         return {
             f"{key.module}.{key.name}": module.definitions[key.name].own
             for key in sorted(self.reached(stage, modules))
             if key.name != "*" and (module := self.load(key.module)) is not None
         }
 
-    def sources_of(self, stage: str, modules: tuple[str, ...]) -> list[Path]:
-        """As the function of this name."""
+    def sources_of(self, stage: str, modules: Sequence[str] = ()) -> list[Path]:
+        """The files that `code_digest` covers, and those of inert modules that they import."""
         names = self._imported(stage, modules)
         return sorted({path for name in names if (path := self.locate(name)) is not None})
 
-    def user_sources(self, stage: str, modules: tuple[str, ...]) -> list[Path]:
-        """As the function of this name."""
+    def user_sources(self, stage: str, modules: Sequence[str] = ()) -> list[Path]:
+        """The top-level packages (folders) and modules (files) of a user's own that `code_digest` covers."""
         tops = {name.partition(".")[0] for name in self._imported(stage, modules)} - {"lnf"}
         specs = map(self._spec, sorted(tops))
         return [Path(next(iter(spec.submodule_search_locations or [spec.origin]))) for spec in specs]
 
-    def _imported(self, stage: str, modules: tuple[str, ...]) -> set[str]:
+    def _imported(self, stage: str, modules: Sequence[str] = ()) -> set[str]:
         return self.graph.imported({key.module for key in self.graph.reached(self._roots(stage, modules))})
 
-    def reached(self, stage: str, modules: tuple[str, ...] = ()) -> set[Key]:
+    def reached(self, stage: str, modules: Sequence[str] = ()) -> set[Key]:
         """The definitions that `code_digest` covers."""
         roots = self._roots(stage, modules)
         return self.graph.reached([*roots, *self._acting(roots)])
 
     def module_of(self, path: str, wanted: Kind | None = None) -> str:
-        """As the function of this name."""
+        """The module of a dotted path. Raises UserError if there is no such module with such a name in it, or if the
+        name is seen to be of another kind than `wanted`.
+        """
         module, _, name = path.rpartition(".")
         found = self.load(module, installed=True) if module else None
         if found is None:
@@ -147,7 +120,9 @@ class Sources:
         return module
 
     def arguments_of(self, path: str) -> Iterator[ast.arguments]:
-        """As the function of this name."""
+        """The arguments of the function that a dotted path names, or of the constructor of a class: its own, and those
+        of the class that it inherits from where it passes `**` on to it or has no constructor.
+        """
         target: Key | str | None = self.graph.resolve(self.module_of(path), path.rpartition(".")[2])
         while isinstance(target, Key) and (module := self.load(target.module)) is not None:
             node = module.definitions[target.name].nodes[-1]

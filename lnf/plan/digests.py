@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from lnf.plan.code_digests import code_digest
+from lnf.plan.code_digests import sources
 from lnf.spec import Spec, without_neutral
 from lnf.system.files import digest
 
@@ -37,14 +37,14 @@ def spec_digest(spec: Spec) -> str:
 def data_digest(settings: Mapping[str, Any]) -> str:
     """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the reader's code."""
     packages = {name: _version(name) for name in settings.get("packages", [])}
-    code = code_digest("prepare", [settings["source"]])
+    code = sources().code_digest("prepare", [settings["source"]])
     chosen = {key: value for key, value in effective(settings).items() if key != "source"}
     return digest({"settings": chosen, "packages": packages, "code": code})
 
 
 def run_digests(spec: Spec, data: str) -> dict[str, str]:
     """The three digests whose digest names a run, `data` being its corpus'."""
-    return {"spec": spec_digest(spec), "code": code_digest("train", spec.prior.paths), "data": data}
+    return {"spec": spec_digest(spec), "code": sources().code_digest("train", spec.prior.paths), "data": data}
 
 
 def evaluation_digest(spec: Spec) -> str:
@@ -52,12 +52,12 @@ def evaluation_digest(spec: Spec) -> str:
     played changes a result."""
     wanted = {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}
     drawn = {key: value for key, value in spec.to_dict()["sample"].items() if key != "step_seconds"}
-    return digest({"evaluate": wanted, "sample": drawn, "code": code_digest("evaluate", spec.prior.paths)})
+    return digest({"evaluate": wanted, "sample": drawn, "code": sources().code_digest("evaluate", spec.prior.paths)})
 
 
 def check_digest(spec: Spec) -> str:
     """Digest of what the check of a spec's variant depends on."""
-    code = code_digest("check", spec.prior.paths)
+    code = sources().code_digest("check", spec.prior.paths)
     identity = train_identity(spec)
     chosen = {key: identity[key] for key in ("prior", "options") if key in identity}
     return digest({**chosen, "flow_layers": spec.model.flow_layers, "code": code})

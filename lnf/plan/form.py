@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from lnf.errors import UserError
 from lnf.fields import Checked, remedy
-from lnf.plan.code_digests import module_of
+from lnf.plan.code_digests import sources
 from lnf.plan.fitting import misfits
 from lnf.plan.rule_files import Declared
 from lnf.plan.stages import reserved
@@ -262,7 +262,7 @@ def check_sources(values: Mapping[str, Any]) -> None:
     """Raise UserError if the source of a selected corpus is no function."""
     for corpus in values["select"]["corpora"]:
         try:
-            module_of(values["corpora"][corpus]["prepare"]["source"], "function")
+            sources().module_of(values["corpora"][corpus]["prepare"]["source"], "function")
         except UserError as problem:
             raise UserError(f"config: corpora.{corpus}.prepare.source: {problem}") from None
 

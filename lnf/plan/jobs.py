@@ -13,7 +13,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from lnf.errors import UserError
-from lnf.plan.code_digests import code_digest, require_same_code
+from lnf.plan.code_digests import sources
 from lnf.plan.needs import LEAST
 from lnf.plan.stages import STAGES, Stage
 from lnf.system.files import digest
@@ -55,7 +55,7 @@ class Job:
     @property
     def spec(self) -> dict[str, Any]:
         """What spec.json holds."""
-        code = {self.stage.name: code_digest(self.stage.name, self.modules)}
+        code = {self.stage.name: sources().code_digest(self.stage.name, self.modules)}
         return {**self.arguments, "code": code, "modules": list(self.modules)}
 
     @property
@@ -107,7 +107,7 @@ def job(
     """
     kind = STAGES[stage]
     if not isinstance(made_from, str):
-        made_from = digest({**made_from, "code": code_digest(stage, modules)})
+        made_from = digest({**made_from, "code": sources().code_digest(stage, modules)})
     named = {**wildcards, "digest": made_from}
     folder = Path(kind.folder(name).format(**named))
     made = tuple(folder / file.format(**named) for file in kind.files or files)
@@ -131,7 +131,7 @@ def perform(stage: str, spec: Mapping[str, Any], out: Path) -> None:
     arguments = {key: value for key, value in spec.items() if key not in ABOUT_THE_JOB}
     planned = spec.get("code", {}).get(stage)
     if planned is not None:
-        require_same_code(stage, spec["modules"], planned)
+        sources().require_same_code(stage, spec["modules"], planned)
     function = resolve_name(kind.run)
     try:
         inspect.signature(function).bind(**arguments, out=out)

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lnf.errors import UserError
 from lnf.fields import mistake
-from lnf.plan.code_digests import arguments_of
+from lnf.plan.code_digests import sources
 from lnf.spec import Value
 
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -64,7 +64,7 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
 def _options(path: str) -> dict[str, tuple[Any, Any]]:
     """Option -> (its type, its default)."""
     found: dict[str, tuple[Any, Any]] = {}
-    for arguments in arguments_of(path):
+    for arguments in sources().arguments_of(path):
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
             if argument.arg not in found:
                 found[argument.arg] = (_type(path, argument), _default(path, argument.arg, default))

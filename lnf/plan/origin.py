@@ -7,7 +7,7 @@ from typing import Any
 
 from lnf.errors import UserError
 from lnf.plan import rule_files
-from lnf.plan.code_digests import PACKAGE, definitions_of, sources_of
+from lnf.plan.code_digests import PACKAGE, sources
 from lnf.plan.digests import effective
 from lnf.spec import Spec
 from lnf.system import provenance
@@ -25,14 +25,14 @@ def origin_of(spec: Spec) -> dict[str, Any]:
     """For run.json: `revision`, with "+" unless each source that training depends on is in it unchanged, and
     `unversioned`, the reasons. The sources are lnf's, a user's own modules, and the variant's rule file.
     """
-    root = PACKAGE.parent
-    found = provenance.revision(root, [*sources_of("train", spec.prior.paths), *_rule_file(root, spec.prior.name)])
+    root, used = PACKAGE.parent, sources().sources_of("train", spec.prior.paths)
+    found = provenance.revision(root, [*used, *_rule_file(root, spec.prior.name)])
     return {"revision": found.text, "unversioned": found.problems}
 
 
 def trained_definitions(spec: Spec) -> dict[str, str]:
     """For model.pt: definition -> digest of its statements, of all that training depends on."""
-    return definitions_of("train", spec.prior.paths)
+    return sources().definitions_of("train", spec.prior.paths)
 
 
 def other_code(document: Mapping[str, Any], spec: Spec) -> str | None:

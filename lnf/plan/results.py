@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from lnf.plan import config
-from lnf.plan.code_digests import code_digest
+from lnf.plan.code_digests import sources
 from lnf.plan.config import Config
 from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
 from lnf.plan.jobs import SPEC, Job, job
@@ -126,7 +126,7 @@ class Plan:
     def publishing(self) -> Job:
         """The job that copies all views to where people look."""
         views = {stage: str(view.folder) for stage, view in self.views.items()}
-        made_from = digest({"views": views, "code": code_digest("publish")})
+        made_from = digest({"views": views, "code": sources().code_digest("publish")})
         arguments = {"views": views, "marker": f"published-{made_from}.json"}
         return job("publish", self.name, made_from, arguments, list(self.views.values()))
 
@@ -206,7 +206,7 @@ class Plan:
         drawn = [(study.stage, study.wildcards.get("corpus")) for study in self.studies]
         names += [name.format(corpus=corpus) for stage, corpus in drawn for name in stage.pictures]
         files = [f"{name}.{form}" for name in dict.fromkeys(names) for form in FIGURE_FORMS]
-        code = [code_digest("figures", [study.figure]) for study in studies() if study.figure]
+        code = [sources().code_digest("figures", [study.figure]) for study in studies() if study.figure]
         made_from = {"metrics": self.gathered.digest, "published": sha256_of(self.published), "drawn_by": code,
                      "studies": [[study.stage.name, study.digest] for study in self.studies]}  # fmt: skip
         inputs = [self.gathered, *self.trained.values(), *self.studies]

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from lnf.errors import UserError
 from lnf.fields import build
-from lnf.plan.code_digests import module_of
+from lnf.plan.code_digests import sources
 from lnf.spec import BUILTINS, LONGEST_NAME, Options, PriorSpec, Role
 
 _KEYS = ("name", "label", "role", "model", "time", "hidden", "transform", "options", "draft")
@@ -191,7 +191,7 @@ def read_part(name: str, key: str, value: Any) -> str:
     if short in known:
         return short
     try:
-        module_of(value, "class")
+        sources().module_of(value, "class")
     except UserError as problem:
         wanted = f"one of {', '.join(known)} or the dotted path of a class"
         raise UserError(f"prior {name}: {key}: {value!r}: must be {wanted} ({problem})") from None

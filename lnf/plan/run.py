@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lnf.errors import UserError
-from lnf.plan.code_digests import code_digest
+from lnf.plan.code_digests import sources
 from lnf.plan.digests import evaluation_digest, run_digests
 from lnf.plan.jobs import ABOUT_THE_JOB
 from lnf.spec import STORED_FORMAT, RunContext, Spec, read_spec
@@ -73,7 +73,7 @@ class Run:
     def job_spec(self) -> dict[str, Any]:
         """What spec.json in its folder holds, for its training and its evaluation."""
         modules = self.spec.prior.paths
-        code = {stage: code_digest(stage, modules) for stage in ("train", "evaluate")}
+        code = {stage: sources().code_digest(stage, modules) for stage in ("train", "evaluate")}
         return {**self.to_dict(), "code": code, "modules": modules}
 
     @classmethod

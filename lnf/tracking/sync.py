@@ -21,7 +21,7 @@ import pandas
 from pandas import DataFrame
 
 from lnf.errors import UserError
-from lnf.plan.code_digests import user_sources
+from lnf.plan.code_digests import sources
 from lnf.spec import read_spec
 from lnf.system.files import read_json, sha256_of, write_json
 from lnf.tracking import ui
@@ -207,7 +207,7 @@ def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
 def _code(files: RunFiles) -> list[Path]:
     """The packages and modules that the model needs: lnf, and a user's own."""
     spec = read_spec(files.facts["spec"], files.facts.get("format"))
-    return [Path(__file__).parents[1], *user_sources("train", spec.prior.paths)]
+    return [Path(__file__).parents[1], *sources().user_sources("train", spec.prior.paths)]
 
 
 def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator[Point]:

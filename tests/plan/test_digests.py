@@ -18,7 +18,7 @@ RUNS = {prior: config.resolve(PAPER, "ptb", prior, 0) for prior in PAPER.priors}
 
 
 def code(prior: str) -> str:
-    return code_digests.code_digest("train", RUNS[prior].prior.paths)
+    return code_digests.sources().code_digest("train", RUNS[prior].prior.paths)
 
 
 def read_again() -> None:
@@ -28,7 +28,7 @@ def read_again() -> None:
 
 def read_mine_again() -> None:
     """Forget the sources of a user's own."""
-    code_digests._sources(code_digests.PACKAGE).forget(lambda name: name.partition(".")[0] != "lnf")
+    code_digests.sources().forget(lambda name: name.partition(".")[0] != "lnf")
 
 
 def copy_of_lnf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,7 +50,7 @@ def edit(path: Path, old: str, new: str) -> None:
     assert old in text, path
     path.write_text(text.replace(old, new), encoding="utf-8")
     name = ".".join(["lnf", *path.relative_to(code_digests.PACKAGE).with_suffix("").parts])
-    code_digests._sources(code_digests.PACKAGE).forget(name.__eq__)
+    code_digests.sources().forget(name.__eq__)
 
 
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
@@ -76,14 +76,14 @@ def test_a_changed_trainer_changes_all(package: Path) -> None:
 
 
 def test_stages_have_their_own_digests(package: Path) -> None:
-    before = {stage: code_digests.code_digest(stage) for stage in STAGES}
+    before = {stage: code_digests.sources().code_digest(stage) for stage in STAGES}
     edit(package / "runs" / "evaluation.py", "memory_gb * 2**30", "memory_gb * 2**29")
-    changed = {stage for stage in STAGES if code_digests.code_digest(stage) != before[stage]}
+    changed = {stage for stage in STAGES if code_digests.sources().code_digest(stage) != before[stage]}
     assert changed == {"check", "evaluate", "bounds"}  # a check evaluates a small model
 
 
 def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) -> None:
-    found = code_digests.definitions_of("train", RUNS["af_af"].prior.paths)
+    found = code_digests.sources().definitions_of("train", RUNS["af_af"].prior.paths)
     modules = {name.rpartition(".")[0] for name in found}
     assert {"lnf.runs.state", "lnf.flows.hidden", "lnf.flows.transforms", "lnf.runs.seeds"} <= modules
     assert not modules & {"lnf.app.board", "lnf.tracking.sync", "lnf.plan.config",
@@ -94,7 +94,7 @@ def test_training_depends_on_neither_ray_nor_mlflow_nor_messages(package: Path) 
 
 def test_every_definition_in_the_closure_counts_and_no_other_of_its_modules(package: Path) -> None:
     """Each definition of each module that training reaches is changed in turn."""
-    closure, before = code_digests.definitions_of("train", RUNS["af_scf"].prior.paths), code("af_scf")
+    closure, before = code_digests.sources().definitions_of("train", RUNS["af_scf"].prior.paths), code("af_scf")
     counted = 0
     for module in sorted({name.rpartition(".")[0] for name in closure}):
         path = package.joinpath(*module.split(".")[1:]).with_suffix(".py")
@@ -146,7 +146,7 @@ def test_moving_definitions_to_other_modules_changes_nothing(package: Path) -> N
     loading.write_text(f"from lnf.corpora.subsets import _draw\n{text.replace(moved, '')}")
     read_again()
     assert {prior: code(prior) for prior in RUNS} == before
-    assert "lnf.corpora.subsets._draw" in code_digests.definitions_of("train", RUNS["af_scf"].prior.paths)
+    assert "lnf.corpora.subsets._draw" in code_digests.sources().definitions_of("train", RUNS["af_scf"].prior.paths)
     edit(package / "corpora" / "subsets.py", "replace=False", "replace=True")
     assert all(code(prior) != before[prior] for prior in RUNS)
 
@@ -224,11 +224,11 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_what_counts_of_a_users_package(mine: Path, file: str, old: str, new: str, counts: bool) -> None:
-    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    before = code_digests.sources().code_digest("train", ["mine.flow.Flow"])
     path = mine / f"{file}.py"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1) if old else new, encoding="utf-8")
     read_mine_again()
-    assert (code_digests.code_digest("train", ["mine.flow.Flow"]) != before) == counts
+    assert (code_digests.sources().code_digest("train", ["mine.flow.Flow"]) != before) == counts
 
 
 def test_a_name_bound_to_another_definition_counts_though_both_are_reached(mine: Path) -> None:
@@ -242,38 +242,38 @@ def test_a_name_bound_to_another_definition_counts_though_both_are_reached(mine:
             f"{imports}class Flow:\n    def h(self): return f() + 2 * g()\n", encoding="utf-8"
         )
         read_mine_again()
-        found.append(code_digests.code_digest("train", ["mine.flow.Flow"]))
+        found.append(code_digests.sources().code_digest("train", ["mine.flow.Flow"]))
     assert found[0] != found[1]
 
 
 def test_a_users_definitions_may_be_moved(mine: Path) -> None:
-    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    before = code_digests.sources().code_digest("train", ["mine.flow.Flow"])
     (mine / "moved.py").write_text(FLOW, encoding="utf-8")
     (mine / "flow.py").write_text("from mine.moved import Flow\n", encoding="utf-8")
     read_mine_again()
-    assert code_digests.code_digest("train", ["mine.flow.Flow"]) == before
-    assert code_digests.code_digest("train", ["mine.moved.Flow"]) == before
+    assert code_digests.sources().code_digest("train", ["mine.flow.Flow"]) == before
+    assert code_digests.sources().code_digest("train", ["mine.moved.Flow"]) == before
 
 
 @pytest.mark.parametrize("use", ["importlib.import_module('mine.helper')", "vars(helper)"])
 def test_a_module_given_by_name_or_used_as_a_value_counts_whole(mine: Path, use: str) -> None:
     text = f"import importlib\nfrom mine import helper\nclass Flow:\n    def f(self): return {use}\n"
     (mine / "flow.py").write_text(text, encoding="utf-8")
-    before = code_digests.code_digest("train", ["mine.flow.Flow"])
+    before = code_digests.sources().code_digest("train", ["mine.flow.Flow"])
     (mine / "helper.py").write_text(HELPER.replace("3 * x", "5 * x"), encoding="utf-8")
     read_mine_again()
-    assert code_digests.code_digest("train", ["mine.flow.Flow"]) != before
+    assert code_digests.sources().code_digest("train", ["mine.flow.Flow"]) != before
 
 
 def test_a_users_modules_are_read_and_never_run(mine: Path) -> None:
     (mine / "helper.py").write_text(f"{HELPER}\nraise RuntimeError('read, never run')\n", encoding="utf-8")
-    found = set(code_digests.definitions_of("train", ["mine.flow.Flow"]))
+    found = set(code_digests.sources().definitions_of("train", ["mine.flow.Flow"]))
     assert {"mine.flow.Flow", "mine.flow.Base", "mine.flow.back", "mine.helper.double", "mine.other.thing"} <= found
     assert not {"numpy", "os", "torch"} & {name.partition(".")[0] for name in found}
     with pytest.raises(UserError, match=r"mine\.flow does not define Flaw"):
-        code_digests.code_digest("train", ["mine.flow.Flaw"])
+        code_digests.sources().code_digest("train", ["mine.flow.Flaw"])
     with pytest.raises(UserError, match="no module of this name"):
-        code_digests.code_digest("train", ["mine.nothing.Flow"])
+        code_digests.sources().code_digest("train", ["mine.nothing.Flow"])
 
 
 def test_a_helper_in_another_top_level_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,10 +282,10 @@ def test_a_helper_in_another_top_level_file_counts(tmp_path: Path, monkeypatch: 
     (tmp_path / "my_folder").mkdir()  # without __init__.py, which Python takes for a package too
     (tmp_path / "my_folder" / "deep.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    before = code_digests.code_digest("train", ["my_flow.Flow"])
+    before = code_digests.sources().code_digest("train", ["my_flow.Flow"])
     (tmp_path / "my_folder" / "deep.py").write_text("x = 22\n")
     read_mine_again()
-    assert code_digests.code_digest("train", ["my_flow.Flow"]) != before
+    assert code_digests.sources().code_digest("train", ["my_flow.Flow"]) != before
 
 
 def test_the_digest_is_the_same_whichever_python_computes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,16 +307,16 @@ class Flow(Base, metaclass=M):
 """
     (tmp_path / "pinned.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert code_digests.definitions_of("train", ["pinned.Flow"])["pinned.Flow"] == "6b19d0c29942a185"
+    assert code_digests.sources().definitions_of("train", ["pinned.Flow"])["pinned.Flow"] == "6b19d0c29942a185"
 
 
 def test_code_that_changed_since_the_plan_is_refused(package: Path) -> None:
     paths = RUNS["af_scf"].prior.paths
-    planned = code_digests.code_digest("train", paths)
-    code_digests.require_same_code("train", paths, planned)
+    planned = code_digests.sources().code_digest("train", paths)
+    code_digests.sources().require_same_code("train", paths, planned)
     edit(package / "flows" / "hidden.py", "self.kept = latent // 2", "self.kept = (latent + 1) // 2")
     with pytest.raises(UserError, match="train: the code changed since this was planned"):
-        code_digests.require_same_code("train", paths, planned)
+        code_digests.sources().require_same_code("train", paths, planned)
 
 
 def test_spec_digest_covers_what_training_depends_on() -> None:

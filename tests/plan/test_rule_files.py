@@ -6,7 +6,7 @@ import pytest
 
 from lnf.errors import UserError
 from lnf.plan import config, rule_files
-from lnf.plan.code_digests import module_of
+from lnf.plan.code_digests import sources
 from lnf.spec import BUILTINS
 
 PAPER = config.load(config.read())
@@ -27,7 +27,7 @@ def test_rule_files_declare_what_the_paper_has() -> None:
 def test_builtin_names_exist() -> None:
     for key, names in BUILTINS.items():
         for name, path in names.items():
-            assert module_of(path, "class") and rule_files.read_part("x", key, path) == name
+            assert sources().module_of(path, "class") and rule_files.read_part("x", key, path) == name
             parts = dict.fromkeys(("time", "hidden", "transform"), None)
             if key != "model":
                 parts = {"time": "af", "hidden": "af", "transform": "nlsq", key: name}

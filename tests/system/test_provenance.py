@@ -133,18 +133,18 @@ def test_the_sources_of_a_run_are_lnfs_a_users_and_the_rule_file(
     shutil.copytree(ROOT / "rules" / "priors", tmp_path / "rules" / "priors")
     repository(tmp_path)
     assert origin.origin_of(tiny_spec("af_scf"))["unversioned"] == []
-    (tmp_path / "my_flow.py").write_text("from lnf.flows.transforms import Affine\nclass Mine(Affine): ...\n")
+    (tmp_path / "own_flow.py").write_text("from lnf.flows.transforms import Affine\nclass Mine(Affine): ...\n")
     (tmp_path / "rules" / "priors" / "mine.smk").write_text(
-        'prior("mine", label="Mine", time="af", hidden="scf", transform="my_flow.Mine")\n'
+        'prior("mine", label="Mine", time="af", hidden="scf", transform="own_flow.Mine")\n'
     )
     (tmp_path / "rules" / "priors" / "broken.smk").write_text("prior(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
     spec = tiny_spec("af_scf")
-    mine = spec.replace(prior=spec.prior.replace(name="mine", transform="my_flow.Mine"))
+    mine = spec.replace(prior=spec.prior.replace(name="mine", transform="own_flow.Mine"))
     found = origin.origin_of(mine)
     assert found["revision"].endswith("+")
     assert found["unversioned"] == [
-        "my_flow.py is not in the commit", "rules/priors/mine.smk is not in the commit"
+        "own_flow.py is not in the commit", "rules/priors/mine.smk is not in the commit"
     ]  # fmt: skip
     (package / "system" / "locks.py").write_text("# changed\n")
     assert origin.origin_of(spec)["unversioned"] == ["lnf/system/locks.py differs from the commit"]
