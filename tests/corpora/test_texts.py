@@ -3,16 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from lnf.corpora import store
 from lnf.corpora.sources import texts
 from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.errors import UserError
-from lnf.plan import config
-from lnf.plan.jobs import perform
 from lnf.plan.options import known_options
-from lnf.plan.results import Plan
 
 LINES = [f"line {n:03}" for n in range(400)]
 
@@ -58,18 +53,3 @@ def test_shares_that_leave_nothing_are_refused(tmp_path: Path, shares: dict[str,
 
 def test_its_options_are_known() -> None:
     assert known_options("lnf.corpora.sources.texts.read") == {"valid", "test", "unknown"}
-
-
-def test_the_documented_corpus_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (config.ROOT / "docs" / "running.md").read_text(encoding="utf-8")
-    block = page[page.index("    corpora:\n      letters:") :].partition("\n\n")[0]
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "all.txt").write_text("\n".join(LINES), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    values = config.merge(config.read(), yaml.safe_load(block))
-    select = {"corpora": ["letters"], "priors": ["lstm"], "seeds": [0]}
-    corpus = Plan(config.load(config.merge(values, {"select": select}))).corpora["letters"]
-    perform("prepare", corpus.spec, corpus.folder)
-    meta = store.read_meta(corpus.folder)
-    assert sum(counts["sequences"] for counts in meta["counts"].values()) == len(LINES)
-    assert meta["vocabulary"] == sorted(set("line 0123456789"))
