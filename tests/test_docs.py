@@ -15,7 +15,7 @@ import torch
 import lnf
 from lnf import __main__
 from lnf.app.command_line import main
-from lnf.laws.check import check
+from lnf.laws.check import check, require_laws
 from lnf.plan.config import ROOT
 from lnf.plan.options import known_options
 from lnf.plan.rule_files import read_all
@@ -182,3 +182,16 @@ def test_the_documented_model_obeys_the_laws_and_trains(tmp_path: Path, monkeypa
     finally:
         torch.set_default_dtype(torch.float32)
     assert len(read_json(tmp_path / "check.json")["laws"]) == 24
+
+
+def test_what_check_says_of_the_documented_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "adding-a-prior.md").read_text(encoding="utf-8")
+    _, module, rule, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    broken = module.replace(" - 0.5 * torch.log1p(u * u) - s", " - s")
+    assert broken != module
+    (tmp_path / "mistaken.py").write_text(broken, encoding="utf-8")
+    (tmp_path / "af_af_sinh.smk").write_text(rule.replace("lnf.flows.sinh_arcsinh", "mistaken"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(lnf.UserError) as caught:
+        require_laws(tmp_path / "af_af_sinh.smk")
+    assert f"lnf: {caught.value}" in " ".join(page.split())

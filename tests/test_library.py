@@ -67,14 +67,16 @@ def test_examples_of_docstrings(module: object) -> None:
 
 
 def test_the_page_runs(project: Path) -> None:
-    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("docs/library.md", "README.md")]
+    blocks, readme = (re.findall(r"```python\n(.*?)```", page, re.DOTALL) for page in pages)
+    (example,) = (block for block in readme if "import lnf" in block)
     run = '"demo/markov/af_af/0"'
     assert len(blocks) == 3 and run in blocks[0]
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block.replace(run, repr(str(project / "af_af"))), "docs/library.md", "exec"), names)
     assert isinstance(names["model"], lnf.LatentModel)
+    exec(compile(example.replace(run, repr(str(project / "af_af"))), "README.md", "exec"), names)
 
 
 @pytest.mark.parametrize("prior", ["lstm", "af_af"])

@@ -17,7 +17,7 @@ from lnf.spec import Spec
 
 
 class Cut(Exception):
-    """Stands for the death of a process."""
+    """In place of the death of a process."""
 
 
 def cut_after(patch: pytest.MonkeyPatch, batches: int) -> None:

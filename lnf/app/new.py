@@ -1,12 +1,13 @@
 """`lnf new KIND NAME`: the files of a variant of one's own, from templates that obey the laws as they are."""
 
+import keyword
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 from lnf.errors import UserError
-from lnf.spec import BUILTINS
+from lnf.spec import BUILTINS, LONGEST_NAME
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = ("prior", "transform", "hidden", "time", "model")
@@ -27,8 +28,10 @@ def new(kind: str, name: str) -> list[Path]:
 
     Raises UserError for a name that cannot be one, and, before it writes, if a file is there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"new: {name!r}: must be lower-case letters, digits and _")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or len(name) > LONGEST_NAME:
+        raise UserError(f"new: {name!r}: give lower-case letters, digits and _, at most {LONGEST_NAME}, and no keyword")
+    if not Path("rules", "priors").is_dir():
+        raise UserError(f"new: {Path.cwd()}: has no rules/priors; start it in the folder of the project")
     files = dict(_files(kind, name))
     for path in files:
         if path.exists():

@@ -22,6 +22,11 @@ class SequenceBatch:
     x: Tensor
     mask_BT: Tensor
 
+    @classmethod
+    def masked(cls, x: Tensor, mask_BT: Tensor) -> "SequenceBatch":
+        """The batch of x, which is set to zero on padding."""
+        return cls(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)
+
     @property
     def lengths_B(self) -> Tensor:
         """Numbers of steps."""

@@ -20,9 +20,8 @@ def length_prior(splits: Mapping[str, Sequences], settings: Lengths) -> NDArray[
     seen = lengths["train"] + lengths["valid"]
     longest = int(settings.headroom * max(seen))
     counts = np.bincount(seen, minlength=longest + 1) + (1.0 if settings.smoothing == "add_one" else 0.0)
-    for split, row, length in (
-        (split, row, length) for split, all_ in lengths.items() for row, length in enumerate(all_)
-    ):
+    rows = ((split, row, length) for split, found in lengths.items() for row, length in enumerate(found))
+    for split, row, length in rows:
         place = f"data: {split}: sequence {row} has {length} steps"
         if length > longest:
             raise UserError(

@@ -55,7 +55,7 @@ def small(spec: Spec) -> Spec:
 def _can_be_made(spec: Spec) -> bool:
     try:
         model_of(spec, "text")
-    except Exception:  # a user's own constructor may raise anything; the contract reports what the last one says
+    except Exception:  # a user's own constructor may raise anything; the contract reports it, at the first scale
         return False
     return True
 

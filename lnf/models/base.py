@@ -106,9 +106,11 @@ class SequenceModel(nn.Module, ABC):
         return iwae_bound(log_weights(terms)) + terms.log_p_length_B
 
     def sample_lengths(self, count: int, generator: torch.Generator | None = None, shortest: int = 1) -> Tensor:
-        """T ~ p(T) given T >= shortest, [count]."""
+        """T ~ p(T) given T >= shortest, [count]. Raises UserError if no such length has a probability."""
         weights = self.log_p_length.exp()
         weights[:shortest] = 0
+        if not weights.any():
+            raise UserError(f"length: no sequence of {shortest} or more steps has a probability")
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
     def batch(self, sequences: Sequence[str | Sequence[str] | np.ndarray]) -> SequenceBatch:
@@ -131,7 +133,11 @@ class SequenceModel(nn.Module, ABC):
         return mask_of(lengths_B)
 
     def known(self, prompt: SequenceBatch, mask_BT: Tensor) -> Tensor:
-        """Which steps [B, T] of sequences a prompt gives. Raises UserError if it has more steps than they."""
+        """Which steps [B, T] of sequences a prompt gives. Raises UserError if it has more steps than they, or is of
+        another number of sequences.
+        """
+        if len(prompt.mask_BT) != len(mask_BT):
+            raise UserError(f"prompt: {len(prompt.mask_BT)} sequences for {len(mask_BT)} lengths")
         steps = mask_BT.shape[1] - prompt.mask_BT.shape[1]
         known_BT = nn.functional.pad(prompt.mask_BT, (0, steps))
         if steps < 0 or (known_BT & ~mask_BT).any():

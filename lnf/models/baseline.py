@@ -95,7 +95,7 @@ class LSTMModel(SequenceModel):
     def _drawn(
         self, prompt: SequenceBatch | None, mask_BT: Tensor, generator: torch.Generator | None, how: Sampling
     ) -> SequenceBatch:
-        known_BT = None if prompt is None else self.known(prompt, mask_BT)
+        given_TB = [] if prompt is None else self.known(prompt, mask_BT)[:, : prompt.x.shape[1]].unbind(1)
         positions_TBG = self.lstm.position(position_codes(mask_BT, self.max_length)).unbind(1)
         state = self.lstm.zero_state(self.emission.embedding.new_zeros(len(mask_BT), 1))
         steps: list[Tensor] = []
@@ -103,9 +103,8 @@ class LSTMModel(SequenceModel):
             if t > 0:
                 state = self.lstm.step(self.emission.embed(steps[-1]), positions_TBG[t], state)
             x_t = self.emission.sample(state.h[-1], generator, how.greedy, how.temperature)
-            if prompt is not None and known_BT is not None and t < prompt.x.shape[1]:
-                given = known_BT[:, t].view(-1, *[1] * (x_t.dim() - 1))
-                x_t = torch.where(given, prompt.x[:, t].to(x_t), x_t)
+            if prompt is not None and t < len(given_TB):
+                given_B = given_TB[t].view(-1, *[1] * (x_t.dim() - 1))
+                x_t = torch.where(given_B, prompt.x[:, t].to(x_t), x_t)
             steps.append(x_t)
-        x = torch.stack(steps, 1)
-        return SequenceBatch(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)
+        return SequenceBatch.masked(torch.stack(steps, 1), mask_BT)

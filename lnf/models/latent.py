@@ -172,7 +172,7 @@ class LatentModel(SequenceModel):
     def decode(self, z_BTH: Tensor, mask_BT: Tensor, generator: torch.Generator | None, greedy: bool) -> SequenceBatch:
         """x ~ p(x|z), or its likeliest value."""
         x = self.emission.sample(self.decoder(z_BTH, mask_BT), generator, greedy)
-        return SequenceBatch(x.masked_fill(~mask_BT.view(*mask_BT.shape, *[1] * (x.dim() - 2)), 0), mask_BT)
+        return SequenceBatch.masked(x, mask_BT)
 
 
 class Posterior(nn.Module):

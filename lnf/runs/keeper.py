@@ -26,7 +26,7 @@ EPOCHS = ("epoch.pt", "epoch.before.pt")
 
 
 class Keeper:
-    """Of the run in a folder, which the digests identify."""
+    """Keeps the run in a folder; `digests` identify it, so that the state of another is not continued."""
 
     def __init__(self, run: Path, digests: Mapping[str, str]) -> None:
         self.run, self.folder, self.digests = run, run / "state", dict(digests)

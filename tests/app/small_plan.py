@@ -31,7 +31,7 @@ def commit(folder: Path) -> str:
 
 
 def noted(corpora: object, published: object, folder: Path) -> None:
-    """Stands for the figure, which takes a second: what it shows."""
+    """In place of the figure, which takes a second: what it shows."""
     folder.mkdir(parents=True, exist_ok=True)
     for form in FIGURE_FORMS:
         (folder / f"results.{form}").write_text(repr((corpora, published)), encoding="utf-8")

@@ -49,9 +49,19 @@ def test_its_test_runs(folder: Path) -> None:
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("name", "said"), [("My", "must be lower-case"), ("af_af", "af_af.smk is there already")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("My", "lower-case letters"), ("class", "no keyword"), ("af_af", "af_af.smk is there already")]
+)
 def test_a_name_that_cannot_be_is_refused_before_anything_is_written(
     folder: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["new", "time", name]) == 1
     assert said in capsys.readouterr().err and not Path("ideas").exists()
+
+
+def test_it_is_for_the_folder_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "time", "mine"]) == 1
+    assert "has no rules/priors" in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -38,6 +38,13 @@ def test_files_named_as_splits_are_the_splits(tmp_path: Path) -> None:
     assert found == {"train": ["abc", "b"], "valid": ["a"], "test": ["cab"]}
 
 
+def test_files_of_one_name_in_two_folders_are_all_read(tmp_path: Path) -> None:
+    files = {"one/train.txt": "ab", "two/train.txt": "ba", "two/valid.txt": "a", "two/test.txt": "b"}
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+    assert spelled(read(tmp_path, files))["train"] == ["ab", "ba"]
+
+
 def test_a_character_that_train_does_not_have_is_refused_or_its_line_dropped(tmp_path: Path) -> None:
     files = {"train.txt": "abc", "valid.txt": "abd\nab", "test.txt": "c"}
     with pytest.raises(UserError, match=r"characters \['d'\] that train does not have; options.unknown: drop"):

@@ -75,6 +75,22 @@ def test_a_prompt_is_no_longer_than_what_is_asked_for(prior: str, lengths: list[
         model.continued(model.batch(["abab", "a"]), lengths)
 
 
+@pytest.mark.parametrize("prior", ["af_af", "lstm"])
+def test_there_is_a_prompt_for_each_length(prior: str) -> None:
+    model = model_of(prior)
+    with pytest.raises(UserError, match="prompt: 1 sequences for 2 lengths"):
+        model.continued(model.batch(["ab"]), [3, 6])
+
+
+def test_lengths_without_a_probability_are_not_drawn() -> None:
+    never = torch.full((13,), -torch.inf, dtype=torch.float64)
+    never[3] = 0.0
+    model = model_of("lstm", CorpusShape("text", 3, 12, never))
+    assert model.sample_lengths(4).tolist() == [3] * 4
+    with pytest.raises(UserError, match="no sequence of 4 or more steps has a probability"):
+        model.sample_lengths(4, shortest=4)
+
+
 def test_between_two_sequences() -> None:
     model = model_of("af_scf")
     assert isinstance(model, LatentModel)

@@ -29,10 +29,11 @@ def read(
     """
     if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
         raise UserError(f"data: options: valid {valid} and test {test}: must be above 0, and less than 1 together")
-    lines = {path.stem: lines_of(path) for path in files.values()}
-    if set(lines) != set(SPLITS):
-        every = [line for path in sorted(files.values()) for line in lines_of(path)]
-        lines = {split: [line for line in every if _split_of(line, valid, test) == split] for split in SPLITS}
+    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
+    named = {Path(name).stem for name in files} == set(SPLITS)
+    for name in sorted(files):
+        for line in filter(None, lines_of(files[name])):
+            lines[Path(name).stem if named else _split_of(line, valid, test)].append(line)
     vocabulary = sorted(set().union(*lines["train"]))
     if unknown == "drop":
         lines = {split: [line for line in found if set(line) <= set(vocabulary)] for split, found in lines.items()}
@@ -41,7 +42,7 @@ def read(
             f"data: valid or test has characters {missing} that train does not have; options.unknown: drop leaves out"
             " their lines"
         )
-    sequences = {split: encode(list(filter(None, lines[split])), vocabulary, split) for split in SPLITS}
+    sequences = {split: encode(lines[split], vocabulary, split) for split in SPLITS}
     return RawCorpus(sequences, vocabulary)
 
 

@@ -248,7 +248,7 @@ def _best(folder: Path, published: Path) -> str:
     for row in sorted(_measured(folder, published), key=lambda row: float(row[2].split()[0])):
         best.setdefault(row[0], row)
     found = [f"{row[1]} on {row[0]}, {row[2]} {row[3]} (published: {row[7]})" for row in best.values()]
-    return f"- {_setting(folder)} Best: {'; '.join(found)}."
+    return f"- {_setting(folder)}" + (f" Best: {'; '.join(found)}." if found else "")
 
 
 def _picture(folder: Path) -> str:
