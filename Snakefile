@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-from lnf.app.workflow import LNF, begin
+from lnf.app.workflow import begin
 from lnf.plan.rule_files import declare as prior
 from lnf.plan.stages import STAGES
 

@@ -15,4 +15,4 @@ rule check:
     params:
         spec=FLOW.spec("check"),
     shell:
-        command("check")
+        FLOW.command("check")

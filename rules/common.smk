@@ -1,11 +1,6 @@
 """What the rules share."""
 
 
-def command(stage):
-    """The command of a stage's job. Rules in a loop name it by a parameter: a command is read when the loop has ended."""
-    return f"{LNF} {stage} {{params.spec:q}} > {{log:q}} 2>&1"
-
-
 def needs(stage, *of):
     """An input function: what a job of a stage reads of other stages. Dates do not count, for names say what a file was
     made of; only what is made again in this workflow (--forcerun, --forceall) has all that reads it made again.

@@ -16,4 +16,4 @@ rule prepare:
     params:
         spec=FLOW.spec("prepare"),
     shell:
-        command("prepare")
+        FLOW.command("prepare")

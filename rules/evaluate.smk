@@ -21,4 +21,4 @@ rule evaluate:
     params:
         spec=FLOW.spec("evaluate"),
     shell:
-        command("evaluate")
+        FLOW.command("evaluate")

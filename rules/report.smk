@@ -26,7 +26,7 @@ for view, inputs in {
             spec=FLOW.spec(view),
             stage=view,
         shell:
-            command("{params.stage}")
+            FLOW.command("{params.stage}")
 
 
 rule figures:
@@ -49,7 +49,7 @@ rule figures:
     params:
         spec=FLOW.spec("figures"),
     shell:
-        command("figures")
+        FLOW.command("figures")
 
 
 rule page:
@@ -66,4 +66,4 @@ rule page:
     params:
         spec=FLOW.spec("page"),
     shell:
-        command("page")
+        FLOW.command("page")

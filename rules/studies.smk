@@ -28,7 +28,7 @@ for study, inputs in {
             spec=FLOW.spec(study),
             stage=study,
         shell:
-            command("{params.stage}")
+            FLOW.command("{params.stage}")
 
 
 rule speed:
@@ -48,4 +48,4 @@ rule speed:
     params:
         spec=FLOW.spec("speed"),
     shell:
-        command("speed")
+        FLOW.command("speed")

@@ -22,4 +22,4 @@ rule train:
     params:
         spec=FLOW.spec("train"),
     shell:
-        command("train")
+        FLOW.command("train")

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from lnf.plan.config import Config
     from lnf.plan.results import Plan
 
-LNF = f"{shlex.quote(sys.executable)} -m lnf"
-"""How a job calls lnf, as a shell reads it."""
 PLAN = Path(".lnf", "plan.json")
 """The jobs of the workflow that is at work in this folder, for the processes that it starts."""
 TRAVELS = ("LNF_DATA_MIRROR",)
@@ -132,6 +130,13 @@ class Workflow:
     def spec(self, stage: str) -> str:
         """The file that says what a stage's job is to do, with wildcards."""
         return f"{STAGES[stage].folder(self.name)}/{SPEC}"
+
+    def command(self, stage: str) -> str:
+        """The shell line of a stage's jobs, as Snakemake formats it. In a loop over rules the stage is a parameter,
+        "{params.stage}", since Snakemake asks for the line when the job runs and the loop has ended.
+        """
+        python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+        return f"{python} -m lnf {stage} {{params.spec:q}} > {{log:q}} 2>&1"
 
     def log(self, stage: str) -> str:
         """The log of a stage's jobs, with wildcards."""

@@ -1,10 +1,12 @@
 """The DAG, by dry runs of Snakemake in a folder of its own."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,3 +188,13 @@ def test_a_run_with_more_threads_than_cores_is_refused_before_any_work(
     assert not (tmp_path / ".lnf").exists()
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     Workflow.of_plan(plan, 2).start()
+
+
+@pytest.mark.parametrize("folder", ["/opt/venv", "/a b/{py}/it's $HOME"])
+def test_a_job_is_started_by_this_python_wherever_it_is(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", f"{folder}/bin/python")
+    flow = Workflow.of_plan(Plan(config.load(config.read())))
+    line = flow.command("{params.stage}").replace(":q", "")
+    formatted = line.format(params=SimpleNamespace(stage="check", spec="spec.json"), log="job.log")
+    words = [f"{folder}/bin/python", "-m", "lnf", "check", "spec.json", ">", "job.log", "2>&1"]
+    assert shlex.split(formatted) == words
