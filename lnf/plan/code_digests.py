@@ -124,8 +124,9 @@ class Sources:
         of the class that it inherits from where it passes `**` on to it or has no constructor.
         """
         target: Key | str | None = self.graph.resolve(self.module_of(path), path.rpartition(".")[2])
-        while isinstance(target, Key) and (module := self.load(target.module)) is not None:
-            node = module.definitions[target.name].nodes[-1]
+        while isinstance(target, Key) and (file := self.locate(target.module)) is not None:
+            name, body = target.name, _parse(file).body  # read again: what a digest covers has lost its annotations
+            node = next((one for one in reversed(body) if getattr(one, "name", None) == name), None)
             function = next(filter(_is_constructor, node.body), None) if isinstance(node, ast.ClassDef) else node
             if isinstance(function, ast.FunctionDef):
                 yield function.args

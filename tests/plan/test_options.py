@@ -13,7 +13,7 @@ from lnf.laws.contract import require_contract
 from lnf.laws.instances import model_of, small
 from lnf.laws.laws import BrokenLaw
 from lnf.models.base import build_model
-from lnf.plan import config, options, origin, rule_files
+from lnf.plan import code_digests, config, options, origin, rule_files
 from lnf.plan.digests import check_digest, spec_digest
 from lnf.plan.results import run_of, told_of
 from lnf.runs.checkpoint import load, save
@@ -269,3 +269,11 @@ def test_options_of_a_reader(tmp_path: Path) -> None:
     wrong = {"corpora": {"markov": {"prepare": {"options": {"leters": 9}}}}}
     with pytest.raises(UserError, match=r"config: corpora\.markov\.prepare\.options\.leters: .* has no such option"):
         config.corpus_settings(loaded(tmp_path / "2", wrong), "markov")
+
+
+def test_options_are_known_when_the_code_was_digested_before() -> None:
+    """A digest leaves annotations out."""
+    source = "lnf.corpora.sources.markov.read"
+    assert source in code_digests.sources().definitions_of("prepare", [source])
+    options._options.cache_clear()
+    assert "letters" in options.known_options(source)
