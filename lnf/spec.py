@@ -3,17 +3,34 @@
 Sizes are numbers of units, learning rates are per step, times in minutes, memory in GiB; nothing here is nats or bits.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lnf.errors import UserError
-from lnf.fields import Checked, Neutral, build
+from lnf.fields import Checked, Neutral, build, remedy
 
-Kind = Literal["text", "music"]
+KINDS = {
+    "text": "lnf.kinds.symbols.Text",
+    "music": "lnf.kinds.piano.Music",
+    "symbols": "lnf.kinds.symbols.Symbols",
+}
+"""Short name -> dotted path of the built-in kinds of data."""
+CHECKED_KINDS = ("text", "music")
+"""Those on which every variant is held against the laws: symbols are as characters."""
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS and not re.fullmatch(r"\w+(\.\w+)+", name):
+        raise remedy(f"one of {', '.join(KINDS)}, or the dotted path of a class")
+    return name
+
+
+Kind = Annotated[str, AfterValidator(_kind)]
 Role = Literal["main", "independent", "ablation", "picture"]
 
 MANY = 10**6
@@ -59,6 +76,11 @@ _FORMER_PATHS: dict[str, dict[str, str]] = {
     "transform": {"lnf.transforms.nlsq.NLSq": "nlsq", "lnf.transforms.affine.Affine": "affine"},
 }
 """Dotted paths of built-in classes in specs that were stored before format 3 -> short names."""
+
+
+def kind_path(name: str) -> str:
+    """The dotted path of the class of a kind of data."""
+    return KINDS.get(name, name)
 
 
 def class_path(part: str, name: str) -> str:
@@ -159,11 +181,19 @@ class TrainSpec(Checked):
 
 
 class EvaluateSpec(Checked):
-    """Importance samples a sequence, the seed of evaluation (one for all models) and the byte budget in GiB."""
+    """Importance samples a sequence, the seed of evaluation (one for all models), whether test is read, and the byte
+    budget in GiB.
+    """
 
     samples: Count = 30
     seed: Seed = 0
+    test: Annotated[bool, Neutral(True)] = True
     memory_gb: Annotated[float, Field(gt=0, le=1e5)] = 1.0
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are scored, the last of them reconstructed."""
+        return ("valid", "test") if self.test else ("valid",)
 
 
 class SampleSpec(Checked):
@@ -238,6 +268,11 @@ class Spec(Sections):
     kind: Kind
     seed: Seed
     prior: PriorSpec
+
+    @property
+    def paths(self) -> list[str]:
+        """The dotted paths of the classes that it names: of its variant, and of the kind of its data."""
+        return [*self.prior.paths, kind_path(self.kind)]
 
     @property
     def key(self) -> str:

@@ -2,5 +2,7 @@
 
 import math
 
-UNITS: dict[str, tuple[str, float]] = {"text": ("bpc", math.log(2)), "music": ("nats/step", 1.0)}
-"""Kind of corpus -> (unit of its tables, nats in one unit). bpc: bits per character."""
+
+def nats_in(unit: str) -> float:
+    """Nats in one unit: of bits (bpc are bits per character) log 2, of nats 1."""
+    return math.log(2) if unit == "bpc" or unit.startswith("bits/") else 1.0

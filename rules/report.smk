@@ -8,7 +8,7 @@ for view, inputs in {
     "gather": ["prepare", "train", "evaluate"],
     "tables": ["gather"],
     "samples": ["prepare", "evaluate"],
-    "publish": ["tables", "figures", "samples", "page"],
+    "publish": ["tables", "figures", "samples", "page", "sweep"],
 }.items():
 
     rule:

@@ -1,13 +1,15 @@
-"""Analyses of trained models, and of flows themselves: the toy, sampling time, the modes of p(z_t | z_<t), bounds by samples.
+"""Analyses of trained models, and of flows themselves: the toy, sampling time, the modes of p(z_t | z_<t), bounds by samples, the ranking of a
+sweep.
 
 Inputs: the first seed's model of each variant; of modes and bounds, the corpus too.
-Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds}/CORPUS/DIGEST/*.
+Outputs: results/NAME/toy/DIGEST/*, results/NAME/{speed, modes, bounds, sweep}/CORPUS/DIGEST/*.
 """
 
 for study, inputs in {
     "toy": [],
     "modes": ["prepare", "train"],
     "bounds": ["prepare", "train"],
+    "sweep": ["evaluate"],
 }.items():
 
     rule:

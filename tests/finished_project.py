@@ -54,4 +54,4 @@ def assert_a_failure_is_told(project: Project, out: str) -> None:
     assert f"its log is {log}" in out
     assert "lnf: tiny: 2 runs: 1 error, 1 ok" in out and "RuleException" not in out and "Traceback" not in out
     assert max(map(len, out.splitlines())) < 300
-    assert project.statuses() == {"lstm": "error", "af_scf": "ok", "source": "ok", "unigram": "ok"}
+    assert project.statuses() == {"lstm": "error", "af_scf": "ok", "source": "ok", "unigram": "ok", "bigram": "ok"}

@@ -127,7 +127,9 @@ MISTAKES = {
     "build: time 'AFF': known are af, iaf, none": lambda: lnf.build("AFF / AF", lnf.CorpusShape("text", 5, 9)),
     "build: hidden 'x': known are": lambda: lnf.build("AF / x", lnf.CorpusShape("text", 5, 9)),
     "give MODEL, TIME / HIDDEN or": lambda: lnf.build("a / b / c / d", lnf.CorpusShape("text", 5, 9)),
-    "build.kind: 'txt': must be one of text": lambda: lnf.build("LSTM", lnf.CorpusShape("txt", 5, 9)),
+    "kind: 'txt': known are text, music, symbols, and dotted paths": lambda: lnf.build(
+        "LSTM", lnf.CorpusShape("txt", 5, 9)
+    ),
     "build.model.laten: unknown key; did": lambda: lnf.build("AF / AF", lnf.CorpusShape("text", 5, 9), laten=3),
     "model.latent: 1: must be at least 2": lambda: lnf.build("AF / SCF", lnf.CorpusShape("text", 5, 9), latent=1),
     "build.model.precision: ": lambda: lnf.build("LSTM", lnf.CorpusShape("text", 5, 9), precision="bfloat16"),

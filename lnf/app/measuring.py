@@ -14,6 +14,7 @@ from lnf.plan.jobs import SPEC, Job
 from lnf.plan.origin import Identity, planned_data
 from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
+from lnf.plan.stages import tables_of
 from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
@@ -21,7 +22,7 @@ from lnf.report.measured.archive import BOUNDS, Facts, kept_places, place, read_
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import kept_folders, show
 from lnf.report.outcomes import outcomes
-from lnf.report.tables import TABLES, on_test, read_published, summarise, write_table
+from lnf.report.tables import on_test, read_published, summarise, write_table
 from lnf.runs.keeper import Keeper
 from lnf.runs.training import HISTORY
 from lnf.system.files import read_json, try_read_json, write_json
@@ -199,10 +200,10 @@ def write_made(folder: Path, published: Path) -> None:
 
 
 def write_kept_tables(folder: Path, published: Path, out: Path) -> None:
-    """OUT/{text, ablation, music}.{csv, md}, those that have a row."""
+    """OUT/TABLE.{csv, md}, those that have a row."""
     metrics, known, options = read_kept_metrics(folder), read_published(published), read_plan(folder)["options"]
     out.mkdir(parents=True, exist_ok=True)
-    for table in TABLES:
+    for table, name in tables_of(metrics.kind.unique()).items():
         cells = summarise(table, metrics, known)
         if len(cells):
-            write_table(out / table, table, cells, known, options, ("md",))
+            write_table(out / name, table, cells, known, options, ("md",))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lnf.corpora.sources.base import LOWEST_NOTE
+from lnf.kinds.piano import LOWEST_NOTE
 from lnf.models.base import Sampling
 from lnf.runs import checkpoint, sampling
 
@@ -31,7 +31,7 @@ class Sampler:
             lengths = sampling.draw_lengths(self.model, rows, wish["seed"])
         how = Sampling(wish["temperature"], wish["greedy"])
         drawn = sampling.draw(self.model, lengths, wish["seed"], torch.device("cpu"), how)
-        if self.model.kind == "text":
+        if self.model.vocabulary is not None:
             return self.model.texts(self.model.batch(drawn)) if drawn else []
         return [[[LOWEST_NOTE + int(key) for key in step.nonzero()[0]] for step in x] for x in drawn]
 

@@ -10,6 +10,7 @@ import torch
 from lnf.corpora import store
 from lnf.corpora.loading import Split
 from lnf.errors import UserError
+from lnf.kinds.base import kind_of
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.plan.jobs import SPEC
 from lnf.plan.origin import other_code
@@ -19,7 +20,7 @@ from lnf.runs.evaluation import score
 from lnf.runs.machine import device_of
 from lnf.spec import Spec
 from lnf.system.files import read_json, write_json
-from lnf.units import UNITS
+from lnf.units import nats_in
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def sample(name: str, wish: Wish, data: Path | None, out: Path) -> None:
     _require_possible(wish, model)
     if (other := other_code(document, spec)) is not None:
         print(f"lnf: {run / 'model.pt'}: {other}", flush=True)
-    vocabulary = model.vocabulary or _vocabulary(run, data) if spec.kind == "text" else None
-    script = media.Script(vocabulary, spec.sample.step_seconds)
+    vocabulary = model.vocabulary or _vocabulary(run, data) if kind_of(spec.kind).symbols else None
+    script = media.Script(spec.kind, vocabulary, model.shape.separator, spec.sample.step_seconds)
     if wish.length is None:
         lengths = sampling.draw_lengths(model, wish.n, wish.seed, max(1, len(wish.prompt)))
     else:
@@ -70,7 +71,7 @@ def _require_possible(wish: Wish, model: SequenceModel) -> None:
         raise UserError(f"sample: --temperature {wish.how.temperature}: a number above 0 would be right")
     if len(wish.prompt) > model.max_length:
         raise UserError(f"sample: --prompt: {len(wish.prompt)} symbols; the model knows up to {model.max_length} steps")
-    if wish.prompt and model.kind != "text":
+    if wish.prompt and model.vocabulary is None:
         raise UserError(f"sample: --prompt: a model of {model.kind} has no symbols; prompts are for text")
     if wish.length is not None and not 1 <= wish.length <= model.max_length:
         raise UserError(f"sample: --length {wish.length}: the model knows lengths from 1 to {model.max_length}")
@@ -90,7 +91,7 @@ def _likelihood(
     """-log p(x|T) of each sample in the unit of tables a step; None for what was not drawn from the model itself."""
     if how != FROM_THE_MODEL:
         return None
-    unit, nats = UNITS[spec.kind]
+    unit, nats = model.shape.unit, nats_in(model.shape.unit)
     scores = score(model, Split(drawn, {}, model.width), spec, device)
     values = -scores.log_prob_given_length / scores.length / nats
     estimator = {"estimator": "exact"} if model.exact else {"estimator": "importance", "k": spec.evaluate.samples}

@@ -1,6 +1,6 @@
 """The jobs of a workflow as a command does them, and what those of a run do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
 from lnf.runs.progress import ask_to_stop, duration, shown
+from lnf.spec import CHECKED_KINDS
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_rows
 from lnf.system.signals import stopping
@@ -39,11 +40,11 @@ def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: str |
     prepare(corpus, settings, digest, mirror_folder(mirror), out)
 
 
-def check(out: Path, **run: Any) -> None:
-    """Hold the variant of a run against the laws: OUT/check.json."""
+def check(out: Path, kinds: Sequence[str] = CHECKED_KINDS, **run: Any) -> None:
+    """Hold the variant of a run against the laws, on some kinds of data: OUT/check.json."""
     from lnf.laws.check import check
 
-    check(Run.from_dict(run).spec, out / "check.json")
+    check(Run.from_dict(run).spec, out / "check.json", kinds)
 
 
 def train(out: Path, **spec: Any) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lnf.app import workflow_lock
 from lnf.errors import UserError
 from lnf.plan.jobs import SPEC, Job
-from lnf.plan.stages import STAGES, studies
+from lnf.plan.stages import STAGES, SWEEP, studies
 from lnf.system.files import keep_json, read_json, write_json
 from lnf.system.locks import Lock
 from lnf.system.processes import process_identity
@@ -215,6 +215,12 @@ class Workflow:
         counts = Counter(run.status for run in self._plan.runs)
         how = ", ".join(f"{count} {what}" for what, count in counts.items())
         print(f"lnf: {self.name}: {sum(counts.values())} runs: {how}")
+        for sweep in self._of(SWEEP):
+            best = self._plan.out / SWEEP / sweep.wildcards["corpus"] / "best.yaml"
+            if best.exists():
+                print(
+                    f"lnf: {sweep.wildcards['corpus']}: best of {len(self._plan.config.points)} points on valid: {best}"
+                )
         print(f"lnf: report: {(self._plan.out / 'report.html').absolute()}", flush=True)
 
     def _require_threads(self) -> None:

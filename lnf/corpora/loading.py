@@ -12,7 +12,7 @@ from lnf.corpora import store
 from lnf.corpora.batches import CorpusShape, SequenceBatch, collate
 from lnf.corpora.lengths import length_prior
 from lnf.errors import UserError
-from lnf.spec import Spec, Subset
+from lnf.spec import Lengths, Spec, Subset
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,23 @@ class Corpus:
 
 
 def load(folder: Path, spec: Spec) -> Corpus:
-    """Read a corpus folder and draw the spec's subset.
+    """A run's view of a corpus. Raises UserError as `seen` does."""
+    return seen(folder, spec.subset, spec.lengths)
+
+
+def seen(folder: Path, subset: Subset, lengths: Lengths) -> Corpus:
+    """Read a corpus folder and draw a subset.
 
     Raises UserError if a sequence of the subset has a length without probability.
     """
     meta = store.read_meta(folder)
-    splits = {name: _draw(folder, name, spec.subset, meta["width"]) for name in ("train", "valid", "test")}
-    p_length = length_prior({name: split.sequences for name, split in splits.items()}, spec.lengths)
+    splits = {name: _draw(folder, name, subset, meta["width"]) for name in ("train", "valid", "test")}
+    p_length = length_prior({name: split.sequences for name, split in splits.items()}, lengths)
     log_p_length = torch.log(torch.from_numpy(p_length))
     symbols = None if meta["vocabulary"] is None else tuple(meta["vocabulary"])
-    shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols)
+    shape = CorpusShape(
+        meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols, meta["unit"], meta["separator"]
+    )
     return Corpus(shape, meta, splits)
 
 

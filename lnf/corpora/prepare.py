@@ -9,8 +9,9 @@ import numpy as np
 from lnf.corpora import store
 from lnf.corpora.fetch import fetch
 from lnf.corpora.lengths import length_prior
-from lnf.corpora.sources.base import SPLITS, RawCorpus, out_of_range
+from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.errors import UserError
+from lnf.kinds.base import kind_of
 from lnf.spec import Lengths, imported
 from lnf.system.files import sha256_of
 
@@ -19,25 +20,26 @@ RAW = "raw"
 
 
 def prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path | None, out: Path) -> None:
-    """Write three Arrow files and, last, meta.json to `out`. Prints one line.
+    """Write three Arrow files and, last, meta.json to `out`. Prints two lines.
 
     `digest` names the corpus; raw files that are downloaded go to `raw` next to the corpora.
-    `settings`: `kind` (text | music), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
+    `settings`: `kind` (of the data), `source` (dotted path of a `read` function), `lengths` (smoothing, headroom), and
     perhaps `options` of the source, `files`, `inputs` (name -> path, sha256), `min_length`, `max_length` (steps) and
     `expect` (counts). Raises UserError, and writes nothing, if a file cannot be had, or is not what it should be, if a
-    sequence has a value that is no symbol, or if the length prior excludes one.
+    sequence has a value that its kind does not have, or if the length prior excludes one.
     """
     try:
         meta = _prepare(corpus, settings, digest, mirror, out)
     except UserError as problem:
         raise UserError(str(problem).replace("data: ", f"data: {corpus}: ", 1)) from problem
     print(f"lnf: {corpus}: {summary(meta)} in {out}", flush=True)
+    print(f"lnf: {corpus}: train: {meta['about']}", flush=True)
 
 
 def summary(meta: Mapping[str, Any]) -> str:
     """A corpus in half a line, for people."""
     numbers = {key: "/".join(str(meta["counts"][split][key]) for split in SPLITS) for key in ("sequences", "steps")}
-    width = f"{meta['width']} {'symbols' if meta['kind'] == 'text' else 'keys'}"
+    width = f"{meta['width']} {kind_of(meta['kind']).columns}"
     return f"{numbers['sequences']} sequences, {numbers['steps']} steps (train/valid/test), {width}"
 
 
@@ -61,14 +63,21 @@ def _prepare(corpus: str, settings: Mapping[str, Any], digest: str, mirror: Path
         "raw": {name: entry["sha256"] for name, entry in {**entries, **inputs}.items()},
         "settings": settings,
         "vocabulary": kept.vocabulary,
-        "width": kept.width,
         "counts": counts,
         "length_counts": {str(length): int(n) for length, n in zip(values, times, strict=True)},
         "longest": int(lengths.max()),
+        "about": about(kept, settings["kind"]),
         "source": kept.source,
     }
-    store.write(out, kept, meta)
-    return meta
+    return store.write(out, kept, meta)
+
+
+def about(corpus: RawCorpus, kind: str) -> str:
+    """Lengths and values of train, for people."""
+    train = corpus.splits["train"]
+    lengths = np.array([len(x) for x in train])
+    steps = f"{lengths.min()} to {lengths.max()} steps, median {np.median(lengths):g}"
+    return f"{steps}; {kind_of(kind).about(train, corpus.vocabulary)}"
 
 
 def _as_planned(entry: Mapping[str, Any]) -> Path:
@@ -90,6 +99,8 @@ def keep(raw: RawCorpus, shortest: int, longest: int | None) -> RawCorpus:
         raw.vocabulary,
         {split: {name: values[rows[split]] for name, values in held.items()} for split, held in raw.columns.items()},
         raw.source,
+        raw.symbol,
+        raw.separator,
     )
 
 
@@ -105,13 +116,21 @@ def count(raw: RawCorpus, kept: RawCorpus, split: str) -> dict[str, int]:
 
 
 def check_values(corpus: RawCorpus, kind: str) -> None:
-    """Raises UserError for a sequence that is no array of symbol ids [T], or for music no roll [T, 88] of 0 and 1."""
+    """Raises UserError for a sequence that is not of its kind: ids [T] or vectors [T, V], of values that it has."""
+    known = kind_of(kind)
+    if known.symbols and corpus.vocabulary is None:
+        raise UserError(f"data: the reader gives no vocabulary; a corpus of {kind} has one")
+    if kind == "text" and corpus.separator:
+        raise UserError(f"data: a symbol is a {corpus.symbol}, not a character; kind: symbols would be right")
+    whole = np.issubdtype(known.dtype(1), np.integer)
     for split in SPLITS:
         for row, x in enumerate(corpus.splits[split]):
-            shape = (len(x), corpus.width) if kind == "music" else (len(x),)
-            problem = out_of_range(x, kind, corpus.width)
-            if x.dtype.kind not in "iu" or x.shape != shape:
-                problem = f"is {x.dtype} of shape {list(x.shape)}; whole numbers of shape {list(shape)} would be right"
+            shape = (len(x),) if known.symbols else (len(x), known.width or corpus.width)
+            if x.dtype.kind not in ("iu" if whole else "iuf") or x.shape != shape:
+                wanted = f"{'whole numbers' if whole else 'numbers'} of shape {list(shape)}"
+                problem: str | None = f"is {x.dtype} of shape {list(x.shape)}; {wanted} would be right"
+            else:
+                problem = known.fault(x, corpus.width)
             if problem is not None:
                 raise UserError(f"data: {split}: sequence {row} {problem}")
 

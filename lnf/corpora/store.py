@@ -1,7 +1,8 @@
 """Prepared corpora on disk: a folder of three Arrow files and, written last, `meta.json`.
 
-Text: column `x` list<uint8 | uint16 | uint32>, symbol ids, by the width. Music: `x` list<list<uint8>>, the keys 0..87
-that sound at each step. Further float64 columns hold numbers of each sequence.
+Symbols: column `x` list<uint8 | uint16 | uint32>, ids, by the width. Music: `x` list<list<uint8>>, the keys 0..87 that
+sound at each step. Other kinds: `x` list<fixed_size_list<float>[V]>. Further float64 columns hold numbers of each
+sequence.
 """
 
 import hashlib
@@ -13,37 +14,45 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lnf.corpora.sources.base import KEYS, Columns, RawCorpus, Sequences, id_type
+from lnf.corpora.sources.base import Columns, RawCorpus, Sequences
 from lnf.errors import UserError
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import KEYS, Music
 from lnf.system.files import read_json, replacing, set_aside, sha256_of, write_json
 from lnf.system.sealed import unsealed
 
 META = "meta.json"
 
 
-def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> None:
-    """Write a corpus, meta.json last: where it is, the rest is. It has the checksums of the files (`sha256`) and of the
-    sequences (`contents`). The same corpus gives the same bytes.
+def write(folder: Path, corpus: RawCorpus, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a corpus, meta.json last: where it is, the rest is. The same corpus gives the same bytes.
+
+    `meta` has its kind. Returned is what meta.json holds: added are its width, the unit of its tables, the separator of
+    its symbols, and the checksums of the files (`sha256`) and of the sequences (`contents`).
     """
     sums, contents = {}, {}
     for split, sequences in corpus.splits.items():
-        table = _table(sequences, corpus.columns.get(split, {}), corpus.vocabulary is None, corpus.width)
+        table = _table(sequences, corpus.columns.get(split, {}), meta["kind"], corpus.width)
         with replacing(folder / f"{split}.arrow") as scratch, pa.ipc.new_file(str(scratch), table.schema) as writer:
             writer.write_table(table)
         sums[split], contents[split] = sha256_of(folder / f"{split}.arrow"), contents_of(sequences)
-    write_json(folder / META, {**meta, "sha256": sums, "contents": contents})
+    unit = kind_of(meta["kind"]).unit_for(corpus.symbol)
+    known = {"width": corpus.width, "unit": unit, "separator": corpus.separator, "sha256": sums, "contents": contents}
+    write_json(folder / META, {**meta, **known})
+    return {**meta, **known}
 
 
 def contents_of(sequences: Sequences) -> str:
     """The sha256 of sequences, in hex: of their lengths and values, whatever file holds them and in which type."""
     sha256 = hashlib.sha256(np.array([len(x) for x in sequences], dtype="<i8").tobytes())
     for x in sequences:
-        sha256.update(np.ascontiguousarray(x, dtype="<u4" if x.ndim == 1 else "u1").tobytes())
+        kind = "<u4" if x.ndim == 1 else "u1" if np.issubdtype(x.dtype, np.integer) else "<f4"
+        sha256.update(np.ascontiguousarray(x, dtype=kind).tobytes())
     return sha256.hexdigest()
 
 
 def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
-    """The sequences of a split, text [T] and music [T, 88], and its columns.
+    """The sequences of a split, [T] or [T, V], and its columns.
 
     Raises UserError if it is not there, and Damaged if it is not what was written.
     """
@@ -64,18 +73,30 @@ def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
     return from_lists(x), columns
 
 
-def to_lists(sequences: Sequences, music: bool, width: int) -> pa.ListArray:
-    """The column `x` of sequences."""
-    offsets = _offsets([len(sequence) for sequence in sequences])
-    empty = np.zeros((0, KEYS) if music else 0, dtype=np.uint8)
-    steps = np.concatenate([empty, *sequences]).astype(np.uint8 if music else id_type(width))
-    return pa.ListArray.from_arrays(offsets, _keys(steps) if music else pa.array(steps))
+def to_lists(sequences: Sequences, kind: str, width: int) -> pa.ListArray:
+    """The column `x` of sequences of a kind."""
+    known = kind_of(kind)
+    offsets, dtype = _offsets([len(sequence) for sequence in sequences]), known.dtype(width)
+    empty = np.zeros(0 if known.symbols else (0, known.width or width), dtype=np.uint8)
+    steps = np.concatenate([empty, *sequences]).astype(dtype)
+    if isinstance(known, Music):
+        values = _keys(steps)
+    elif known.symbols:
+        values = pa.array(steps)
+    else:
+        values = pa.FixedSizeListArray.from_arrays(pa.array(steps.ravel()), width)
+    return pa.ListArray.from_arrays(offsets, values)
 
 
 def from_lists(x: pa.ListArray) -> Sequences:
     """The sequences of a column `x`."""
     steps = x.flatten()
-    dense = _rolls(steps) if pa.types.is_list(steps.type) else steps.to_numpy()
+    if pa.types.is_list(steps.type):
+        dense = _rolls(steps)
+    elif pa.types.is_fixed_size_list(steps.type):
+        dense = steps.flatten().to_numpy().reshape(-1, steps.type.list_size)
+    else:
+        dense = steps.to_numpy()
     return np.split(dense, np.cumsum(x.value_lengths().to_numpy())[:-1]) if len(x) else []
 
 
@@ -88,8 +109,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def _table(sequences: Sequences, columns: Columns, music: bool, width: int) -> pa.Table:
-    arrays = {"x": to_lists(sequences, music, width)}
+def _table(sequences: Sequences, columns: Columns, kind: str, width: int) -> pa.Table:
+    arrays = {"x": to_lists(sequences, kind, width)}
     return pa.table(arrays | {name: pa.array(column, pa.float64()) for name, column in columns.items()})
 
 

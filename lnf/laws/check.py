@@ -1,8 +1,9 @@
 """The laws of one variant, on small instances of it: what the `check` rule runs before the variant may train."""
 
+import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from lnf.errors import UserError
 from lnf.fields import build
+from lnf.kinds.base import kind_of
 from lnf.laws import laws, use
 from lnf.laws.contract import one_line, require_contract
 from lnf.laws.instances import (
@@ -26,19 +28,21 @@ from lnf.laws.instances import (
 )
 from lnf.models.latent import LatentModel
 from lnf.plan.rule_files import read
-from lnf.spec import Options, Spec
+from lnf.spec import CHECKED_KINDS, Options, Spec
 from lnf.system.files import write_json
 
 PLANE = Size(latent=2, max_length=SMALL.max_length, lengths=SMALL.lengths)
 JACOBIANS = 3
 """Sequences of WIDE whose Jacobian is taken: one of each length, the far one among them."""
-LISTED = (("text", WIDTH, 4), ("text", 2, 10), ("music", FEW_KEYS, 4), ("music", 1, 10))
-"""(kind, symbols or keys, steps) of which all sequences are listed."""
+LISTED = {"text": ((WIDTH, 4), (2, 10)), "music": ((FEW_KEYS, 4), (1, 10))}
+"""Kind -> (symbols or keys, steps) of which all sequences are listed."""
+AT_MOST = 1024
+"""Sequences that are listed of another kind."""
 Law = tuple[str, Callable[[], None]]
 
 
-def check(spec: Spec, out: Path) -> None:
-    """Run every law on the variant's mathematics and write {status, laws: {name: seconds}} to `out`.
+def check(spec: Spec, out: Path, kinds: Sequence[str] = CHECKED_KINDS) -> None:
+    """Run every law on a variant, on some kinds of data, and write {status, laws: {name: seconds}} to `out`.
 
     Prints each law that does not hold, with its usual cause. Raises UserError that names the variant and the first of
     them, or the class that is not what it must be.
@@ -46,10 +50,10 @@ def check(spec: Spec, out: Path) -> None:
     torch.set_default_dtype(torch.float64)
     spec, seconds, broken = small(spec), dict[str, float](), dict[str, str]()
     try:
-        require_contract(spec)
+        require_contract(spec, kinds)
     except laws.BrokenLaw as problem:
         raise UserError(f"check: {spec.prior.name}: {problem}") from problem
-    for name, law in laws_of(spec):
+    for name, law in laws_of(spec, kinds):
         start = time.perf_counter()
         try:
             _hold(name, law)
@@ -79,16 +83,16 @@ def require_laws(rule_file: Path) -> None:
         torch.set_default_dtype(before)
 
 
-def laws_of(spec: Spec) -> Iterator[Law]:
-    """The laws that apply to a spec's variant, each a name and a call, on text and on music."""
-    for kind in ("text", "music"):
+def laws_of(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:
+    """The laws that apply to a spec's variant on some kinds of data, each a name and a call."""
+    for kind in kinds:
         yield from model_laws(spec, kind)
         yield from laws_of_use(spec, kind)
         model = model_of(spec, kind)
-        if model.exact or isinstance(model, LatentModel):
+        if kind_of(kind).finite and (model.exact or isinstance(model, LatentModel)):
             yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
     if model.exact:
-        yield from exact_laws(spec)
+        yield from exact_laws(spec, kinds)
     if isinstance(model, LatentModel):
         yield from prior_laws(spec)
         yield from wide_prior_laws(spec)
@@ -114,12 +118,22 @@ def laws_of_use(spec: Spec, kind: str) -> Iterator[Law]:
         yield f"{law.__name__}/{kind}", partial(law, model, batch, spec.replace(kind=kind))
 
 
-def exact_laws(spec: Spec) -> Iterator[Law]:
+def exact_laws(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:
     """The likelihoods of an exact model are those of a distribution: it sees no x_t that it is asked for."""
-    for kind, width, steps in LISTED:
+    for kind, width, steps in _listed(kinds):
         model = model_of(spec, kind, WIDE if steps > SMALL.max_length else SMALL, width)
         call = partial(laws.normalised, model, kind, width, steps)
         yield f"normalised/{kind}/{steps}", call
+
+
+def _listed(kinds: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """(kind, width, steps) of which all sequences are listed, of the kinds that have finitely many values."""
+    for kind in kinds:
+        if kind in LISTED:
+            yield from ((kind, *size) for size in LISTED[kind])
+        elif kind_of(kind).finite:
+            values = len(kind_of(kind).values(FEW_KEYS))
+            yield kind, FEW_KEYS, max(2, int(math.log(AT_MOST, max(2, values))))
 
 
 def prior_laws(spec: Spec) -> Iterator[Law]:
@@ -158,7 +172,7 @@ def wide_prior_laws(spec: Spec) -> Iterator[Law]:
 
 def sampling_law(spec: Spec, kind: str) -> Callable[[], None]:
     """The law that a model draws each short sequence as often as its likelihood says."""
-    width = WIDTH if kind == "text" else FEW_KEYS
+    width = WIDTH if kind_of(kind).symbols else FEW_KEYS
     model = model_of(spec, kind, PLANE, width)
     return lambda: laws.samples_agree_with_the_likelihood(model, kind, width)
 

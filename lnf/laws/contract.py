@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnf.corpora.batches import SequenceBatch
+from lnf.corpora.batches import CorpusShape, SequenceBatch
 from lnf.errors import UserError
 from lnf.flows.base import HiddenFlow, Prior
-from lnf.laws.instances import SMALL, batch_of, latents_of, model_of, prior_of
+from lnf.kinds.base import Kind
+from lnf.laws.instances import SMALL, WIDTH, batch_of, latents_of, model_of, prior_of
 from lnf.laws.laws import BrokenLaw
 from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import Terms
-from lnf.spec import Spec, class_of, class_path
+from lnf.spec import Spec, class_of, class_path, imported, kind_path
 
 BASES = {"model": SequenceModel, "time": Prior, "hidden": HiddenFlow}
 CONSTRUCTORS = {
@@ -28,12 +29,13 @@ CONSTRUCTORS = {
     "time": "(hidden flow factory, latent=, max_length=, units=, layers=, dropout=)",
     "hidden": "(transform, latent=, context=, layers=, width=, reverse=)",
     "transform": "()",
+    "kind": ".emission()(width, embedding, features)",
 }
 POINTS, CONTEXT = 4, 3
 
 
-def require_contract(spec: Spec) -> None:
-    """Raise BrokenLaw for the first class of a variant that is not what its place asks for."""
+def require_contract(spec: Spec, kinds: Sequence[str]) -> None:
+    """Raise BrokenLaw for the first class of a variant, or of a kind of data, that is not what its place asks for."""
     parts = reversed(spec.prior.parts.items())  # what others are made of comes first
     classes = {part: _class(part, name) for part, name in parts}
     if "transform" in classes:
@@ -42,7 +44,8 @@ def require_contract(spec: Spec) -> None:
         _require_hidden(classes["hidden"], classes["transform"](**spec.options.transform), spec)
     if "time" in classes:
         _require_prior(classes["time"], spec)
-    for kind in ("text", "music"):
+    for kind in kinds:
+        _require_kind(kind)
         _require_model(classes["model"], spec, kind)
 
 
@@ -101,6 +104,26 @@ def _require_prior(time: Any, spec: Spec) -> None:
         _require_pair(time.__name__, method, partial(call, z_BTH, mask_BT), shapes)
     drawn = _asked(time.__name__, "sample", "z [B, T, H]", lambda: prior.sample(mask_BT))
     _require_tensor(time.__name__, "sample", drawn, shapes[0])
+
+
+def _require_kind(name: str) -> None:
+    """A kind of data emits what it has."""
+    try:
+        kind = imported(kind_path(name))()
+    except TypeError as problem:
+        raise BrokenLaw(f"kind: {name}: {problem}") from problem
+    if not isinstance(kind, Kind):
+        raise BrokenLaw(f"kind: {name}: must be derived from {Kind.__module__}.{Kind.__name__}")
+    owner, shape = type(kind).__name__, CorpusShape(name, WIDTH, SMALL.max_length)
+    batch, features = batch_of(name), torch.zeros(len(SMALL.lengths), max(SMALL.lengths), POINTS)
+    emission = _made("kind", type(kind), lambda: shape.emission(CONTEXT, POINTS).double())
+    for method, call, wanted in (
+        ("embed", lambda: emission.embed(batch.x), (*batch.mask_BT.shape, CONTEXT)),
+        ("nll", lambda: emission.nll(features.double(), batch.x), tuple(batch.mask_BT.shape)),
+        ("sample", lambda: emission.sample(features.double()), tuple(batch.x.shape)),
+    ):
+        where = f"{owner}.emission"
+        _require_tensor(where, method, _asked(where, method, f"a tensor {list(wanted)}", call), wanted)
 
 
 def _require_model(model_class: Any, spec: Spec, kind: str) -> None:

@@ -7,11 +7,13 @@ steps than eight, more than four dimensions, more sequences than eight, and late
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.flows.base import Prior
+from lnf.kinds.base import kind_of
 from lnf.models.base import SequenceModel, build_model
 from lnf.models.latent import build_prior
 from lnf.nn.dropout import Dropout
@@ -78,10 +80,13 @@ def batch_of(kind: str, size: Size = SMALL) -> SequenceBatch:
     """Sequences of the size's lengths."""
     generator = torch.Generator().manual_seed(2)
     mask_BT = mask_of(torch.tensor(size.lengths))
-    if kind == "text":
-        return SequenceBatch(torch.randint(WIDTH, mask_BT.shape, generator=generator) * mask_BT, mask_BT)
-    keys_BTV = torch.rand(*mask_BT.shape, WIDTH, generator=generator) < 0.4
-    return SequenceBatch((keys_BTV & mask_BT[..., None]).double(), mask_BT)
+    values = tensor_of(kind, kind_of(kind).values(WIDTH))
+    return SequenceBatch.masked(values[torch.randint(len(values), mask_BT.shape, generator=generator)], mask_BT)
+
+
+def tensor_of(kind: str, values: np.ndarray) -> Tensor:
+    """Values of a kind as models are given them, in float64."""
+    return torch.from_numpy(values).to(torch.long if kind_of(kind).symbols else torch.double)
 
 
 def latents_of(size: Size = SMALL) -> tuple[Tensor, Tensor]:

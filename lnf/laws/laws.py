@@ -13,6 +13,8 @@ from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch, mask_of
 from lnf.flows.base import Prior
+from lnf.kinds.base import kind_of
+from lnf.laws.instances import tensor_of
 from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import iwae_bound, log_weights, objective
@@ -241,12 +243,9 @@ def normalised(model: SequenceModel, kind: str, width: int, steps: int) -> None:
 
 
 def every_sequence(kind: str, width: int, steps: int) -> SequenceBatch:
-    """All sequences of a length: texts of `width` symbols, or music of `width` keys."""
-    if kind == "text":
-        x = torch.cartesian_prod(*[torch.arange(width)] * steps)
-    else:
-        keys = torch.cartesian_prod(*[torch.arange(2)] * (width * steps))
-        x = keys.to(torch.get_default_dtype()).unflatten(1, (steps, width))
+    """All sequences of a length of a kind with finitely many values, of `width` symbols, keys or columns."""
+    values = tensor_of(kind, kind_of(kind).values(width))
+    x = values[torch.cartesian_prod(*[torch.arange(len(values))] * steps)]
     return SequenceBatch(x, torch.ones(x.shape[:2], dtype=torch.bool))
 
 

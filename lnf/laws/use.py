@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.loading import Split
+from lnf.kinds.base import kind_of
 from lnf.laws.laws import BrokenLaw, usual_cause
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import log_weights
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 @usual_cause("a method expects more steps, sequences or samples than an evaluation gives it")
 def is_evaluated(model: SequenceModel, batch: SequenceBatch, spec: Spec) -> None:
     """An evaluation scores every sequence with finite numbers, and draws sequences of the lengths that it asks for."""
-    x = batch.x.numpy().astype("uint8")
+    x = batch.x.numpy().astype(kind_of(spec.kind).dtype(model.width))
     split = Split([x[row, :length] for row, length in enumerate(batch.lengths_B.tolist())], {}, model.width)
     found = score(model, split, spec.replace(evaluate=spec.evaluate.replace(samples=3)), CPU)
     if not torch.from_numpy(found.log_prob_given_length).isfinite().all():

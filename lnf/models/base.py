@@ -114,8 +114,8 @@ class SequenceModel(nn.Module, ABC):
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
     def batch(self, sequences: Sequence[str | Sequence[str] | np.ndarray]) -> SequenceBatch:
-        """Sequences as the model takes them, where its weights are: texts, a symbol a character or a list of symbols;
-        symbol ids [T]; or for music piano rolls [T, V].
+        """Sequences as the model takes them, where its weights are: texts, of characters or of symbols between
+        separators; lists of symbols; symbol ids [T]; or for music piano rolls [T, V].
 
         Raises UserError for a symbol, value or length that the model does not know.
         """
@@ -145,15 +145,17 @@ class SequenceModel(nn.Module, ABC):
         return known_BT
 
     def texts(self, batch: SequenceBatch) -> list[str]:
-        """The sequences of a batch of text as strings. Raises UserError if the model has no symbols."""
-        symbols, x = self._symbols(), batch.x.tolist()
-        return ["".join(symbols[n] for n in x[row][:length]) for row, length in enumerate(batch.lengths_B.tolist())]
+        """The sequences of a batch of symbols as strings. Raises UserError if the model has no symbols."""
+        symbols, between, x = self._symbols(), self.shape.separator, batch.x.tolist()
+        lengths = enumerate(batch.lengths_B.tolist())
+        return [between.join(symbols[n] for n in x[row][:length]) for row, length in lengths]
 
     def _itemsize(self) -> int:
         return next(self.parameters()).element_size()
 
     def _ids(self, text: str | Sequence[str]) -> np.ndarray:
-        numbers = {symbol: n for n, symbol in enumerate(self._symbols())}
+        numbers, between = {symbol: n for n, symbol in enumerate(self._symbols())}, self.shape.separator
+        text = text.split(between) if isinstance(text, str) and between else text
         unknown = next((symbol for symbol in text if symbol not in numbers), None)
         if unknown is not None:
             raise UserError(f"batch: {unknown!r} is none of the model's {len(numbers)} symbols (model.vocabulary)")

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
-from lnf.models.emission import Emission
 from lnf.models.objectives import Terms
 from lnf.nn.dropout import Dropout
 from lnf.nn.lstm import LSTM
@@ -34,7 +33,7 @@ class LSTMModel(SequenceModel):
         self, shape: CorpusShape, embedding: int = 500, units: int = 500, layers: int = 2, dropout: float = 0.2
     ) -> None:
         super().__init__(shape)
-        self.emission = Emission(shape.kind, shape.width, embedding, units)
+        self.emission = shape.emission(embedding, units)
         nn.init.xavier_uniform_(self.emission.embedding)
         self.lstm = LSTM(embedding, units, layers, shape.max_length, dropout)
         self.dropout = Dropout(dropout)

@@ -17,7 +17,6 @@ from lnf.corpora.batches import CorpusShape, SequenceBatch
 from lnf.errors import UserError
 from lnf.flows.base import Prior
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
-from lnf.models.emission import Emission
 from lnf.models.objectives import Terms
 from lnf.nn.linear import Linear
 from lnf.nn.lstm import BiLSTM
@@ -56,7 +55,7 @@ class LatentModel(SequenceModel):
         self.posterior = Posterior(embedding, latent, longest, units, layers, posterior_dropout)
         self.prior = prior(latent=latent, max_length=longest, units=units, layers=layers, dropout=dropout)
         self.decoder = Decoder(latent, longest, units, layers, decoder_dropout)
-        self.emission = Emission(shape.kind, shape.width, embedding, self.decoder.features)
+        self.emission = shape.emission(embedding, self.decoder.features)
 
     @classmethod
     def from_spec(cls, spec: Spec, shape: CorpusShape) -> Self:

@@ -1,7 +1,7 @@
 """The configuration: what is planned, and the spec of each planned run. Torch-free, for Snakemake and the command line.
 
 Later layers win, the more specific ones: defaults < kinds.KIND < corpora.NAME < overrides.all < the rule file of the
-prior < priors.NAME.all < priors.NAME.KIND < overrides.corpora.NAME < overrides.priors.NAME.
+prior < priors.NAME.all < priors.NAME.KIND < overrides.corpora.NAME < overrides.priors.NAME < sweep.
 """
 
 import json
@@ -18,6 +18,7 @@ from lnf.fields import build
 from lnf.plan import form, options, rule_files
 from lnf.plan.form import Configuration
 from lnf.plan.rule_files import Variant
+from lnf.plan.sweeps import LEFT_OUT, Point, points_of
 from lnf.spec import SECTIONS, PriorSpec, Spec, class_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ RUNS_CODE = "__use_yte__"
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where settings come from, and the settings by section."""
+NAMES = ("prior.name", "prior.label")
 ONE_LAYER = {"model": {"flow_layers": 1}}
 """What hidden 'none' needs: several transforms given one context do no more than one."""
 
@@ -41,6 +43,8 @@ class Config:
     root: Path
     problems: Mapping[str, str] = field(default_factory=dict)
     """Rule file, without its ending -> why it cannot be read."""
+    points: Mapping[str, Point] = field(default_factory=dict)
+    """Variants that are points of a sweep, by name."""
     specs: dict[tuple[str, str, int], Spec] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The specs that were resolved, each once."""
 
@@ -56,7 +60,12 @@ class Config:
     def rule_files(self) -> list[Path]:
         """The rule files of the variants that are planned."""
         planned = {run[1] for run in plan(self)}
-        return [variant.file for name, variant in self.variants.items() if name in planned and variant.file is not None]
+        files = [variant.file for name, variant in self.variants.items() if name in planned]
+        return [file for file in dict.fromkeys(files) if file is not None]
+
+    def base_of(self, prior: str) -> str:
+        """The prior that a variant is a point of; else the variant itself."""
+        return self.points[prior].base if prior in self.points else prior
 
     @property
     def name(self) -> str:
@@ -99,11 +108,16 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Config:
         raise UserError(f"config: {problem}") from None
     declared = rule_files.read_all(root / "rules" / "priors")
     order = [name for name in values["priors"] if name in declared.variants]
-    config = Config(
-        values, {name: declared.variants[name] for name in [*order, *declared.variants]}, root, declared.problems
-    )
     form.check_names(values, declared)
     form.check_sources(values)
+    form.check_sweep(values)
+    variants = {name: declared.variants[name] for name in [*order, *declared.variants]}
+    points = {}
+    if values["sweep"] is not None:
+        (base,) = values["select"]["priors"]
+        points = {point.name: point for point in points_of(values["sweep"], base)}
+        variants |= {name: point.of(variants[base]) for name, point in points.items()}
+    config = Config(values, variants, root, declared.problems, points)
     form.check_selection(config.values, config.priors, plan(config))
     _check_options(config)
     form.check_specs(resolve(config, *run) for run in plan(config))
@@ -114,7 +128,7 @@ def plan(config: Config) -> list[tuple[str, str, int]]:
     """(corpus, prior, seed) of every training run, corpora and priors in the order of their selection."""
     select = config["select"]
     finished = [name for name, variant in config.variants.items() if not variant.draft]
-    priors = finished if select["priors"] == "all" else select["priors"]
+    priors = finished if select["priors"] == "all" else list(config.points) or select["priors"]
     return [
         (corpus, prior, seed)
         for corpus in select["corpora"]
@@ -168,8 +182,27 @@ def differs(config: Config, corpus: str, prior: str, seed: int) -> dict[str, lis
     if corpus not in config.paper["corpora"]:
         return {"corpus": [corpus, None]}
     ours = flatten(resolve(config, corpus, prior, seed).to_dict())
-    paper = flatten(resolve(config.paper, corpus, prior, seed).to_dict())
-    return {key: [value, paper.get(key)] for key, value in ours.items() if value != paper.get(key)}
+    paper = flatten(resolve(config.paper, corpus, config.base_of(prior), seed).to_dict())
+    other = {key: [value, paper.get(key)] for key, value in ours.items() if value != paper.get(key)}
+    return {key: both for key, both in other.items() if prior not in config.points or key not in NAMES}
+
+
+def beyond_the_paper(config: Config) -> dict[str, Any]:
+    """The overlay of a configuration: its values that are not those of config.yaml, without its sweep."""
+    return _changes(_read_yaml(config.root / "config.yaml"), {**config.values, "sweep": None})
+
+
+def _changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """What `merge` over `below` gives `above`."""
+    changed: dict[str, Any] = {}
+    for key, value in above.items():
+        under = below.get(key, ...)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            if inner := _changes(under, value):
+                changed[key] = inner
+        elif value != under:
+            changed[key] = value
+    return changed
 
 
 def corpus_settings(config: Config, corpus: str) -> dict[str, Any]:
@@ -178,7 +211,7 @@ def corpus_settings(config: Config, corpus: str) -> dict[str, Any]:
     Overrides of the length prior do not count: the prepared corpus is shared by all configurations.
     """
     values = config["corpora"][corpus]
-    layers = (config["defaults"], config["kinds"][values["kind"]], values)
+    layers = (config["defaults"], config["kinds"].get(values["kind"], {}), values)
     lengths: dict[str, Any] = {}
     for layer in layers:
         lengths |= layer.get("lengths", {})
@@ -225,16 +258,19 @@ def _layers(config: Config, corpus: str, prior: str) -> Iterator[Layer]:
     overrides = values["overrides"]
     for origin, general in (
         ("defaults", values["defaults"]),
-        (f"kinds.{kind}", values["kinds"][kind]),
+        (f"kinds.{kind}", values["kinds"].get(kind, {})),
         (f"corpora.{corpus}", settings),
         ("overrides.all", overrides["all"]),
     ):
         yield origin, _applicable(general, takes)
     yield f"rules/priors ({prior})", {"options": config.variants[prior].options}
+    base = config.base_of(prior)
     for scope in ("all", kind):
-        yield f"priors.{prior}.{scope}", values["priors"].get(prior, {}).get(scope, {})
+        yield f"priors.{base}.{scope}", values["priors"].get(base, {}).get(scope, {})
     yield f"overrides.corpora.{corpus}", _applicable(overrides["corpora"].get(corpus, {}), takes)
-    yield f"overrides.priors.{prior}", overrides["priors"].get(prior, {})
+    yield f"overrides.priors.{base}", overrides["priors"].get(base, {})
+    if prior in config.points:
+        yield "sweep", merge(config.points[prior].sections, LEFT_OUT)
 
 
 def _check_options(config: Config) -> None:
@@ -260,8 +296,11 @@ def _check_options(config: Config) -> None:
                 if (part, name) not in known:
                     raise UserError(f"config: {origin}.options.{part}.{name}: no planned prior has such an option")
     for prior in planned:
-        scopes = {f"priors.{prior}.{scope}": entry for scope, entry in values["priors"].get(prior, {}).items()}
-        own = {f"overrides.priors.{prior}": overrides["priors"].get(prior, {}), **scopes}
+        base = config.base_of(prior)
+        scopes = {f"priors.{base}.{scope}": entry for scope, entry in values["priors"].get(base, {}).items()}
+        own = {f"overrides.priors.{base}": overrides["priors"].get(base, {}), **scopes}
+        if prior in config.points:
+            own["sweep"] = config.points[prior].sections
         own[f"rules/priors ({prior})"] = {"options": config.variants[prior].options}
         for origin, settings in own.items():
             for part in settings.get("options", {}):

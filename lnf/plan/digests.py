@@ -1,11 +1,11 @@
 """Digests that name results: each covers all that its result was made from, code too, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lnf.plan.code_digests import sources
-from lnf.spec import Spec, without_neutral
+from lnf.spec import Spec, kind_path, without_neutral
 from lnf.system.files import digest
 
 _WITHOUT_EFFECT = frozenset({"addresses", "mirror", "bytes", "expect", "packages", "path"})
@@ -37,30 +37,42 @@ def spec_digest(spec: Spec) -> str:
 def data_digest(settings: Mapping[str, Any]) -> str:
     """Digest of what a prepared corpus is made from: its settings with the raw files' sha256, and the reader's code."""
     packages = {name: _version(name) for name in settings.get("packages", [])}
-    code = sources().code_digest("prepare", [settings["source"]])
+    code = sources().code_digest("prepare", corpus_paths(settings))
     chosen = {key: value for key, value in effective(settings).items() if key != "source"}
     return digest({"settings": chosen, "packages": packages, "code": code})
 
 
+def corpus_paths(settings: Mapping[str, Any]) -> list[str]:
+    """The dotted paths of what a corpus is made with: its reader, and the kind of its data."""
+    return [settings["source"], kind_path(settings["kind"])]
+
+
 def run_digests(spec: Spec, data: str) -> dict[str, str]:
     """The three digests whose digest names a run, `data` being its corpus'."""
-    return {"spec": spec_digest(spec), "code": sources().code_digest("train", spec.prior.paths), "data": data}
+    return {"spec": spec_digest(spec), "code": sources().code_digest("train", spec.paths), "data": data}
 
 
 def evaluation_digest(spec: Spec) -> str:
     """Digest of what an evaluation depends on besides its run. Neither the byte budget nor how fast music is
     played changes a result."""
-    wanted = {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}
+    wanted: dict[str, Any] = {"samples": spec.evaluate.samples, "seed": spec.evaluate.seed}
+    if not spec.evaluate.test:
+        wanted["test"] = False
     drawn = {key: value for key, value in spec.to_dict()["sample"].items() if key != "step_seconds"}
-    return digest({"evaluate": wanted, "sample": drawn, "code": sources().code_digest("evaluate", spec.prior.paths)})
+    return digest({"evaluate": wanted, "sample": drawn, "code": sources().code_digest("evaluate", spec.paths)})
 
 
-def check_digest(spec: Spec) -> str:
-    """Digest of what the check of a spec's variant depends on."""
-    code = sources().code_digest("check", spec.prior.paths)
+def check_digest(spec: Spec, kinds: Sequence[str]) -> str:
+    """Digest of what the check of a spec's variant on some kinds of data depends on."""
+    code = sources().code_digest("check", check_paths(spec, kinds))
     identity = train_identity(spec)
     chosen = {key: identity[key] for key in ("prior", "options") if key in identity}
-    return digest({**chosen, "flow_layers": spec.model.flow_layers, "code": code})
+    return digest({**chosen, "flow_layers": spec.model.flow_layers, "kinds": list(kinds), "code": code})
+
+
+def check_paths(spec: Spec, kinds: Sequence[str]) -> list[str]:
+    """The dotted paths of what a check is given."""
+    return [*spec.prior.paths, *map(kind_path, kinds)]
 
 
 def _without_place(name: str) -> str:

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from lnf.errors import UserError
-from lnf.fields import Checked, remedy
+from lnf.fields import Checked, remedy, shown
 from lnf.plan.code_digests import sources
 from lnf.plan.fitting import misfits
 from lnf.plan.rule_files import Declared
 from lnf.plan.stages import reserved
-from lnf.spec import LONGEST_NAME, SECTIONS, Kind, PriorSpec, Role, Sections, Seed, Some, Spec, Value
+from lnf.plan.sweeps import RANDOM
+from lnf.spec import KINDS, LONGEST_NAME, SECTIONS, Kind, PriorSpec, Role, Sections, Seed, Some, Spec, Value, kind_path
 
 Item = TypeVar("Item")
 
@@ -46,6 +47,18 @@ def _corpus_name(text: str) -> str:
         taken = "downloaded files" if text == "raw" else f"the results of {text}"
         raise remedy(f"another name, since this is the folder of {taken}")
     return _name(text)
+
+
+def _scope(name: str) -> str:
+    if name not in ("all", *KINDS) and "." not in name:
+        raise remedy(f"one of all, {', '.join(KINDS)}, or the dotted path of a kind")
+    return name
+
+
+def _setting(key: str) -> str:
+    if key != RANDOM and (key.partition(".")[0] not in SECTIONS or not re.fullmatch(r"\w+(\.\w+)+", key)):
+        raise remedy(f"{RANDOM}, or SECTION.SETTING with a section of {', '.join(SECTIONS)}")
+    return key
 
 
 def _file_name(text: str) -> str:
@@ -141,19 +154,8 @@ class Corpus(Sections):
     prepare: Prepare
 
 
-class Kinds(Checked):
-    """Settings by kind of data."""
-
-    text: Sections
-    music: Sections
-
-
-class OfPrior(Checked):
-    """Settings of a variant, for all corpora or by kind of data."""
-
-    all: Sections = Sections()
-    text: Sections = Sections()
-    music: Sections = Sections()
+Scope = Annotated[str, AfterValidator(_scope)]
+"""Of a variant's settings: all corpora, or those of a kind."""
 
 
 class Overrides(Checked):
@@ -201,6 +203,17 @@ class Tables(Checked):
     others: bool
 
 
+class Draw(Checked):
+    """Some points of a grid: how many, and the seed of the draw."""
+
+    count: Some
+    seed: Seed
+
+
+Setting = Annotated[str, AfterValidator(_setting)]
+"""`random`, or the dotted key of a setting."""
+
+
 class Configuration(Checked):
     """A whole configuration of lnf."""
 
@@ -211,13 +224,15 @@ class Configuration(Checked):
     data: Data
     ray: Ray
     defaults: Sections
-    kinds: Kinds
+    kinds: dict[Kind, Sections]
     corpora: dict[Annotated[str, AfterValidator(_corpus_name)], Corpus]
-    priors: dict[Name, OfPrior]
+    priors: dict[Name, dict[Scope, Sections]]
     overrides: Overrides
     toy: Toy | None
     speed: Speed | None
     bounds: Bounds | None
+    sweep: dict[Setting, Listed[Value] | Draw] | None
+    """Setting -> its values, of the one prior that is selected; `random`: so many points of the grid."""
     tables: Tables
 
     @classmethod
@@ -259,12 +274,31 @@ def check_names(values: Mapping[str, Any], declared: Declared) -> None:
 
 
 def check_sources(values: Mapping[str, Any]) -> None:
-    """Raise UserError if the source of a selected corpus is no function."""
+    """Raise UserError if the source of a selected corpus is no function, or its kind no class."""
     for corpus in values["select"]["corpora"]:
-        try:
-            sources().module_of(values["corpora"][corpus]["prepare"]["source"], "function")
-        except UserError as problem:
-            raise UserError(f"config: corpora.{corpus}.prepare.source: {problem}") from None
+        settings = values["corpora"][corpus]
+        asked: list[tuple[str, str, Literal["function", "class"]]] = [
+            ("prepare.source", settings["prepare"]["source"], "function"),
+            ("kind", kind_path(settings["kind"]), "class"),
+        ]
+        for key, path, wanted in asked:
+            try:
+                sources().module_of(path, wanted)
+            except UserError as problem:
+                raise UserError(f"config: corpora.{corpus}.{key}: {problem}") from None
+
+
+def check_sweep(values: Mapping[str, Any]) -> None:
+    """Raise UserError for a sweep of not one prior, or whose settings and draw are not what their keys say."""
+    sweep, selected = values["sweep"] or {}, values["select"]["priors"]
+    if values["sweep"] is not None and (selected == "all" or len(selected) != 1):
+        raise UserError(f"config: select.priors: {shown(selected)}: must be a list of one prior, which the sweep is of")
+    for key, value in sweep.items():
+        if (key == RANDOM) != isinstance(value, Mapping):
+            right = "count and seed" if key == RANDOM else "a list of values"
+            raise UserError(f"config: sweep.{key}: {shown(value)}: must be {right}")
+    if values["sweep"] is not None and not set(sweep) - {RANDOM}:
+        raise UserError("config: sweep: names no setting; SECTION.SETTING: [values] would be right")
 
 
 def check_selection(
@@ -275,7 +309,7 @@ def check_selection(
         if corpus not in {run[0] for run in runs}:
             roles = ", ".join(values["corpora"][corpus]["roles"])
             raise UserError(f"config: select.corpora: {corpus}: no selected prior has a role that it trains ({roles})")
-    for prior in [] if values["select"]["priors"] == "all" else values["select"]["priors"]:
+    for prior in [] if values["select"]["priors"] == "all" or values["sweep"] else values["select"]["priors"]:
         if prior not in {run[1] for run in runs}:
             role = priors[prior].role
             raise UserError(f"config: select.priors: {prior}: no selected corpus trains its role ({role})")

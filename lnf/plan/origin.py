@@ -25,14 +25,14 @@ def origin_of(spec: Spec) -> dict[str, Any]:
     """For run.json: `revision`, with "+" unless each source that training depends on is in it unchanged, and
     `unversioned`, the reasons. The sources are lnf's, a user's own modules, and the variant's rule file.
     """
-    root, used = PACKAGE.parent, sources().sources_of("train", spec.prior.paths)
+    root, used = PACKAGE.parent, sources().sources_of("train", spec.paths)
     found = provenance.revision(root, [*used, *_rule_file(root, spec.prior.name)])
     return {"revision": found.text, "unversioned": found.problems}
 
 
 def trained_definitions(spec: Spec) -> dict[str, str]:
     """For model.pt: definition -> digest of its statements, of all that training depends on."""
-    return sources().definitions_of("train", spec.prior.paths)
+    return sources().definitions_of("train", spec.paths)
 
 
 def other_code(document: Mapping[str, Any], spec: Spec) -> str | None:

@@ -4,8 +4,8 @@ A result is named by what made it: a digest in its path, so it is made once and 
 is copied to a fixed place, reports/out/NAME.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,14 +14,14 @@ from typing import Any
 from lnf.plan import config
 from lnf.plan.code_digests import sources
 from lnf.plan.config import Config
-from lnf.plan.digests import check_digest, data_digest, evaluation_digest, run_digests
+from lnf.plan.digests import check_digest, check_paths, corpus_paths, data_digest, evaluation_digest, run_digests
 from lnf.plan.jobs import SPEC, Job, job
 from lnf.plan.needs import needs_of
 from lnf.plan.options import changed
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
-from lnf.plan.stages import FIGURE_FORMS, studies
-from lnf.spec import RunContext, Spec, class_path
+from lnf.plan.stages import FIGURE_FORMS, SWEEP, TABLE_FORMS, studies, tables_of
+from lnf.spec import CHECKED_KINDS, KINDS, RunContext, Spec, class_path
 from lnf.system.files import digest, sha256_of
 
 VIEWS = ("tables", "figures", "samples", "page")
@@ -59,11 +59,24 @@ class Plan:
     def checks(self) -> dict[str, Job]:
         """Prior -> the job that holds it against the laws."""
         runs = {run.spec.prior.name: run for run in reversed(self.runs)}
-        return {
-            prior: job("check", self.name, check_digest(run.spec), run.to_dict(), modules=run.spec.prior.paths,
-                       prior=prior)
-            for prior, run in runs.items()
-        }  # fmt: skip
+        return {prior: self._check(run) for prior, run in runs.items()}
+
+    def _check(self, run: Run) -> Job:
+        """Points of a sweep whose mathematics is that of their prior share its check."""
+        kinds, base = self.checked_kinds, self.config.base_of(run.spec.prior.name)
+        one = replace(run, spec=run.spec.replace(prior=run.spec.prior.replace(name=base)))
+        return job("check", self.name, check_digest(one.spec, kinds), {**one.to_dict(), "kinds": kinds},
+                   modules=check_paths(one.spec, kinds), prior=base)  # fmt: skip
+
+    @property
+    def checked_kinds(self) -> list[str]:
+        """The kinds of data on which a variant is held against the laws: text and music, and those of a user's own."""
+        return [*CHECKED_KINDS, *(kind for kind in self.kinds if kind not in KINDS)]
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kinds of the corpora that are trained on, in their order."""
+        return list(dict.fromkeys(run.spec.kind for run in self.runs))
 
     @cached_property
     def trained(self) -> dict[str, Job]:
@@ -85,21 +98,33 @@ class Plan:
         """The job that trains a run."""
         return self.trained[run.digest]
 
+    def evaluation_of(self, run: Run) -> Job:
+        """The job that evaluates a run."""
+        return self.evaluated[run.digest]
+
     @cached_property
     def studies(self) -> list[Job]:
         """The analyses of trained models, and of flows themselves."""
-        return [found for stage in studies() for found in resolve_name(str(stage.jobs))(stage.name, self)]
+        stages = [stage for stage in studies() if (stage.name == SWEEP) == bool(self.config.points)]
+        return [found for stage in stages for found in resolve_name(str(stage.jobs))(stage.name, self)]
 
     @cached_property
     def gathered(self) -> Job:
         """The job that puts all metrics into one file."""
         arguments = {
             "runs": [told_of(run) for run in self.runs],
-            "corpora": [{"corpus": name, "data": str(corpus.folder), "whole": _whole_splits(self.runs, name)}
-                        for name, corpus in self.corpora.items()],
+            "corpora": [self._seen(name) for name in self.corpora],
         }  # fmt: skip
         needed = [*self.corpora.values(), *self.evaluated.values(), *self.trained.values()]
         return job("gather", self.name, arguments, arguments, needed)
+
+    def _seen(self, corpus: str) -> dict[str, Any]:
+        """What `gather` is given of a corpus: its folder, and what its runs see of it."""
+        spec = next(run.spec for run in self.runs if run.spec.corpus == corpus)
+        parts = {"subset": spec.subset.model_dump(), "lengths": spec.lengths.model_dump()}
+        splits = list(reversed(spec.evaluate.splits))
+        whole = [split for split in _whole_splits(spec) if split in splits]
+        return {"corpus": corpus, "data": str(self.corpora[corpus].folder), "splits": splits, "whole": whole, **parts}
 
     @property
     def metrics(self) -> Path:
@@ -126,16 +151,19 @@ class Plan:
     def publishing(self) -> Job:
         """The job that copies all views to where people look."""
         views = {stage: str(view.folder) for stage, view in self.views.items()}
+        sweeps = [study for study in self.studies if study.stage.name == SWEEP]
+        views |= {f"{SWEEP}/{study.wildcards['corpus']}": str(study.folder) for study in sweeps}
         made_from = digest({"views": views, "code": sources().code_digest("publish")})
         arguments = {"views": views, "marker": f"published-{made_from}.json"}
-        return job("publish", self.name, made_from, arguments, list(self.views.values()))
+        return job("publish", self.name, made_from, arguments, [*self.views.values(), *sweeps])
 
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job."""
         of_runs = [one for run in self.runs for one in (self.trained[run.digest], self.evaluated[run.digest])]
         views = [self.gathered, *self.views.values(), self.publishing]
-        return [*self.corpora.values(), *self.checks.values(), *of_runs, *self.studies, *views]
+        checks = {one.folder: one for one in self.checks.values()}
+        return [*self.corpora.values(), *checks.values(), *of_runs, *self.studies, *views]
 
     @property
     def specs(self) -> dict[Path, dict[str, Any]]:
@@ -188,18 +216,20 @@ class Plan:
 
     def _train(self, run: Run) -> Job:
         inputs = [self.corpora[run.spec.corpus], self.checks[run.spec.prior.name]]
-        return job("train", self.name, run.digest, run.to_dict(), inputs, modules=run.spec.prior.paths,
+        return job("train", self.name, run.digest, run.to_dict(), inputs, modules=run.spec.paths,
                    resources=self.needs(run, "train"), **run.names)  # fmt: skip
 
     def _evaluate(self, run: Run) -> Job:
         inputs = [self.corpora[run.spec.corpus], self.trained[run.digest]]
-        return job("evaluate", self.name, run.evaluation, run.to_dict(), inputs, modules=run.spec.prior.paths,
+        return job("evaluate", self.name, run.evaluation, run.to_dict(), inputs, modules=run.spec.paths,
                    resources=self.needs(run, "evaluate"), **run.names, run=run.digest)  # fmt: skip
 
     def _tables(self) -> Job:
         made_from = {"metrics": self.gathered.digest, "options": self.config["tables"],
                      "published": sha256_of(self.published)}  # fmt: skip
-        return job("tables", self.name, made_from, self.shown(self.metrics, {})["tables"], [self.gathered])
+        files = [f"{table}.{form}" for table in tables_of(self.kinds).values() for form in TABLE_FORMS]
+        arguments = self.shown(self.metrics, {})["tables"]
+        return job("tables", self.name, made_from, arguments, [self.gathered], files=files)
 
     def _figures(self) -> Job:
         names = ["results", "nats", *(f"curves-{corpus}" for corpus in self.corpora)]
@@ -238,7 +268,7 @@ def corpus_of(values: Config, corpus: str) -> Job:
     settings = with_inputs(config.corpus_settings(values, corpus))
     made_from = data_digest(with_files_at_hand(settings, mirror))
     arguments = {"corpus": corpus, "settings": settings, "digest": made_from, "mirror": values["data"]["mirror"]}
-    return job("prepare", values.name, made_from, arguments, modules=[settings["source"]], corpus=corpus)
+    return job("prepare", values.name, made_from, arguments, modules=corpus_paths(settings), corpus=corpus)
 
 
 def _run(values: Config, corpus: Job, key: tuple[str, str, int]) -> Run:
@@ -262,8 +292,8 @@ def _label(spec: Spec) -> str:
     return f"{spec.prior.label} ({', '.join(shown)})" if shown else spec.prior.label
 
 
-def _whole_splits(runs: Iterable[Run], corpus: str) -> list[str]:
-    """The splits of which a corpus' runs see every sequence: the limit that a source sets holds for no subset."""
-    subset = next(run.spec.subset for run in runs if run.spec.corpus == corpus)
+def _whole_splits(spec: Spec) -> list[str]:
+    """The splits of which a run sees every sequence: the limit that a source sets holds for no subset."""
+    subset = spec.subset
     whole = [split for split in ("valid", "test") if getattr(subset, split) is None]
     return whole if subset.max_length is None else []

@@ -72,7 +72,7 @@ class Run:
     @property
     def job_spec(self) -> dict[str, Any]:
         """What spec.json in its folder holds, for its training and its evaluation."""
-        modules = self.spec.prior.paths
+        modules = self.spec.paths
         code = {stage: sources().code_digest(stage, modules) for stage in ("train", "evaluate")}
         return {**self.to_dict(), "code": code, "modules": modules}
 

@@ -3,13 +3,17 @@
 A new study is its file, `lnf/studies/NAME.py`, a row here, and a row in `rules/studies.smk`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 RUN_FOLDER = "results/{name}/{corpus}/{prior}/{seed}/{run}"
 SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
-TABLES = tuple(f"{table}.{form}" for table in ("text", "ablation", "music") for form in ("csv", "md", "tex"))
+TABLES = ("text", "ablation", "music")
+"""Tables that every report has."""
+TABLE_FORMS = ("csv", "md", "tex")
 FIGURE_FORMS = ("pdf", "png")
+SWEEP = "sweep"
+"""The study of a sweep's points, which has no other."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,23 @@ _ROWS = (
         pictures=("bounds",),
     ),
     Stage(
+        SWEEP,
+        "Rank the points of a sweep.",
+        run="lnf.studies.sweep.run_sweep",
+        place="results/{name}/sweep/{corpus}/{digest}",
+        files=("sweep.parquet", "sweep.csv", "sweep.md", "best.yaml"),
+        jobs="lnf.plan.studies.sweep",
+        figure="lnf.studies.sweep.draw",
+        pictures=("sweep-{corpus}",),
+    ),
+    Stage(
         "gather",
         "Put the metrics of all runs into one file.",
         run="lnf.report.gather.gather",
         place="results/{name}/metrics/{digest}",
         files=("metrics.parquet",),
     ),
-    Stage("tables", "Write the paper's tables.", run="lnf.report.tables.write_tables", files=TABLES),
+    Stage("tables", "Write the paper's tables.", run="lnf.report.tables.write_tables"),
     Stage("figures", "Draw the figures.", run="lnf.report.figures.draw.write_figures"),
     Stage(
         "samples",
@@ -161,6 +175,13 @@ _ROWS = (
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in _ROWS}
 """Name -> stage, in the order in which a workflow reaches them."""
+
+
+def tables_of(kinds: Iterable[str]) -> dict[str, str]:
+    """Table -> the name of its files, of runs on some kinds of data: TABLES, and one for each other kind, named by its
+    class.
+    """
+    return {table: table.rpartition(".")[2].lower() for table in dict.fromkeys([*TABLES, *kinds])}
 
 
 def studies() -> Iterator[Stage]:

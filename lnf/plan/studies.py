@@ -6,7 +6,7 @@ A stage names its function here (`lnf.plan.stages.Stage.jobs`), which is given t
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from lnf.plan.config import Config
+from lnf.plan.config import Config, beyond_the_paper
 from lnf.plan.jobs import Job, job
 from lnf.plan.run import Run
 
@@ -30,6 +30,13 @@ class Planned(Protocol):
 
     def training_of(self, run: Run) -> Job:
         """The job that trains a run."""
+
+    def evaluation_of(self, run: Run) -> Job:
+        """The job that evaluates a run."""
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """Every run, in the tables' order."""
 
     def needs(self, run: Run, stage: str) -> dict[str, Any]:
         """What a job of a stage that uses a run's model needs of a machine."""
@@ -73,11 +80,27 @@ def bounds(stage: str, plan: Planned) -> Iterator[Job]:
             yield of_model(stage, plan, run, settings)
 
 
+def sweep(stage: str, plan: Planned) -> Iterator[Job]:
+    """The ranking of a sweep's points, for each corpus."""
+    points = plan.config.points
+    overlay = beyond_the_paper(plan.config)
+    for corpus in plan.corpora:
+        runs = [run for run in plan.runs if run.spec.corpus == corpus]
+        rows = [
+            {"point": run.spec.prior.name, "settings": dict(points[run.spec.prior.name].settings),
+             "seed": run.spec.seed, "folder": str(run.folder), "evaluation": run.evaluation}
+            for run in runs
+        ]  # fmt: skip
+        base = next(iter(points.values())).base
+        arguments = {"corpus": corpus, "prior": base, "runs": rows, "overlay": overlay}
+        yield job(stage, plan.name, arguments, arguments, list(map(plan.evaluation_of, runs)), corpus=corpus)
+
+
 def of_models(
     stage: str, plan: Planned, runs: Sequence[Run], made_from: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Job:
     """A study of some models of one corpus: it is given `runs`, their folders, and the arguments."""
-    modules = sorted({path for run in runs for path in run.spec.prior.paths})
+    modules = sorted({path for run in runs for path in run.spec.paths})
     largest = max(runs, key=lambda run: run.spec.model.hidden)
     folders = {"runs": [str(run.folder) for run in runs]}
     return job(
@@ -93,5 +116,5 @@ def of_model(stage: str, plan: Planned, run: Run, settings: Mapping[str, Any]) -
     arguments = {"run": str(run.folder), "data": str(corpus.folder), **settings}
     return job(
         stage, plan.name, made_from, arguments, [plan.training_of(run), corpus],
-        modules=run.spec.prior.paths, resources=plan.needs(run, stage), corpus=run.spec.corpus,
+        modules=run.spec.paths, resources=plan.needs(run, stage), corpus=run.spec.corpus,
     )  # fmt: skip

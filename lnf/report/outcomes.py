@@ -8,8 +8,7 @@ from statistics import mean, stdev, variance
 from pandas import DataFrame
 from scipy import stats
 
-from lnf.report.tables import VARIANT, status_of
-from lnf.units import UNITS
+from lnf.report.tables import VARIANT, status_of, unit_of
 
 SURE = 0.95
 """The share of such intervals that hold the true value."""
@@ -34,19 +33,24 @@ class Outcome:
     k: int | None
     numbers: DataFrame
 
-    def of(self, metric: str, split: str = "test") -> list[float]:
-        """The values of all seeds."""
-        here = (self.numbers.split == split) & (self.numbers.metric == metric)
+    @property
+    def split(self) -> str:
+        """The split that is reported: test, or valid if test was left out."""
+        return "valid" if set(self.numbers.split) == {"valid"} else "test"
+
+    def of(self, metric: str) -> list[float]:
+        """The values of all seeds, on the split that is reported."""
+        here = (self.numbers.split == self.split) & (self.numbers.metric == metric)
         return [float(value) for value in self.numbers.value[here]]
 
-    def mean(self, metric: str, split: str = "test") -> float | None:
+    def mean(self, metric: str) -> float | None:
         """Their mean; None without one."""
-        values = self.of(metric, split)
+        values = self.of(metric)
         return mean(values) if values else None
 
-    def spread(self, metric: str, split: str = "test") -> float:
+    def spread(self, metric: str) -> float:
         """Their standard deviation (n-1), 0 with fewer than two."""
-        values = self.of(metric, split)
+        values = self.of(metric)
         return stdev(values) if len(values) > 1 else 0.0
 
     @property
@@ -69,7 +73,7 @@ def _outcome(rows: DataFrame) -> Outcome:
     samples = rows.k[rows.metric == "nll"].dropna()
     numbers = rows[(rows.status == "ok") & rows.value.notna()]
     k = int(samples.iloc[0]) if len(samples) else None
-    return Outcome(**names, unit=UNITS[first.kind][0], status=status_of(rows), k=k, numbers=numbers)
+    return Outcome(**names, unit=unit_of(rows), status=status_of(rows), k=k, numbers=numbers)
 
 
 @dataclass(frozen=True)

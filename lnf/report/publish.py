@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 
 from lnf.plan.jobs import SPEC
 from lnf.plan.results import VIEWS, Plan
-from lnf.plan.stages import STAGES
+from lnf.plan.stages import STAGES, SWEEP
 from lnf.report.gather import gather, read_metrics
 from lnf.system.files import Damaged, tell, write_json
 
@@ -21,10 +21,13 @@ PAGE = "page"
 
 
 def publish(views: Mapping[str, str], marker: str | None, out: Path) -> None:
-    """Copy views (stage -> folder) to `out` and, last, say so in the file `marker`; None: they are of no whole plan."""
+    """Copy views (place below `out` -> folder) to `out` and, last, say so in the file `marker`; None: they are of no
+    whole plan.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for outdated in out.glob("published-*.json"):
         outdated.unlink()
+    shutil.rmtree(out / SWEEP, ignore_errors=True)  # another configuration of this name may have had one
     for stage, folder in views.items():
         if stage == PAGE:
             for file in (file for file in Path(folder).iterdir() if file.is_file() and file.name != SPEC):

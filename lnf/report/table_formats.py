@@ -11,6 +11,7 @@ from typing import Any
 import pandas
 from pandas import DataFrame
 
+from lnf.kinds.base import kind_of
 from lnf.report.frames import markdown, records
 from lnf.system.files import replacing
 
@@ -37,11 +38,6 @@ NAMES = {
     "length": "length",
 }
 """Metric -> heading of its column."""
-TITLES = {
-    "text": "Text",
-    "ablation": "Ablation",
-    "music": "Polyphonic music",
-}
 LEGEND = (
     "Mean ± standard deviation (n-1) over n seeds [published value; † recalled, not read again]. Lower is better. "
     "NLL, ELBO, reconstruction, KL and length (-log p(T)) are divided by the sum of T + 1, and NLL and ELBO include "
@@ -57,9 +53,16 @@ def render(form: str, table: str, cells: DataFrame, others: DataFrame, options: 
     for corpus in cells.corpus.unique():
         for split in options["splits"]:
             here = pandas.concat([cell[(cell.corpus == corpus) & (cell.split == split)] for cell in (others, cells)])
+            if here.empty:
+                continue
             rows = DataFrame(_rows(here, options["decimals"], table), columns=_headings(table))
             blocks.append((f"{corpus}, {split} ({here.unit.iloc[0]})", rows))
-    return (_markdown if form == "md" else _latex)(TITLES[table], blocks)
+    return (_markdown if form == "md" else _latex)(title_of(table), blocks)
+
+
+def title_of(table: str) -> str:
+    """The heading of a table: `ablation`, or the kind of its data."""
+    return "Ablation" if table == "ablation" else kind_of(table).title or type(kind_of(table)).__name__
 
 
 def _headings(table: str) -> list[str]:

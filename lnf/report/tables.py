@@ -10,14 +10,14 @@ from typing import Any
 
 from pandas import DataFrame, MultiIndex
 
+from lnf.kinds.base import kind_of
+from lnf.plan.stages import tables_of
 from lnf.report import table_formats
 from lnf.report.frames import read_csv, write_csv
 from lnf.report.gather import read_metrics
 from lnf.report.table_formats import write_pdf
 from lnf.system.files import replacing
-from lnf.units import UNITS
 
-TABLES = ("text", "ablation", "music")
 QUANTITIES = ("nll", "nll_given_length", "elbo", "reconstruction", "kl", "length")
 SPLITS = ("test", "valid")
 COLUMNS = (
@@ -32,14 +32,16 @@ MISSING = ("not_run", "unfinished")
 
 
 def write_tables(metrics: str, published: str, options: Mapping[str, Any], out: Path) -> None:
-    """Write OUT/{text, ablation, music}.{csv, md, tex} from metrics.parquet and the published numbers.
+    """Write OUT/TABLE.{csv, md, tex} from metrics.parquet and the published numbers: text, ablation, music, and a table
+    for each other kind of data.
 
     `options` are the configuration's of tables.
     """
     measured, known = read_metrics(Path(metrics)), read_published(Path(published))
-    for table in TABLES:
-        write_table(out / table, table, summarise(table, measured, known), known, options)
-    write_pdf([out / f"{table}.tex" for table in TABLES], out / "tables.pdf")
+    tables = tables_of(measured.kind.unique())
+    for table, name in tables.items():
+        write_table(out / name, table, summarise(table, measured, known), known, options)
+    write_pdf([out / f"{name}.tex" for name in tables.values()], out / "tables.pdf")
 
 
 def write_table(
@@ -67,7 +69,8 @@ def on_test(published: DataFrame) -> dict[tuple[str, str, str], Any]:
 
 
 def summarise(table: str, metrics: DataFrame, published: DataFrame) -> DataFrame:
-    """A table's cells: a row for each variant, split and quantity, missing ones too; variants in the metrics' order.
+    """A table's cells: a row for each variant, split and quantity, missing ones too; variants in the metrics' order. A
+    split that nothing was scored on is left out.
 
     `mean` is missing if no seed gave a number, `sd` (n-1) if fewer than two did; `n` counts finished seeds, and
     `failed` those that diverged or ended in an error. Values are in `unit`.
@@ -76,7 +79,9 @@ def summarise(table: str, metrics: DataFrame, published: DataFrame) -> DataFrame
     variants = DataFrame([_variant(mine) for _, mine in runs.groupby(VARIANT, sort=False)])
     if variants.empty:
         return DataFrame(columns=[*COLUMNS, "label", "failed"])
-    quantities = DataFrame(list(product(SPLITS, QUANTITIES)), columns=QUANTITY)
+    scored = set(metrics.split.dropna())
+    splits = [split for split in SPLITS if split in scored or not scored]
+    quantities = DataFrame(list(product(splits, QUANTITIES)), columns=QUANTITY)
     known = published[published.table == table][[*VARIANT, *QUANTITY, "published", "published_mark"]]
     cells = variants.merge(quantities, how="cross").merge(_over_seeds(runs), how="left", on=[*VARIANT, *QUANTITY])
     cells = cells.merge(known, how="left", on=[*VARIANT, *QUANTITY])
@@ -109,7 +114,13 @@ def _variant(runs: DataFrame) -> dict[str, Any]:
     first = runs.iloc[0]
     failed = runs.seed[~runs.status.isin(["ok", *MISSING])].nunique(dropna=False)
     names = {name: first[name] for name in ("corpus", "prior", "label")}
-    return {**names, "unit": UNITS[first.kind][0], "status": status_of(runs), "failed": failed}
+    return {**names, "unit": unit_of(runs), "status": status_of(runs), "failed": failed}
+
+
+def unit_of(rows: DataFrame) -> str:
+    """The unit of metrics of one corpus; of one that is not prepared yet, that of its kind."""
+    found = rows.unit.dropna()
+    return str(found.iloc[0]) if len(found) else kind_of(str(rows.kind.iloc[0])).unit_for()
 
 
 def _over_seeds(runs: DataFrame) -> DataFrame:

@@ -32,9 +32,7 @@ from lnf.runs.seeds import generator
 from lnf.spec import EvaluateSpec, Spec
 from lnf.system.files import digest, read_json
 from lnf.system.sealed import write_table
-from lnf.units import UNITS
-
-SPLITS = ("valid", "test")
+from lnf.units import nats_in
 
 EVALUATION = pyarrow.schema(
     [
@@ -95,18 +93,18 @@ def evaluate_run(spec: Spec, folder: Path, run: Path, digests: Mapping[str, str]
     device = device_of(spec.resources.gpus)
     model.to(device)
     progress = ProgressFile(run)
-    batches = sum(len(sorted_batches(corpus.splits[name], spec.train.valid_batch)) for name in SPLITS)
+    batches = sum(len(sorted_batches(corpus.splits[name], spec.train.valid_batch)) for name in spec.evaluate.splits)
     done = itertools.count(1)
     rows, of_sequences = [], []
-    for name in SPLITS:
+    for name in spec.evaluate.splits:
         scores = score(model, corpus.splits[name], spec, device, lambda: _report(progress, next(done), batches))
-        rows += summary(scores, name, spec.kind, model.exact, spec.evaluate.samples)
+        rows += summary(scores, name, corpus.shape.unit, model.exact, spec.evaluate.samples)
         _require_finite(spec.key, rows)
         of_sequences += _sequence_rows(scores, name, corpus.splits[name].columns)
         if "log_prob" in corpus.splits[name].columns:
             require_no_better_than_source(f"{spec.key}/{name}", scores.log_prob_given_length, corpus.splits[name])
     progress.write("drawing samples", None, at_once=True)
-    write_samples(samples, model, corpus.splits["test"], spec, device, metadata)
+    write_samples(samples, model, corpus.splits[spec.evaluate.splits[-1]], spec, device, metadata)
     _write(sequences, of_sequences, None, metadata)
     _write(metrics, rows, EVALUATION, metadata)
     progress.remove()
@@ -185,13 +183,13 @@ def samples_at_once(evaluate: EvaluateSpec, model: SequenceModel, batch: Sequenc
     return max(1, int(evaluate.memory_gb * 2**30 / bytes_a_sample))
 
 
-def summary(scores: SequenceScores, split: str, kind: str, exact: bool, samples: int) -> list[dict[str, Any]]:
+def summary(scores: SequenceScores, split: str, unit: str, exact: bool, samples: int) -> list[dict[str, Any]]:
     """Rows of evaluation.parquet for one split (docs/paper.md section 8).
 
     `nll` includes log p(T) and divides by sum(T + 1); `nll_given_length` does neither and divides by sum(T). The terms
     of the ELBO follow the first protocol.
     """
-    unit, nats = UNITS[kind]
+    nats = nats_in(unit)
     steps = int(scores.length.sum())
     paper, given_length = nats * (steps + len(scores.length)), nats * steps
     log_p, log_p_length = scores.log_prob_given_length.sum(), scores.log_prob_length.sum()

@@ -11,7 +11,7 @@ from torch import Tensor
 from lnf.corpora import store
 from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.loading import Split
-from lnf.corpora.sources.base import id_type
+from lnf.kinds.base import kind_of
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.runs.seeds import generator
@@ -41,7 +41,7 @@ def draw(
             batch = model.continued(model.batch([prompt] * len(some)), some, noise, how)
         else:
             batch = model.sample(some, noise, how)
-        drawn += _sequences(batch, model.width)
+        drawn += _sequences(batch, model)
     return drawn
 
 
@@ -56,7 +56,7 @@ def reconstruct(
 ) -> list[np.ndarray]:
     """The likeliest x of each given sequence's steps, given one seeded z ~ q(z|x)."""
     batch = split.batch(rows, spec.kind).to(device)
-    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")), model.width)
+    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")), model)
 
 
 def write_samples(
@@ -74,12 +74,12 @@ def write_samples(
         found["reconstruction"] = reconstruct(model, test, rows, spec, device)
     columns = {
         "what": pyarrow.array([what for what, sequences in found.items() for _ in sequences]),
-        "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind == "music", model.width),
+        "x": store.to_lists([x for sequences in found.values() for x in sequences], spec.kind, model.width),
     }
     write_table(path, pyarrow.table(columns), metadata)
 
 
-def _sequences(batch: SequenceBatch, width: int) -> list[np.ndarray]:
-    """Sequences of a batch: keys, or ids in the smallest type that holds them."""
-    x = batch.x.cpu().numpy().astype(np.uint8 if batch.x.is_floating_point() else id_type(width))
+def _sequences(batch: SequenceBatch, model: SequenceModel) -> list[np.ndarray]:
+    """Sequences of a batch, in the type in which their kind is stored."""
+    x = batch.x.cpu().numpy().astype(kind_of(model.kind).dtype(model.width))
     return [x[row, :length] for row, length in enumerate(batch.lengths_B.tolist())]

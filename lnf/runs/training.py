@@ -153,6 +153,7 @@ def _facts(state: State, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         "name": context.name,
         "corpus": spec.corpus,
         "kind": spec.kind,
+        "unit": corpus.shape.unit,
         "prior": spec.prior.name,
         "label": spec.prior.label,
         "role": spec.prior.role,

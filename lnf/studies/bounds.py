@@ -27,7 +27,7 @@ from lnf.runs.progress import ProgressFile, shown
 from lnf.runs.seeds import generator
 from lnf.spec import Spec
 from lnf.system.sealed import read_rows, write_table
-from lnf.units import UNITS
+from lnf.units import nats_in
 
 Numbers = NDArray[np.float64]
 FLAT = 0.1
@@ -78,8 +78,8 @@ def _rows(
 
 
 def _row(weights: "_Weights", k: int, tried: Sequence[int], spec: Spec) -> dict[str, Any]:
-    unit, nats = UNITS[spec.kind]
-    tokens, n = nats * (weights.steps + weights.sequences), weights.sequences
+    nats, n = nats_in(weights.unit), weights.sequences
+    tokens = nats * (weights.steps + n)
     bound_N = weights.bound(k)
     values_N = -(bound_N + weights.log_p_length_N)
     wider = [one for one in tried if 2 * one <= k]
@@ -87,7 +87,7 @@ def _row(weights: "_Weights", k: int, tried: Sequence[int], spec: Spec) -> dict[
     error = _error(values_N, tokens)
     gain_N = bound_N - weights.bound(spec.evaluate.samples) if spec.evaluate.samples in tried else np.zeros(n)
     return {
-        "prior": spec.prior.name, "k": k, "unit": unit, "nll": values_N.sum() / tokens,
+        "prior": spec.prior.name, "k": k, "unit": weights.unit, "nll": values_N.sum() / tokens,
         "nll_given_length": -bound_N.sum() / (nats * weights.steps), "error": error, "gain": gain_N.sum() / tokens,
         "gain_error": _error(gain_N, tokens), "n": n, "flat": bool(abs(change) < FLAT * error),
     }  # fmt: skip
@@ -103,6 +103,7 @@ class _Weights:
 
     def __init__(self, model: SequenceModel, split: loading.Split, spec: Spec, seed: int) -> None:
         self.sequences, self.steps = len(split), sum(map(len, split.sequences))
+        self.unit = model.shape.unit
         self.log_p_length_N: Numbers = np.zeros(len(split))
         self._model, self._split, self._spec, self._seed = model, split, spec, seed
         self._batches = sorted_batches(split, spec.train.valid_batch)

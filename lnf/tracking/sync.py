@@ -21,13 +21,13 @@ import pandas
 from pandas import DataFrame
 
 from lnf.errors import UserError
+from lnf.kinds.base import kind_of
 from lnf.plan.code_digests import sources
 from lnf.spec import read_spec
 from lnf.system.files import read_json, sha256_of, write_json
 from lnf.tracking import ui
 from lnf.tracking.mlflow_store import Entry, Point, Store, opened, without_secrets
 from lnf.tracking.run_files import MILLISECONDS, RunFiles
-from lnf.units import UNITS
 
 SCORES = r"^(test|valid)\."
 """The metrics that are averaged over seeds: those of an evaluation, not the curves."""
@@ -88,8 +88,8 @@ def sync(run_dir: Path) -> None:
     with opened() as store:
         facts = files.facts
         note = f"{facts['corpus']}, configuration {facts['name']}: a run for each variant, below it one for each seed."
-        unit = UNITS[facts["kind"]][0].replace("/", "_per_")
-        tags = {**ui.tags(unit), "lnf.unit": unit}
+        unit = (facts.get("unit") or kind_of(facts["kind"]).unit_for()).replace("/", "_per_")
+        tags = {**ui.tags(unit, "test" if facts["spec"]["evaluate"].get("test", True) else "valid"), "lnf.unit": unit}
         experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
         run = _one_of(store, experiment, files)
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
@@ -207,7 +207,7 @@ def _model(store: Store, experiment: str, run: Entry, files: RunFiles) -> None:
 def _code(files: RunFiles) -> list[Path]:
     """The packages and modules that the model needs: lnf, and a user's own."""
     spec = read_spec(files.facts["spec"], files.facts.get("format"))
-    return [Path(__file__).parents[1], *sources().user_sources("train", spec.prior.paths)]
+    return [Path(__file__).parents[1], *sources().user_sources("train", spec.paths)]
 
 
 def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator[Point]:

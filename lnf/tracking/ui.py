@@ -17,10 +17,10 @@ SHARED = "lnf"
 TRAINING = "workflowType=machine_learning"
 
 
-def tags(unit: str) -> dict[str, str]:
-    """The experiment's tags: its kind, and the view that `list_address` names, best test NLL first."""
-    nll = f"test.nll_{unit}"
-    metrics = (nll, f"{nll}_sd", "test.kl_share", "seeds")
+def tags(unit: str, split: str) -> dict[str, str]:
+    """The experiment's tags: its kind, and the view that `list_address` names, best NLL on a split first."""
+    nll = f"{split}.nll_{unit}"
+    metrics = (nll, f"{nll}_sd", f"{split}.kl_share", "seeds")
     state = {
         "searchFilter": "", "orderByKey": f"metrics.`{nll}`", "orderByAsc": True, "startTime": "ALL",
         "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs",

@@ -111,19 +111,13 @@ def test_read_gives_exact_columns_and_facts() -> None:
     source = from_settings(SETTINGS)
     assert corpus.vocabulary == list("abcdefghijkl") and corpus.width == 12
     assert {split: len(xs) for split, xs in corpus.splits.items()} == COUNTS
-    train = np.concatenate(corpus.splits["train"])
-    frequencies = np.bincount(train, minlength=12) / len(train)
     for split, xs in corpus.splits.items():
         log_prob, log_prob_length = corpus.columns[split]["log_prob"], corpus.columns[split]["log_prob_length"]
         assert log_prob[3] == source.log_prob(xs[3]) and log_prob_length[3] == source.log_prob_length[len(xs[3])]
         steps, facts = sum(map(len, xs)), corpus.source[split]
-        alone = sum(np.log(frequencies[x]).sum() for x in xs)
         assert facts["nll"] == pytest.approx(-log_prob.sum() / (steps + len(xs)))
         assert facts["nll_given_length"] == pytest.approx(-(log_prob - log_prob_length).sum() / steps)
-        assert facts["unigram_nll"] == pytest.approx(-(alone + log_prob_length.sum()) / (steps + len(xs)))
-        assert facts["unigram_nll_given_length"] == pytest.approx(-alone / steps)
         assert np.log(2) <= facts["nll_given_length"] <= 1.5 * np.log(2)
-        assert facts["unigram_nll_given_length"] >= facts["nll_given_length"] + np.log(2)
 
 
 def test_read_depends_on_its_seed_alone() -> None:

@@ -11,8 +11,10 @@ import torch
 from lnf.corpora import loading, store
 from lnf.corpora.batches import collate
 from lnf.corpora.prepare import prepare
-from lnf.corpora.sources.base import KEYS, SPLITS, RawCorpus, id_type
+from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.errors import UserError
+from lnf.kinds.base import id_type
+from lnf.kinds.piano import KEYS
 from lnf.models.base import build_model
 from lnf.runs import sampling
 from tests.specs import tiny_spec
@@ -53,13 +55,13 @@ def test_ids_of_any_vocabulary_reach_the_batch_and_come_back(tmp_path: Path, wor
         model.get_parameter("emission.bias")[words - 1] = 100.0
     drawn = sampling.draw(model, torch.tensor([2, 3]), 0, CPU)
     assert [x.tolist() for x in drawn] == [[words - 1] * 2, [words - 1] * 3]
-    assert [x.tolist() for x in store.from_lists(store.to_lists(drawn, False, words))] == [x.tolist() for x in drawn]
+    assert [x.tolist() for x in store.from_lists(store.to_lists(drawn, "text", words))] == [x.tolist() for x in drawn]
 
 
 @pytest.mark.parametrize("words", [4, 700])
 def test_ids_in_the_smallest_type_give_the_same_checksum(words: int) -> None:
     ids = [np.array([words - 1, 0]), np.array([1])]
-    kept = store.from_lists(store.to_lists(ids, False, words))
+    kept = store.from_lists(store.to_lists(ids, "text", words))
     assert store.contents_of(kept) == store.contents_of(ids)
 
 

@@ -47,9 +47,22 @@ def test_files_of_one_name_in_two_folders_are_all_read(tmp_path: Path) -> None:
 
 def test_a_character_that_train_does_not_have_is_refused_or_its_line_dropped(tmp_path: Path) -> None:
     files = {"train.txt": "abc", "valid.txt": "abd\nab", "test.txt": "c"}
-    with pytest.raises(UserError, match=r"characters \['d'\] that train does not have; options.unknown: drop"):
+    with pytest.raises(
+        UserError, match=r"valid has symbols that train does not have, or too seldom: 'd'; options.unknown: drop"
+    ):
         read(tmp_path, files)
     assert spelled(read(tmp_path, files, unknown="drop"))["valid"] == ["ab"]
+
+
+def test_words_are_symbols_and_seldom_ones_unknown(tmp_path: Path) -> None:
+    files = {"train.txt": "the cat sat\nthe  dog sat", "valid.txt": "the bird", "test.txt": "sat the"}
+    corpus = read(tmp_path, files, symbols="words", least=2, unknown="replace")
+    assert corpus.vocabulary == ["<unk>", "sat", "the"] and (corpus.symbol, corpus.separator) == ("word", " ")
+    assert {split: [x.tolist() for x in found] for split, found in corpus.splits.items()} == {
+        "train": [[2, 0, 1], [2, 0, 1]], "valid": [[2, 0]], "test": [[1, 2]],
+    }  # fmt: skip
+    with pytest.raises(UserError, match="train has symbols that train does not have, or too seldom: 'cat', 'dog'"):
+        read(tmp_path, files, symbols="words", least=2)
 
 
 @pytest.mark.parametrize("shares", [{"valid": 0.0}, {"test": 1.0}, {"valid": 0.6, "test": 0.5}])
@@ -59,4 +72,4 @@ def test_shares_that_leave_nothing_are_refused(tmp_path: Path, shares: dict[str,
 
 
 def test_its_options_are_known() -> None:
-    assert known_options("lnf.corpora.sources.texts.read") == {"valid", "test", "unknown"}
+    assert known_options("lnf.corpora.sources.texts.read") == {"symbols", "valid", "test", "least", "unknown"}

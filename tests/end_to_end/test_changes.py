@@ -143,7 +143,7 @@ def test_configurations_of_one_name_in_turn(copied: Project) -> None:
     os.killpg(longer.pid, signal.SIGINT)
     longer.communicate(timeout=LIMIT_S)
     finish(copied.start("lnf", "tables", "--configfile", "overlay.yaml"))
-    assert copied.statuses() == {"lstm": "ok", "af_scf": "unfinished", "source": "ok", "unigram": "ok"}
+    assert copied.statuses() == {"lstm": "ok", "af_scf": "unfinished", "source": "ok", "unigram": "ok", "bigram": "ok"}
     assert not any(row["mean"] for row in copied.table() if row["prior"] == "af_scf")
 
     assert copied.planned() == PUBLISH
@@ -167,7 +167,7 @@ def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) 
     shutil.copy(copied.result("lstm", "evaluation"), copied.result("af_scf", "evaluation"))
     out = finish(copied.start("lnf", "tables", "--configfile", "overlay.yaml"))
     assert "not of this one; it counts as not run" in out
-    assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok"}
+    assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok", "bigram": "ok"}
     shutil.rmtree(copied.folder / "results" / "tiny" / "metrics")
     out = finish(copied.workflow(), status=1)
     assert "not of this one; remove it, and run snakemake again" in out

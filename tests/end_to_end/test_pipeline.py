@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 def test_every_planned_cell_is_filled_beside_source_and_unigram(finished: Project) -> None:
     rows = finished.table()
-    assert {row["prior"] for row in rows} == {*PRIORS, "source", "unigram"}
+    assert {row["prior"] for row in rows} == {*PRIORS, "source", "unigram", "bigram"}
     assert {(row["status"], row["n"]) for row in rows if row["prior"] in PRIORS and row["mean"]} == {("ok", "1")}
     filled = {(row["prior"], row["split"], row["metric"]): float(row["mean"]) for row in rows if row["mean"]}
     exact = {"nll", "nll_given_length", "length"}

@@ -10,7 +10,7 @@ import yaml
 
 from lnf.errors import UserError
 from lnf.plan import config, form
-from lnf.spec import SECTIONS, PriorSpec, RunContext, Spec
+from lnf.spec import SECTIONS, PriorSpec, RunContext, Spec, without_neutral
 from lnf.system.files import digest
 
 PAPER = config.load(config.read())
@@ -130,12 +130,14 @@ OVERLAYS = [None, *sorted((config.ROOT / "workflow" / "configs").glob("*.yaml"))
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem if path else "paper")
 def test_committed_configurations_resolve_to_the_same_specs_as_ever(overlay: Path | None) -> None:
-    """specs.json: configuration -> corpus/prior -> digest of the spec without its seed, before precedence changed."""
+    """specs.json: configuration -> corpus/prior -> digest of the spec without its seed and without settings that came
+    later and are at their neutral values.
+    """
     ours = config.load(config.read([overlay] if overlay else []))
     found = {}
     for corpus, prior, seed in config.plan(ours):
-        spec = config.resolve(ours, corpus, prior, seed).to_dict()
-        assert not any(spec.pop("options").values())
+        spec = without_neutral(config.resolve(ours, corpus, prior, seed).to_dict())
+        assert "options" not in spec
         del spec["seed"]
         found[f"{corpus}/{prior}"] = digest(spec)
     kept = json.loads(Path(__file__).with_name("specs.json").read_text(encoding="utf-8"))[ours.name]
@@ -187,7 +189,10 @@ def few_epochs(floor: int, ramp: int, least: int) -> str:
         ({"overrides": {"priors": {"lstmm": {}}}}, "overrides.priors: lstmm: unknown prior; did you mean lstm?"),
         ({"overrides": {"corpora": {"pbt": {}}}}, "overrides.corpora: pbt: unknown corpus; did you mean ptb?"),
         ({"corpora": {"new": {"kind": "text"}}}, "corpora.new.roles: missing"),
-        ({"corpora": {"ptb": {"kind": "txt"}}}, "corpora.ptb.kind: 'txt': must be one of text, music"),
+        (
+            {"corpora": {"ptb": {"kind": "txt"}}},
+            "corpora.ptb.kind: 'txt': must be one of text, music, symbols, or the dotted path of a class",
+        ),
         (
             {"overrides": {"all": {"resources": {"gpus": "al"}}}},
             "overrides.all.resources.gpus: 'al': must be a number or auto",
@@ -287,7 +292,7 @@ def test_spec_survives_json() -> None:
     ("change", "line"),
     [
         ({"seed": 0.5}, "spec.seed: 0.5: must be a whole number"),
-        ({"kind": "txt"}, "spec.kind: 'txt': must be one of text, music"),
+        ({"kind": "txt"}, "spec.kind: 'txt': must be one of text, music, symbols, or the dotted path of a class"),
         ({"train": {"epocs": 1}}, "spec.train.epocs: unknown key"),
         ({"train": 3}, "spec.train: 3: must be a mapping"),
         ({"resources": {"gpus": "all"}}, "spec.resources.gpus: 'all': must be a number or auto"),

@@ -67,7 +67,7 @@ def finish_run(run: Run, **facts: Any) -> None:
     back = [] if run.spec.prior.name == "lstm" else [drawn[4]]
     columns = {
         "what": ["sample"] * 4 + ["original"] * len(back) + ["reconstruction"] * len(back),
-        "x": store.to_lists([*drawn[:4], *back, *back], run.spec.kind == "music", 4),
+        "x": store.to_lists([*drawn[:4], *back, *back], run.spec.kind, 4),
     }
     write_table(run.evaluated[2], pyarrow.table(columns))
     place = {"name": run.context.name, "corpus": run.spec.corpus, "prior": run.spec.prior.name, "seed": run.spec.seed}
@@ -84,8 +84,6 @@ def _prepare(corpus: Job, kind: str) -> None:
     numbers = {
         "nll": LIMIT * float(np.log(2)),
         "nll_given_length": 1.0,
-        "unigram_nll": 2.0,
-        "unigram_nll_given_length": 2.0,
     }
     meta = {
         "digest": corpus.digest, "raw": {},

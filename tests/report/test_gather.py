@@ -1,13 +1,18 @@
 """Gathering: what belongs, what is refused, what is marked."""
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pytest
 
+from lnf.corpora import store
+from lnf.corpora.loading import load
 from lnf.errors import UserError
 from lnf.plan import config
+from lnf.plan.jobs import perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.gather import Row, gather
@@ -18,11 +23,10 @@ SMALL = {
     "name": "small",
     "select": {"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]},
     "overrides": {"all": {"evaluate": {"samples": 3}}},
+    "corpora": {"markov": {"prepare": {"options": {"train": 40, "valid": 20, "test": 20}, "max_length": 8}}},
 }
 OUT = Path()
 METRICS = Path("metrics.parquet")
-FACTS = {"nll": 0.5, "nll_given_length": 0.25, "unigram_nll": 1.0, "unigram_nll_given_length": 0.75}
-META = {"kind": "text", "source": {"test": FACTS, "train": FACTS}, "counts": {"test": {"sequences": 7, "steps": 35}}}
 
 
 @pytest.fixture
@@ -40,7 +44,8 @@ def finished(*changes: dict[str, Any]) -> Plan:
     plan = Plan(config.load(values))
     for run in plan.runs:
         finish(run)
-    write_json(plan.corpora["markov"].folder / "meta.json", META)
+    corpus = plan.corpora["markov"]
+    perform("prepare", corpus.spec, corpus.folder)
     return plan
 
 
@@ -60,8 +65,12 @@ def finish(run: Run, status: str = "ok", metadata: dict[str, str] | None = None,
 
 
 def gathered(plan: Plan, existing: bool = False) -> dict[tuple[str, int | None], Row]:
+    return {(row["prior"], row["seed"]): row for row in gathered_rows(plan, existing)}
+
+
+def gathered_rows(plan: Plan, existing: bool = False) -> list[Row]:
     gather(**plan.gathered.arguments, out=OUT, existing=existing)
-    return {(row["prior"], row["seed"]): row for row in read_rows(METRICS)}
+    return read_rows(METRICS)
 
 
 def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
@@ -70,14 +79,31 @@ def test_finished_runs_and_the_sources_limits(plan: Plan) -> None:
     assert (rows["af_af", 1]["k"], rows["lstm", 0]["k"]) == (3, None)
     assert rows["af_af", 1]["digest"] == named(plan, "af_af", 1).digest
     assert {row["status"] for row in rows.values()} == {"ok"}
-    limits = {(row["prior"], row["metric"]): row for row in read_rows(METRICS) if row["role"] == "reference"}
-    assert len(limits) == 6  # train is not reported
-    for prior in ("source", "unigram"):
-        nll, given_length, length = (limits[prior, metric]["value"] for metric in ("nll", "nll_given_length", "length"))
-        assert length == pytest.approx(nll - given_length * 35 / 42)
-    assert limits["source", "nll"]["value"] == pytest.approx(0.5 / 0.6931471805599453)
-    assert limits["unigram", "nll_given_length"]["value"] == pytest.approx(0.75 / 0.6931471805599453)
-    assert limits["source", "nll"]["n"] == 7
+    rows = read_rows(METRICS)
+    limits = {(row["prior"], row["split"], row["metric"]): row for row in rows if row["role"] == "reference"}
+    assert {key[0] for key in limits} == {"source", "unigram", "bigram"} and len(limits) == 18
+    facts = store.read_meta(plan.corpora["markov"].folder)
+    steps, texts = facts["counts"]["test"]["steps"], facts["counts"]["test"]["sequences"]
+    for prior in ("source", "unigram", "bigram"):
+        nll, given_length, length = (
+            limits[prior, "test", metric]["value"] for metric in ("nll", "nll_given_length", "length")
+        )
+        assert length == pytest.approx(nll - given_length * steps / (steps + texts))
+    assert limits["source", "test", "nll"]["value"] == pytest.approx(facts["source"]["test"]["nll"] / math.log(2))
+    assert limits["source", "test", "nll"]["n"] == texts
+    assert limits["source", "test", "nll"]["value"] < limits["bigram", "test", "nll"]["value"]
+
+
+def test_n_grams_are_of_what_the_runs_see(plan: Plan) -> None:
+    """A subset has no limit, since the source's holds for whole splits; n-grams are fitted on it and scored on it."""
+    few = finished(SMALL, {"overrides": {"all": {"subset": {"train": 7, "test": 5}}}})
+    rows = [row for row in gathered_rows(few) if row["role"] == "reference" and row["split"] == "test"]
+    assert {(row["prior"], row["n"]) for row in rows} == {("unigram", 5), ("bigram", 5)}
+    corpus = load(few.corpora["markov"].folder, few.runs[0].spec)
+    train, test = (np.concatenate(corpus.splits[split].sequences) for split in ("train", "test"))
+    p_V = (1 + np.bincount(train, minlength=12)) / (12 + len(train))
+    (found,) = [row["value"] for row in rows if (row["prior"], row["metric"]) == ("unigram", "nll_given_length")]
+    assert found == pytest.approx(-np.log2(p_V)[test].mean())
 
 
 def test_a_copied_evaluation_is_refused(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,8 +146,3 @@ def test_missing_runs_have_a_status(plan: Plan) -> None:
         gather(**plan.gathered.arguments, out=OUT)
     rows = gathered(plan, existing=True)
     assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("unfinished", "error")
-
-
-def test_a_subset_has_no_limit_of_the_whole(plan: Plan) -> None:
-    subset = finished(SMALL, {"overrides": {"all": {"subset": {"test": 3}}}})
-    assert all(row["role"] != "reference" for row in gathered(subset).values())

@@ -10,6 +10,7 @@ import pytest
 
 from lnf.plan import config
 from lnf.plan.results import Plan
+from lnf.plan.stages import TABLES
 from lnf.report import tables
 from lnf.report.frames import frame_of, records
 from lnf.report.gather import METRICS, Row
@@ -119,7 +120,7 @@ def test_published_values_only_on_the_papers_metric_and_split(out: Path) -> None
 
 
 def test_each_table_holds_its_rows(out: Path) -> None:
-    rows = {table: {key[:2] for key in cells(out / "tables" / f"{table}.csv")} for table in tables.TABLES}
+    rows = {table: {key[:2] for key in cells(out / "tables" / f"{table}.csv")} for table in TABLES}
     assert rows["text"] == {
         ("ptb", "lstm"),
         ("ptb", "af_af"),

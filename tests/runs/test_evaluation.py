@@ -15,8 +15,8 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.corpora.loading import sorted_batches
 from lnf.corpora.prepare import prepare
 from lnf.errors import UserError
+from lnf.kinds.emission import Categorical
 from lnf.models.base import build_model
-from lnf.models.emission import Emission
 from lnf.runs import evaluation
 from lnf.runs.evaluation import (
     SequenceScores,
@@ -66,7 +66,7 @@ def test_numbers_of_one_split() -> None:
         kl=np.array([1.0, 4.0]),
         log_prob_length=np.array([-0.5, -1.5]),
     )
-    values = {row["metric"]: row for row in summary(scores, "test", "text", False, 30)}
+    values = {row["metric"]: row for row in summary(scores, "test", "bpc", False, 30)}
     bits = math.log(2)
     assert values["nll"]["value"] == pytest.approx((6 + 2) / 6 / bits)
     assert values["nll_given_length"]["value"] == pytest.approx(6 / 4 / bits)
@@ -76,7 +76,7 @@ def test_numbers_of_one_split() -> None:
     assert values["length"]["value"] == pytest.approx(2 / 6 / bits)
     assert (values["nll"]["estimator"], values["nll"]["k"], values["nll"]["n"]) == ("importance", 30, 2)
     assert {row["unit"] for row in values.values()} == {"bpc"}
-    music = {row["metric"]: row["value"] for row in summary(scores, "test", "music", False, 30)}
+    music = {row["metric"]: row["value"] for row in summary(scores, "test", "nats/step", False, 30)}
     assert music["nll"] == pytest.approx(8 / 6)
 
 
@@ -179,11 +179,11 @@ def test_a_model_that_sees_what_it_predicts_is_caught(
     train_run(_spec("lstm"), corpus, tmp_path, context(_spec("lstm")))
     _evaluate(_spec("lstm"), corpus, tmp_path)
 
-    def leaky(self: Emission, features: Tensor, x: Tensor) -> Tensor:
+    def leaky(self: Categorical, features: Tensor, x: Tensor) -> Tensor:
         return -torch.log(0.9 + 0.1 * torch.exp(-original(self, features, x)))
 
-    original = Emission.nll
-    monkeypatch.setattr(Emission, "nll", leaky)
+    original = Categorical.nll
+    monkeypatch.setattr(Categorical, "nll", leaky)
     with pytest.raises(UserError, match="above the source's own; no honest model is"):
         _evaluate(_spec("lstm"), corpus, tmp_path)
 

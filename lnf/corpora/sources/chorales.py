@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lnf.corpora.sources.base import KEYS, LOWEST_NOTE, SPLITS, RawCorpus
+from lnf.corpora.sources.base import SPLITS, RawCorpus
 from lnf.corpora.sources.workers import map_with_progress
 from lnf.errors import UserError
+from lnf.kinds.piano import KEYS, LOWEST_NOTE
 
 TUNE_MOVES = 8
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")

@@ -124,15 +124,13 @@ def read(
     the setting `max_length`.
 
     `source` holds, by split, `nll` (nats per T + 1, length included) and `nll_given_length` (nats per T) of the source
-    itself and of letters drawn alone with train's frequencies and the same p(T) (`unigram_...`, left out where train
-    lacks a letter of the split). Raises UserError for sizes that cannot be.
+    itself. Raises UserError for sizes that cannot be.
     """
     source = _source(settings["max_length"], seed, letters, branching, closing, end)
     numbers = dict(zip(SPLITS, (train, valid, test), strict=True))
     splits = {split: _sample(source, numbers[split], [seed, 1 + n]) for n, split in enumerate(SPLITS)}
     columns: dict[str, Columns] = {split: _columns(source, texts) for split, texts in splits.items()}
-    counts = np.bincount(np.concatenate(splits["train"]), minlength=source.letters)
-    facts = {split: _facts(texts, columns[split], counts) for split, texts in splits.items()}
+    facts = {split: _facts(texts, columns[split]) for split, texts in splits.items()}
     return RawCorpus(splits, [chr(ord("a") + n) for n in range(source.letters)], columns, facts)
 
 
@@ -167,19 +165,10 @@ def _columns(source: MarkovSource, texts: Sequences) -> Columns:
     }
 
 
-def _facts(texts: Sequences, columns: Columns, train_counts: NDArray[np.int64]) -> dict[str, float]:
-    letters = np.concatenate(texts)
+def _facts(texts: Sequences, columns: Columns) -> dict[str, float]:
     joint, length = math.fsum(columns["log_prob"]), math.fsum(columns["log_prob_length"])
-    with np.errstate(divide="ignore"):
-        alone = math.fsum(np.log(train_counts / train_counts.sum())[letters])
-    steps, ends = len(letters), len(texts)
-    facts = {
-        "nll": -joint / (steps + ends),
-        "nll_given_length": (length - joint) / steps,
-        "unigram_nll": -(alone + length) / (steps + ends),
-        "unigram_nll_given_length": -alone / steps,
-    }
-    return {name: value for name, value in facts.items() if math.isfinite(value)}
+    steps, ends = sum(map(len, texts)), len(texts)
+    return {"nll": -joint / (steps + ends), "nll_given_length": (length - joint) / steps}
 
 
 def _choose(weights: Floats, generator: np.random.Generator) -> int:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from lnf.corpora.sources.base import KEYS, SPLITS, RawCorpus, Sequences
+from lnf.corpora.sources.base import SPLITS, RawCorpus, Sequences
 from lnf.errors import UserError
+from lnf.kinds.piano import KEYS
 
 
 def read(settings: Mapping[str, Any], files: Mapping[str, Path]) -> RawCorpus:

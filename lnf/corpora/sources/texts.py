@@ -1,51 +1,67 @@
-"""A user's own texts as characters: one sequence a line, from any number of files (`prepare.inputs`).
+"""A user's own texts, as characters or as words: one sequence a line, from any number of files (`prepare.inputs`)."""
 
-Files whose names without endings are train, valid and test are the splits. Otherwise each line belongs to the split
-that the sha256 of its characters chooses: equal lines are in one split, and a line that is added moves no other.
-"""
-
-import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from lnf.corpora.sources.base import SPLITS, RawCorpus
-from lnf.corpora.sources.ptb import encode, lines_of
+from lnf.corpora.sources.ptb import lines_of
+from lnf.corpora.sources.splitting import Shares, named_splits
 from lnf.errors import UserError
+
+UNKNOWN = "<unk>"
+SHOWN = 5
+"""Unknown symbols that an error names."""
+Lines = dict[str, list[Sequence[str]]]
 
 
 def read(
     settings: Mapping[str, Any],
     files: Mapping[str, Path],
     *,
+    symbols: Literal["characters", "words"] = "characters",
     valid: float = 0.1,
     test: float = 0.1,
-    unknown: Literal["refuse", "drop"] = "refuse",
+    least: int = 1,
+    unknown: Literal["refuse", "drop", "replace"] = "refuse",
 ) -> RawCorpus:
-    """Read lines that are not blank; the vocabulary is the characters of train, sorted.
+    """Read lines that are not blank; the vocabulary is the symbols of train, sorted. Words are what blanks separate.
 
-    `valid` and `test` are their shares of the lines. A line of these with a character that train does not have is an
-    error, or is left out if `unknown` says so. Raises UserError for that, and for what is no text.
+    `valid` and `test` are the shares of the lines, if the files' names do not say the split (`splitting`). Symbols that
+    train has fewer than `least` times are unknown, with those that only valid or test have. They are an error, or by
+    `unknown` their lines are left out, or each is replaced by `<unk>`. Raises UserError for that and for what is no
+    text.
     """
-    if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
-        raise UserError(f"data: options: valid {valid} and test {test}: must be above 0, and less than 1 together")
-    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
-    named = {Path(name).stem for name in files} == set(SPLITS)
+    shares, named = Shares(valid, test), named_splits(files)
+    lines: Lines = {split: [] for split in SPLITS}
     for name in sorted(files):
         for line in filter(None, lines_of(files[name])):
-            lines[Path(name).stem if named else _split_of(line, valid, test)].append(line)
-    vocabulary = sorted(set().union(*lines["train"]))
-    if unknown == "drop":
-        lines = {split: [line for line in found if set(line) <= set(vocabulary)] for split, found in lines.items()}
-    elif missing := sorted(set().union(*lines["valid"], *lines["test"]) - set(vocabulary)):
+            split = named.get(name) or shares.split_of(line.encode())
+            lines[split].append(line.split() if symbols == "words" else line)
+    counts = Counter(symbol for line in lines["train"] for symbol in line)
+    known = {symbol for symbol, times in counts.items() if times >= least}
+    lines = {split: _with_known(lines[split], known, unknown, split) for split in SPLITS}
+    vocabulary = sorted(known | {UNKNOWN} if unknown == "replace" else known)
+    ids = {symbol: n for n, symbol in enumerate(vocabulary)}
+    sequences = {split: [np.array([ids[one] for one in line], dtype=np.int64) for line in found]
+                 for split, found in lines.items()}  # fmt: skip
+    symbol, separator = ("word", " ") if symbols == "words" else ("character", "")
+    return RawCorpus(sequences, vocabulary, symbol=symbol, separator=separator)
+
+
+def _with_known(lines: list[Sequence[str]], known: set[str], unknown: str, split: str) -> list[Sequence[str]]:
+    """Lines without unknown symbols, by what `unknown` says."""
+    if unknown == "replace":
+        return [[symbol if symbol in known else UNKNOWN for symbol in line] for line in lines]
+    right = [line for line in lines if known.issuperset(line)]
+    if unknown == "refuse" and len(right) < len(lines):
+        missing = sorted({symbol for line in lines for symbol in line} - known)
+        some = ", ".join(map(repr, missing[:SHOWN])) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
         raise UserError(
-            f"data: valid or test has characters {missing} that train does not have; options.unknown: drop leaves out"
-            " their lines"
+            f"data: {split} has symbols that train does not have, or too seldom: {some}; options.unknown: drop leaves"
+            " out their lines, replace makes each of them <unk>"
         )
-    sequences = {split: encode(lines[split], vocabulary, split) for split in SPLITS}
-    return RawCorpus(sequences, vocabulary)
-
-
-def _split_of(line: str, valid: float, test: float) -> str:
-    share = int.from_bytes(hashlib.sha256(line.encode()).digest()[:8], "big") / 2**64
-    return "test" if share < test else "valid" if share < test + valid else "train"
+    return right

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lnf.report.figures.style import COLOURS, INCH_PAGE, empty, figure, look
 from lnf.system.files import read_json
 from lnf.system.sealed import read_table
-from lnf.units import UNITS
+from lnf.units import nats_in
 
 PANELS = ("loss", "kl", "reconstruction", "beta", "learning_rate")
 HEADINGS = dict(zip(PANELS, ("loss", "KL", "reconst.", "KL weight", "learning rate"), strict=True))
@@ -22,31 +22,30 @@ Run = Mapping[str, Any]
 """A run as `gather` is given it."""
 
 
-def draw(corpus: str, runs: Sequence[Run], folder: Path) -> None:
-    """curves-CORPUS.{pdf,png}: one row a variant, one line a seed; valid drawn through, train dotted."""
+def draw(corpus: str, unit: str, runs: Sequence[Run], folder: Path) -> None:
+    """curves-CORPUS.{pdf,png}, in `unit`: one row a variant, one line a seed; valid drawn through, train dotted."""
     variants: dict[str, list[Run]] = {}
     for run in runs:
         variants.setdefault(run["prior"], []).append(run)
     with figure(folder, f"curves-{corpus}", INCH_PAGE, ROW_INCH * len(variants) + 1.0) as drawn:
         grid = drawn.subplots(len(variants), len(PANELS), squeeze=False, sharex="row")
         for axes_row, mine in zip(grid, variants.values(), strict=True):
-            _row(list(axes_row), mine)
+            _row(list(axes_row), mine, nats_in(unit))
         for axes, panel in zip(grid[0], PANELS, strict=True):
             axes.set_title(HEADINGS[panel], loc="left")
         for axes in grid[-1]:
             axes.set_xlabel("epoch")
-        unit = UNITS[runs[0]["kind"]][0]
         drawn.suptitle(f"{corpus}: {unit}, over T + 1; valid (line), train (dots); ring: the epoch that was kept")
 
 
-def _row(axes_row: list[Axes], runs: Sequence[Run]) -> None:
+def _row(axes_row: list[Axes], runs: Sequence[Run], nats: float) -> None:
     axes_row[0].set_ylabel(runs[0]["label"].replace(" - ", "\n- "), fontsize=6)
     drawn = False
     for n, run in enumerate(runs):
         history = _history(run)
         if history:
             drawn = True
-            _lines(axes_row, history, _kept_epoch(run), UNITS[run["kind"]][1], n)
+            _lines(axes_row, history, _kept_epoch(run), nats, n)
     if not drawn:
         empty(axes_row[0], f"{runs[0]['label']}:\nnot trained yet")
         for axes in axes_row[1:]:

@@ -23,8 +23,8 @@ def write_figures(
     corpora = outcomes(read_metrics(Path(metrics)))
     comparison.draw(corpora, on_test(read_published(Path(published))), out)
     nats.draw(corpora, out)
-    for corpus in corpora:
-        curves.draw(corpus, [run for run in runs if run["corpus"] == corpus], out)
+    for corpus, mine in corpora.items():
+        curves.draw(corpus, mine[0].unit, [run for run in runs if run["corpus"] == corpus], out)
     labels = {run["prior"]: run["label"] for run in runs}
     for stage, found in _made(studies).items():
         resolve_name(STAGES[stage].figure)(found, labels, out)

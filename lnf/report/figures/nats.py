@@ -24,7 +24,7 @@ def draw(corpora: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
                 _bar(axes, line, one)
             axes.set_yticks(range(len(variants)), [one.label for one in variants])
             axes.invert_yaxis()
-            axes.set_title(f"{corpus}, test ({variants[0].unit})", loc="left")
+            axes.set_title(f"{corpus}, {variants[0].split} ({variants[0].unit})", loc="left")
         handles = [panels[0].barh(0, 0, **_look(n)) for n in range(4)] + panels[0].plot([], [], "o", color=COLOURS[6])
         drawn.legend(handles, [*PARTS.values(), "exact -log p(x|T)", "NLL"], loc="outside lower center", ncols=5)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas
 from pandas import DataFrame
 
+from lnf.plan.stages import tables_of
 from lnf.report.frames import markdown, number, records
 from lnf.report.measured.archive import (
     BOUNDS,
@@ -27,7 +28,7 @@ from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.outcomes import SURE
 from lnf.report.page.listing import machine_of
-from lnf.report.tables import QUANTITY, TABLES, VARIANT, read_published, summarise
+from lnf.report.tables import QUANTITY, VARIANT, read_published, summarise
 from lnf.system.files import replacing
 
 WITHIN = 0.02
@@ -123,7 +124,8 @@ def rows_of(folder: Path, published: Path) -> list[list[str]]:
 def _cells(folder: Path, published: Path) -> Iterator[list[str]]:
     """Under HEADINGS and OTHERS, each corpus and model once."""
     metrics, known, judged = read_kept_metrics(folder), read_published(published), beside_published(folder)
-    tables = sorted(TABLES, key=lambda table: table == "ablation")  # its base is a row of another table too
+    # Its base is a row of another table too.
+    tables = sorted(tables_of(metrics.kind.unique()), key=lambda table: table == "ablation")
     cells = pandas.concat([summarise(table, metrics, known) for table in tables])
     cells = cells.drop_duplicates([*VARIANT, *QUANTITY])
     for _, mine in cells.groupby(VARIANT, sort=False):

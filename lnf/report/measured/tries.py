@@ -1,4 +1,4 @@
-"""Settings that were tried, and scored on valid by bench/tries.py: a section of docs/results.md."""
+"""Settings that were tried before there were sweeps, and scored on valid: a section of docs/results.md."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ def tries_section(path: Path) -> Iterator[str]:
     model = " ".join(rows[0][key] for key in ("corpus", "prior", "seed"))
     yield f"## Tried: {path.stem}"
     yield ""
-    yield f"Of reports/tries/{path.stem}.yaml, by bench/tries.py: scored on valid, test was not read. All: {model},"
+    yield f"Of reports/tries/{path.stem}.yaml, scored on valid, test was not read. All: {model},"
     yield f"{_settings(settings[0], shared) or 'the settings of the corpus'}."
     yield ""
     own = [[key for key in one if key not in shared] for one in settings]

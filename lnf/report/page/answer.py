@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lnf.report.outcomes import LIMIT, Error, Outcome, over_seeds, reach, together
 from lnf.system.sealed import read_table
-from lnf.units import UNITS
+from lnf.units import nats_in
 
 CONTEST = ("main", "independent")
 """Roles that are ranked: an ablation is held against its own model, and a picture's model is there to be seen."""
@@ -131,11 +131,11 @@ def _mean(one: Outcome) -> float:
 def _error(winner: Standing, other: Standing, runs: Sequence[Run]) -> Error | None:
     """The error of the margin: over seeds, over test sequences (paired), and of the gains."""
     seeds = [over_seeds(one.outcome.of("nll")) for one in (winner, other)]
-    ours, theirs = (_scores(one.outcome.prior, runs) for one in (winner, other))
+    ours, theirs = (_scores(one.outcome, runs) for one in (winner, other))
     if ours is None or theirs is None or len(ours[0]) != len(theirs[0]) or len(ours[0]) < 2:
         return None
     difference = ours[0] - theirs[0]
-    nats = UNITS[winner.outcome.kind][1]
+    nats = nats_in(winner.outcome.unit)
     over_sequences = math.sqrt(len(difference)) * float(difference.std(ddof=1)) / (ours[1] * nats)
     gains = [one.gain_error for one in (winner, other)]
     parts = [*seeds, Error(over_sequences**2, len(difference) - 1)]
@@ -143,19 +143,21 @@ def _error(winner: Standing, other: Standing, runs: Sequence[Run]) -> Error | No
     return together([*known, *(one for one in gains if one is not None)]) if len(known) == len(parts) else None
 
 
-def _scores(prior: str, runs: Sequence[Run]) -> tuple[NDArray[np.float64], int] | None:
-    """(log p(x, T) of each test sequence in nats, mean over seeds; sum of T + 1); None without files."""
-    tables = [table for run in runs if run["prior"] == prior for table in _test_scores(run)]
+def _scores(one: Outcome, runs: Sequence[Run]) -> tuple[NDArray[np.float64], int] | None:
+    """(log p(x, T) of each sequence in nats, mean over seeds; sum of T + 1) of the split that is reported; None without
+    files.
+    """
+    tables = [table for run in runs if run["prior"] == one.prior for table in _sequence_scores(run, one.split)]
     if not tables:
         return None
     scores = np.mean([table["log_prob"].to_numpy() for table in tables], axis=0)
     return scores, int(tables[0]["length"].to_numpy().sum()) + len(scores)
 
 
-def _test_scores(run: Run) -> Iterator[pyarrow.Table]:
+def _sequence_scores(run: Run, split: str) -> Iterator[pyarrow.Table]:
     path = Path(run["folder"], f"sequences-{run['evaluation']}.parquet")
     if path.exists():
         table = read_table(path)
-        rows = table.filter(pyarrow.compute.equal(table["split"], "test"))
+        rows = table.filter(pyarrow.compute.equal(table["split"], split))
         if rows.num_rows:
             yield rows

@@ -15,9 +15,10 @@ SECONDS_A_MINUTE = 60
 
 
 def runs_of(runs: Sequence[Run], metrics: DataFrame, out: Path) -> list[dict[str, Any]]:
-    """A line for each run: its names, status, facts of run.json, NLL on test, folder as a link from the page."""
+    """A line for each run: names, status, facts of run.json, NLL on test (in a sweep on valid), link to its folder."""
     rows = records(metrics)
-    nll = {(row.corpus, row.prior, row.seed): row.value for row in rows if (row.split, row.metric) == ("test", "nll")}
+    split = "test" if "test" in set(metrics.split) else "valid"
+    nll = {(row.corpus, row.prior, row.seed): row.value for row in rows if (row.split, row.metric) == (split, "nll")}
     status = {(row.corpus, row.prior, row.seed): row.status for row in rows}
     lines = []
     for run in runs:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from pandas import DataFrame
 
+from lnf.plan.stages import tables_of
 from lnf.report.frames import records
 from lnf.report.gather import read_metrics
 from lnf.report.measured.archive import at_paper_settings, hours_of, read_facts
@@ -15,8 +16,8 @@ from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.listing import runs_of, setting
-from lnf.report.table_formats import LEGEND, NAMES, TITLES
-from lnf.report.tables import SPLITS, TABLES, read_published, summarise
+from lnf.report.table_formats import LEGEND, NAMES, title_of
+from lnf.report.tables import SPLITS, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
 from lnf.system.sealed import read_rows
 
@@ -67,16 +68,17 @@ def tables(metrics: DataFrame, known: DataFrame) -> list[dict[str, Any]]:
     """Each table by blocks of a corpus and a split, test first: its lines are {prior, label, reference, cells}."""
     references = set(metrics.prior[metrics.role == "reference"])
     found = []
-    for table in TABLES:
+    for table in tables_of(metrics.kind.unique()):
         cells = summarise(table, metrics, known)
         blocks = [
             {"corpus": corpus, "split": split, "lines": _lines(mine[mine.split == split], references),
              "unit": mine.unit.iloc[0]}
             for corpus, mine in cells.groupby("corpus", sort=False)
             for split in SPLITS
+            if split in set(mine.split)
         ]  # fmt: skip
         if blocks:
-            found.append({"title": TITLES[table], "blocks": blocks})
+            found.append({"title": title_of(table), "blocks": blocks})
     return found
 
 

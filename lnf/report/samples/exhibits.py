@@ -90,7 +90,7 @@ class _Corpus:
 
     @cached_property
     def script(self) -> Script:
-        return Script(self.meta["vocabulary"], self.step_seconds)
+        return Script(self.meta["kind"], self.meta["vocabulary"], self.meta["separator"], self.step_seconds)
 
     @cached_property
     def train(self) -> Sequences:
@@ -112,16 +112,14 @@ class _Corpus:
 
     def nearest(self, x: NDArray[np.integer[Any]]) -> Nearest:
         """The nearest sequence of train."""
-        return (
-            self.rolls.nearest(x) if self.script.vocabulary is None else nearest_text(self.script.line(x), self.lines)
-        )
+        return self.rolls.nearest(x) if self.script.is_music else nearest_text(self.script.line(x), self.lines)
 
     def facts(self) -> dict[str, Any]:
         """The same numbers of test sequences, for scale."""
         kind, some = self.meta["kind"], self.test[:100]
-        likeness = [self.nearest(x).likeness for x in self.test[: SHOWN if kind == "text" else HEARD]]
+        likeness = [self.nearest(x).likeness for x in self.test[: HEARD if self.script.is_music else SHOWN]]
         facts: dict[str, Any] = {"kind": kind, "distances": distances(some, self.train, kind), "likeness": likeness}
-        if kind == "music":
+        if self.script.is_music:
             facts["density"] = density(self.train)
         return facts
 
@@ -130,7 +128,7 @@ def _write_run(out: Path, run: Run, drawn: _Drawn, corpus: _Corpus, heard: bool)
     folder = out / run["corpus"] / run["prior"] / str(run["seed"])
     names = {key: run[key] for key in ("corpus", "kind", "prior", "label", "seed")}
     facts = names | {"distances": distances(drawn.samples, corpus.train, run["kind"])}
-    writer = _write_texts if run["kind"] == "text" else _write_pieces
+    writer = _write_pieces if corpus.script.is_music else _write_texts
     facts |= writer(out, folder, drawn, corpus, heard)
     write_json(folder / "run.json", {"digests": run["digests"]})  # whose they are
     return facts
@@ -151,7 +149,7 @@ def _write_texts(out: Path, folder: Path, drawn: _Drawn, corpus: _Corpus, heard:
             for x, one in zip(shown, near, strict=True)
         ],
         "reconstructions": [{"test": line(test), "text": line(x)} for test, x in pairs],
-        "given_back": _share([test == x for test, x in pairs]),
+        "given_back": _share([np.asarray(test == x) for test, x in pairs]),
     }
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lnf.corpora.sources.base import LOWEST_NOTE
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import LOWEST_NOTE, Music
 from lnf.report.figures.style import COLOURS, DOTS_PER_INCH, INCH_PAGE
 from lnf.report.samples.music import Roll, notes
 from lnf.system.files import replacing
@@ -17,15 +18,23 @@ from lnf.system.files import replacing
 
 @dataclass(frozen=True)
 class Script:
-    """How a corpus' sequences are written down: its symbols (None for music), and how long a step of music lasts."""
+    """How a corpus' sequences are written down: their kind, its symbols and what is between them, and the seconds of a
+    step of music.
+    """
 
+    kind: str
     vocabulary: Sequence[str] | None
+    separator: str
     step_seconds: float
 
-    def line(self, x: NDArray[np.integer[Any]]) -> str:
-        """A text as it reads."""
-        assert self.vocabulary is not None, "music has no symbols"
-        return "".join(self.vocabulary[symbol] for symbol in x.tolist())
+    @property
+    def is_music(self) -> bool:
+        """Whether sequences become pieces of music, not lines."""
+        return isinstance(kind_of(self.kind), Music)
+
+    def line(self, x: NDArray[Any]) -> str:
+        """A sequence as it reads."""
+        return kind_of(self.kind).line(x, self.vocabulary, self.separator)
 
 
 MUSIC = (".mid", ".png", ".ogg")
@@ -40,7 +49,7 @@ def write(
     forms: Sequence[str] = MUSIC,
 ) -> list[Path]:
     """Write FOLDER/STEM.txt, or FOLDER/STEM-NN of each piece of music in the given forms; returns the files."""
-    if script.vocabulary is None:
+    if script.is_music:
         width = max(2, len(str(len(sequences))))
         return [
             write_music(folder / f"{stem}-{n:0{width}d}{form}", roll, script.step_seconds)

@@ -12,7 +12,7 @@ import pretty_midi
 import soundfile
 from numpy.typing import NDArray
 
-from lnf.corpora.sources.base import LOWEST_NOTE
+from lnf.kinds.piano import LOWEST_NOTE
 from lnf.system.files import replacing
 
 Roll = NDArray[np.integer[Any]]

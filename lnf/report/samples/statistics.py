@@ -11,25 +11,18 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 from scipy.signal import oaconvolve
 
-from lnf.corpora.sources.base import KEYS
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import KEYS
 
 Roll = NDArray[np.integer[Any]]
 
 Sequences = Sequence[NDArray[np.integer[Any]]]
 Histogram = Mapping[Hashable, float]
 
-GRAMS = {"characters": 1, "pairs": 2, "triples": 3}
-
 
 def histograms(sequences: Sequences, kind: str) -> dict[str, Histogram]:
-    """What is counted: characters, pairs and triples of a text; pitches and notes at a time of music."""
-    if kind == "text":
-        return {name: _shares(_grams(sequences, n)) for name, n in GRAMS.items()}
-    steps = np.concatenate(list(sequences)) if sequences else np.zeros((0, 88), np.uint8)
-    return {
-        "pitches": _shares(int(key) for key in steps.nonzero()[1]),
-        "notes at a time": _shares(int(notes) for notes in steps.sum(axis=1)),
-    }
+    """The shares of what the kind counts: pitches and notes at a time of music, characters, pairs, triples of text."""
+    return {name: _shares(things) for name, things in kind_of(kind).counted(sequences).items()}
 
 
 def distance(one: Histogram, other: Histogram) -> float:
@@ -46,12 +39,6 @@ def distances(sequences: Sequences, data: Sequences, kind: str) -> dict[str, flo
 def density(sequences: Sequences) -> float:
     """Notes that sound at a step of music, on average."""
     return float(np.concatenate(list(sequences)).sum(axis=1).mean())
-
-
-def _grams(sequences: Sequences, n: int) -> Iterable[Hashable]:
-    for x in sequences:
-        symbols = x.tolist()
-        yield from zip(*(symbols[start:] for start in range(n)), strict=False)
 
 
 def _shares(things: Iterable[Hashable]) -> Histogram:

@@ -23,7 +23,7 @@ def roll(*held: tuple[int, int, int], steps: int = 8) -> NDArray[np.uint8]:
 
 def test_texts_are_written_one_a_line(tmp_path: Path) -> None:
     texts = [np.array(ids, np.uint8) for ids in ([0, 1, 2], [2], [1, 1])]
-    assert write(tmp_path, "samples", texts, Script(["a", " ", "é"], 0.5)) == [tmp_path / "samples.txt"]
+    assert write(tmp_path, "samples", texts, Script("text", ["a", " ", "é"], "", 0.5)) == [tmp_path / "samples.txt"]
     assert (tmp_path / "samples.txt").read_bytes().decode("utf-8") == "a é\né\n  \n"
 
 
@@ -58,7 +58,7 @@ def test_audio_lasts_as_long_as_the_music_and_sounds_at_its_pitch(
 
 
 def test_each_piece_gets_midi_picture_and_audio(tmp_path: Path) -> None:
-    written = write(tmp_path, "samples", [roll((60, 0, 4)), roll(steps=1)], Script(None, 0.5))
+    written = write(tmp_path, "samples", [roll((60, 0, 4)), roll(steps=1)], Script("music", None, "", 0.5))
     assert [path.name for path in written] == [
         f"samples-0{n}.{form}" for n in (0, 1) for form in ("mid", "png", "ogg")
     ]  # fmt: skip

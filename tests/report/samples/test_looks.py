@@ -103,7 +103,7 @@ def drawn(plan: Plan, kind: str) -> None:
         sequences = make(6)
         table = pyarrow.table({
             "what": ["sample"] * 4 + ["original", "reconstruction"],
-            "x": store.to_lists([*sequences[:4], sequences[4], sequences[4]], kind == "music", 4),
+            "x": store.to_lists([*sequences[:4], sequences[4], sequences[4]], kind, 4),
         })  # fmt: skip
         run.folder.mkdir(parents=True)
         write_table(run.evaluated[2], table)
