@@ -31,7 +31,7 @@ def _kind(name: str) -> str:
 
 
 Kind = Annotated[str, AfterValidator(_kind)]
-Role = Literal["main", "independent", "ablation", "picture"]
+Role = Literal["main", "independent", "ablation", "picture", "beyond"]
 
 MANY = 10**6
 """More than anyone means: of epochs, sequences, samples."""

@@ -15,6 +15,7 @@ import torch
 import lnf
 from lnf import __main__
 from lnf.app.command_line import main
+from lnf.app.new import files_of
 from lnf.laws.check import check, require_laws
 from lnf.plan.config import ROOT
 from lnf.plan.options import known_options
@@ -36,6 +37,8 @@ EXAMPLES = {
     "rules/priors/af_af_sinh.smk",
     "lnf/flows/sinh_arcsinh.py",
     "rules/priors/transformer.smk",
+    "sweep.md",
+    "best.yaml",
 }
 """Files that documents ask a reader to write."""
 MACHINES = re.compile(
@@ -113,7 +116,7 @@ def test_the_table_of_rows_is_the_rule_files() -> None:
 
 def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-prior.md").read_text(), re.DOTALL)
-    combination, module, rule, spline = blocks
+    combination, module, rule, _, _, spline = blocks
     (tmp_path / "splines.py").write_text(spline)
     (tmp_path / "documented.py").write_text(module)
     (tmp_path / "one.smk").write_text(combination)
@@ -131,6 +134,14 @@ def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypat
     torch.testing.assert_close(back, y)
     torch.testing.assert_close(log_slope_back, -log_slope)
     torch.testing.assert_close(torch.autograd.grad(e.sum(), y)[0].log(), log_slope.detach())
+
+
+def test_the_documented_flows_are_those_that_lnf_new_writes() -> None:
+    """Which the tests of `lnf new` hold against the laws."""
+    page = (ROOT / "docs" / "adding-a-prior.md").read_text(encoding="utf-8")
+    *_, time, hidden, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert time == dict(files_of("time", "last_step"))[Path("ideas", "last_step.py")]
+    assert hidden == dict(files_of("hidden", "neighbours"))[Path("ideas", "neighbours.py")]
 
 
 def test_no_machine_is_in_the_tree() -> None:
@@ -170,6 +181,7 @@ def test_the_documented_model_obeys_the_laws_and_trains(tmp_path: Path, monkeypa
     (tmp_path / "transformer.smk").write_text(rule, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     variant = read_all(tmp_path).variants["transformer"]
+    assert module == (ROOT / "beyond" / "transformer.py").read_text(encoding="utf-8")
     assert known_options("ideas.transformer.Transformer") == {"units", "layers", "heads", "dropout"}
     options = Options(model={"units": 8, "layers": 1, "heads": 4, "dropout": 0.1})
     spec = tiny_spec("lstm").replace(prior=variant.prior, options=options)
@@ -186,7 +198,7 @@ def test_the_documented_model_obeys_the_laws_and_trains(tmp_path: Path, monkeypa
 
 def test_what_check_says_of_the_documented_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs" / "adding-a-prior.md").read_text(encoding="utf-8")
-    _, module, rule, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    _, module, rule, *_ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     broken = module.replace(" - 0.5 * torch.log1p(u * u) - s", " - s")
     assert broken != module
     (tmp_path / "mistaken.py").write_text(broken, encoding="utf-8")

@@ -116,7 +116,8 @@ def test_bounds_are_of_one_quantity_in_either_dtype(project: Path) -> None:
 def test_every_row_is_built_from_its_parts() -> None:
     for variant in read_all(ROOT / "rules" / "priors").variants.values():
         prior = variant.prior
-        row = "LSTM" if prior.model == "lstm" else f"{prior.time} / {prior.hidden} / {prior.transform}"
+        flows = f"{prior.time} / {prior.hidden} / {prior.transform}"
+        row = {"lstm": "LSTM", "latent": flows}.get(prior.model, prior.model)
         for kind, width in (("text", 5), ("music", 88)):
             model: SequenceModel = lnf.build(row, lnf.CorpusShape(kind, width, 12), **SIZES).double()
             drawn = model.sample([12, 3])

@@ -171,7 +171,7 @@ def _add_questions(to: Commands) -> None:
 
 def _add_new(to: Commands) -> None:
     added = to.add("new", commands.new)
-    added.add_argument("kind", choices=KINDS, help="what is new: a combination (prior), or a class")
+    added.add_argument("kind", choices=KINDS, help="what is new: a combination (prior), a class, or a corpus")
     added.add_argument("name", help="lower-case letters, digits and _")
 
 
@@ -183,7 +183,10 @@ def _add_sample(to: Commands) -> None:
     lengths.add_argument("--length", type=int, help="steps of each")
     lengths.add_argument("--lengths", choices=["prior"], default="prior", help="lengths from p(T), the default")
     added.add_argument("--temperature", type=float, default=1.0, help="1 draws from the model, the default")
-    added.add_argument("--prompt", default="", help="text that every sample begins with")
+    what = added.add_mutually_exclusive_group()
+    what.add_argument("--prompt", default="", help="text that every sample begins with")
+    what.add_argument("--reconstruct", type=int, nargs="+", metavar="ROW", help="test sequences to reconstruct, from 0")
+    what.add_argument("--between", type=int, nargs=2, metavar="ROW", help="n steps from one test sequence to another")
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
     added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of the run")

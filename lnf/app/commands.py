@@ -94,6 +94,12 @@ def sample(arguments: Namespace) -> None:
     from lnf.app import sample
     from lnf.models.base import Sampling
 
+    if arguments.reconstruct:
+        sample.reconstruct(arguments.run, arguments.reconstruct, arguments.seed, arguments.data, arguments.out)
+        return
+    if arguments.between:
+        sample.between(arguments.run, arguments.between, arguments.n, arguments.data, arguments.out)
+        return
     how = Sampling(arguments.temperature, arguments.greedy)
     wish = sample.Wish(arguments.n, arguments.length, arguments.seed, how, arguments.prompt)
     sample.sample(arguments.run, wish, arguments.data, arguments.out)

@@ -257,7 +257,7 @@ def check_names(values: Mapping[str, Any], declared: Declared) -> None:
     corpora = values["corpora"]
     selected = values["select"]["priors"]
     for name, problem in declared.problems.items():
-        if selected == "all" or name in selected:
+        if name in selected or (selected == "all" and name not in declared.drafts):
             raise UserError(problem)
     priors = {**declared.variants, **declared.problems}
     named = [

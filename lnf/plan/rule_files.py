@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -26,10 +27,13 @@ class Variant:
 
 @dataclass(frozen=True)
 class Declared:
-    """The variants of a folder by name, and the rule files that cannot be read: name of the file -> why."""
+    """The variants of a folder by name, and the rule files that cannot be read: name of the file -> why. `drafts` are
+    those of them that say that they are.
+    """
 
     variants: Mapping[str, Variant]
     problems: Mapping[str, str]
+    drafts: frozenset[str] = frozenset()
 
 
 def declare(
@@ -75,19 +79,21 @@ def declare(
 
 
 def rule_files(folder: Path) -> list[Path]:
-    """The `*.smk` files of a folder, without those that editors and file systems keep there (.#x.smk, ._x.smk)."""
-    return sorted(path for path in folder.glob("*.smk") if not path.name.startswith("."))
+    """The `*.smk` files below a folder, without those that editors and file systems keep there (.#x.smk, ._x.smk)."""
+    return sorted(path for path in folder.rglob("*.smk") if not path.name.startswith("."))
 
 
 def read_all(folder: Path) -> Declared:
-    """What the `*.smk` files of a folder declare. Raises UserError if there is no variant, or two of one name."""
+    """What the `*.smk` files below a folder declare. Raises UserError if there is no variant, or two of one name."""
     variants: dict[str, Variant] = {}
     problems: dict[str, str] = {}
+    drafts = set()
     for file in rule_files(folder):
         try:
             variant = read(file)
         except UserError as problem:
             problems[file.stem] = str(problem)
+            drafts |= {file.stem} if _says_draft(file) else set()
             continue
         name = variant.prior.name
         if name in variants:
@@ -97,7 +103,7 @@ def read_all(folder: Path) -> Declared:
         variants[name] = variant
     if not variants and not problems:
         raise UserError(f"{folder}: no prior is declared; a file NAME.smk holds one prior(...) statement")
-    return Declared(variants, problems)
+    return Declared(variants, problems, frozenset(drafts))
 
 
 def read(file: Path) -> Variant:
@@ -108,6 +114,14 @@ def read(file: Path) -> Variant:
     except UserError as problem:
         raise UserError(f"{file.name}: {problem}") from None
     return Variant(variant.prior, variant.options, variant.draft, file)
+
+
+def _says_draft(file: Path) -> bool:
+    """Whether a rule file that cannot be read has `draft=True` all the same."""
+    with suppress(UserError, UnicodeDecodeError):
+        call, constants = _statements(file.read_text(encoding="utf-8").splitlines())
+        return _arguments(call, constants).get("draft") is True
+    return False
 
 
 def _name(variant: Variant) -> str:

@@ -41,7 +41,7 @@ def draw(
             batch = model.continued(model.batch([prompt] * len(some)), some, noise, how)
         else:
             batch = model.sample(some, noise, how)
-        drawn += _sequences(batch, model)
+        drawn += sequences_of(batch, model)
     return drawn
 
 
@@ -56,7 +56,7 @@ def reconstruct(
 ) -> list[np.ndarray]:
     """The likeliest x of each given sequence's steps, given one seeded z ~ q(z|x)."""
     batch = split.batch(rows, spec.kind).to(device)
-    return _sequences(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")), model)
+    return sequences_of(model.reconstruct(batch, generator(device, spec.sample.seed, "reconstruction")), model)
 
 
 def write_samples(
@@ -79,7 +79,7 @@ def write_samples(
     write_table(path, pyarrow.table(columns), metadata)
 
 
-def _sequences(batch: SequenceBatch, model: SequenceModel) -> list[np.ndarray]:
+def sequences_of(batch: SequenceBatch, model: SequenceModel) -> list[np.ndarray]:
     """Sequences of a batch, in the type in which their kind is stored."""
     x = batch.x.cpu().numpy().astype(kind_of(model.kind).dtype(model.width))
     return [x[row, :length] for row, length in enumerate(batch.lengths_B.tolist())]

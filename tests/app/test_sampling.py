@@ -67,6 +67,32 @@ def test_the_seed_and_the_manner_decide(trained: Path, prior: str, tmp_path: Pat
         assert len(set(texts["cold"])) == len(set(texts["greedy"])) == 1
 
 
+def test_test_sequences_are_reconstructed_and_interpolated(trained: Path, tmp_path: Path) -> None:
+    assert sample(trained, "af_scf", tmp_path, "--reconstruct", "3", "0") == 0
+    originals, back = ((tmp_path / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+                       for name in ("originals", "reconstructions"))  # fmt: skip
+    assert [len(line) for line in originals] == [len(line) for line in back]
+    assert read_json(tmp_path / "samples.json")["test"] == [3, 0]
+    assert sample(trained, "af_scf", tmp_path, "--between", "3", "0", "--n", "5") == 0
+    lines = (tmp_path / "between.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 5 and {len(line) for line in lines} == {min(map(len, originals))}
+
+
+@pytest.mark.parametrize(
+    ("prior", "options", "line"),
+    [
+        ("lstm", ["--reconstruct", "0"], "lnf: sample: --reconstruct: lstm has no latent"),
+        ("af_scf", ["--reconstruct", "60"], "lnf: sample: test sequence 60: there are 60, from 0"),
+        ("af_scf", ["--between", "0", "1", "--n", "1"], "lnf: sample: --n 1: 2 or more would be right with --between"),
+    ],
+)
+def test_what_cannot_be_reconstructed_is_one_line(
+    trained: Path, prior: str, options: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(trained, prior, tmp_path, *options) == 1
+    assert capsys.readouterr().err == f"{line}\n"
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -126,7 +152,8 @@ def test_samples_begin_with_the_prompt(trained: Path, prior: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("prompt", "said"), [("abz", "'z' is none of the model's"), ("a" * 99, "--prompt: 99 symbols")]
+    ("prompt", "said"),
+    [("abz", "'z' is none of the model's"), ("a" * 99, "length 99: the model knows")],
 )
 def test_a_prompt_that_the_model_does_not_know_is_refused(
     trained: Path, prompt: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -351,7 +351,7 @@ def test_a_setting_at_its_neutral_value_is_in_no_digest() -> None:
 
 def test_a_stored_spec_of_an_earlier_format_is_the_same_spec() -> None:
     """Before format 3: dotted paths of built-in classes, and no settings that came later."""
-    for spec in RUNS.values():
+    for spec in (one for one in RUNS.values() if one.prior.role != "beyond"):
         stored = spec.to_dict()
         assert read_spec(stored, STORED_FORMAT) == spec
         for part, former in _FORMER_PATHS.items():

@@ -89,3 +89,13 @@ def test_rule_file_may_hold_rules(tmp_path: Path) -> None:
     rules = '\n\nuse rule train as train_mine with:\n    threads: 4\n\n\nif config["x"]:\n    pass\n'
     (tmp_path / "mine.smk").write_text('"""What it is."""\n\n' + GOOD.replace(", ", ",\n    ") + rules)
     assert rule_files.read_all(tmp_path).variants["mine"].prior.label == "Mine"
+
+
+def test_a_draft_that_cannot_be_read_is_a_draft(tmp_path: Path) -> None:
+    """Then it stops no configuration that runs all variants."""
+    (tmp_path / "beyond").mkdir()
+    missing = GOOD.replace('"nlsq"', '"not.there.Transform"')
+    (tmp_path / "beyond" / "draft.smk").write_text(missing.replace(")\n", ", draft=True)\n"))
+    (tmp_path / "mine.smk").write_text(missing)
+    declared = rule_files.read_all(tmp_path)
+    assert set(declared.problems) == {"draft", "mine"} and declared.drafts == {"draft"}
