@@ -34,9 +34,13 @@ def keep_measured(plan: Plan, results: Path = Path("results"), drop: bool = Fals
 
     Runs are recognised by settings and data, so that `results` may be of an older revision. A run that is not there
     stays as it was kept before. Prints what is kept, and what is replaced with what. Raises UserError, and changes
-    nothing, if no run began, if one was made by sources that the project's history does not have, if a kept run cannot
-    be read, or if one would be lost, unless `drop`.
+    nothing, if test was left out, if no run began, if one was made by sources that the project's history does not have,
+    if a kept run cannot be read, or if one would be lost, unless `drop`.
     """
+    if not all(run.spec.evaluate.test for run in plan.runs):
+        raise UserError(
+            f"measured: {plan.name}: its runs are not scored on test; of a sweep, run best.yaml, and keep that"
+        )
     root = plan.config.root
     folder = root / "reports" / "measured" / plan.name
     _recover(folder)

@@ -20,7 +20,8 @@ class Sampler:
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[Any]:
         """A sequence for each row of `model_input`, of the length that its column `length` says, else T ~ p(T).
 
-        Texts, or for music the MIDI notes that sound at each step. `params`: seed (0), temperature (1), greedy (False).
+        Texts; for music the MIDI notes that sound at each step; else lists of numbers. `params`: seed (0), temperature
+        (1), greedy (False).
         Raises UserError for a length that the model does not know.
         """
         wish = {"seed": 0, "temperature": 1.0, "greedy": False, **(params or {})}
@@ -33,6 +34,8 @@ class Sampler:
         drawn = sampling.draw(self.model, lengths, wish["seed"], torch.device("cpu"), how)
         if self.model.vocabulary is not None:
             return self.model.texts(self.model.batch(drawn)) if drawn else []
+        if self.model.kind != "music":
+            return [x.tolist() for x in drawn]
         return [[[LOWEST_NOTE + int(key) for key in step.nonzero()[0]] for step in x] for x in drawn]
 
 

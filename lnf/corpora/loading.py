@@ -57,9 +57,8 @@ def seen(folder: Path, subset: Subset, lengths: Lengths) -> Corpus:
     p_length = length_prior({name: split.sequences for name, split in splits.items()}, lengths)
     log_p_length = torch.log(torch.from_numpy(p_length))
     symbols = None if meta["vocabulary"] is None else tuple(meta["vocabulary"])
-    shape = CorpusShape(
-        meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols, meta["unit"], meta["separator"]
-    )
+    written = {name: meta.get(name, "") for name in ("unit", "separator")}  # of an earlier revision, without
+    shape = CorpusShape(meta["kind"], meta["width"], len(log_p_length) - 1, log_p_length, symbols, **written)
     return Corpus(shape, meta, splits)
 
 

@@ -98,7 +98,7 @@ def _markdown(corpus: str, prior: str, settings: Sequence[str], table: Sequence[
     unit = next((one["unit"] for one in table if one["unit"]), "")
     yield f"# {prior} on {corpus}: {len(table)} points"
     yield ""
-    yield f"NLL on valid ({unit}): mean ± standard deviation (n-1) over n seeds; minutes of all. Test was not read."
+    yield f"NLL on valid ({unit}): mean ± standard deviation (n-1) over n seeds; minutes of all. Test was left out."
     yield ""
     heads = [*settings, "NLL, valid", "n", "parameters", "minutes", "status"]
     lines = [

@@ -89,7 +89,8 @@ def sync(run_dir: Path) -> None:
         facts = files.facts
         note = f"{facts['corpus']}, configuration {facts['name']}: a run for each variant, below it one for each seed."
         unit = (facts.get("unit") or kind_of(facts["kind"]).unit_for()).replace("/", "_per_")
-        tags = {**ui.tags(unit, "test" if facts["spec"]["evaluate"].get("test", True) else "valid"), "lnf.unit": unit}
+        split = "test" if facts["spec"].get("evaluate", {}).get("test", True) else "valid"
+        tags = {**ui.tags(unit, split), "lnf.unit": unit}
         experiment = store.experiment(f"{facts['name']}/{facts['corpus']}", note, tags)
         run = _one_of(store, experiment, files)
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):

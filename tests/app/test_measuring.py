@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from lnf.app.measuring import keep_measured, make_again
 from lnf.errors import UserError
-from lnf.plan.config import Config, merge
+from lnf.plan.config import Config, load, merge
 from lnf.plan.results import Plan
 from lnf.report.figures import comparison
 from lnf.report.gather import read_metrics
@@ -145,6 +145,15 @@ def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| unfinished | 2 of 100 |" in page and "4 runs (1 unfinished, 2 ok, 1 not run)" in page
     assert "| 1.510 partial 1/2 (unfinished 1) |" in page or "| 1.600 partial 1/2 (unfinished 1) |" in page
+
+
+def test_what_is_not_scored_on_test_is_refused(plan: Plan) -> None:
+    select = {**plan.config["select"], "priors": ["af_af"]}
+    swept = merge(plan.config.values, {"select": select, "sweep": {"model.latent": [2, 3]}})
+    with pytest.raises(
+        UserError, match=r"measured: small: its runs are not scored on test; of a sweep, run best\.yaml"
+    ):
+        keep_measured(Plan(load(swept)))
 
 
 def test_a_plan_that_has_not_begun_is_refused(plan: Plan) -> None:

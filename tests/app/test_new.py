@@ -1,5 +1,6 @@
 """`lnf new`: what it writes obeys the laws as it is, trains, and stops nothing else."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         source = ROOT / name
         if source.is_file():
             (tmp_path / name).write_bytes(source.read_bytes())
-    (tmp_path / "rules" / "priors").mkdir(parents=True)
-    for rule in (ROOT / "rules" / "priors").glob("*.smk"):
-        (tmp_path / "rules" / "priors" / rule.name).write_bytes(rule.read_bytes())
+    shutil.copytree(ROOT / "rules" / "priors", tmp_path / "rules" / "priors")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path

@@ -90,7 +90,7 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
 
 def test_the_demo_is_planned(tmp_path: Path) -> None:
     counts = jobs(dry_run(tmp_path, "--configfile", str(ROOT / "workflow" / "configs" / "demo.yaml")))
-    assert (counts["train"], counts["evaluate"], counts["prepare"], counts["check"]) == (27, 27, 2, 9)
+    assert (counts["train"], counts["evaluate"], counts["prepare"], counts["check"]) == (32, 32, 2, 14)
 
 
 def test_a_mistake_is_one_line_before_any_job(tmp_path: Path) -> None:

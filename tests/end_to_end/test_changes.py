@@ -228,7 +228,7 @@ def test_a_raw_file_that_is_edited_after_prepare(tmp_path: Path) -> None:
     assert "test.txt is a file cut short" in out and project.statuses() == {"lstm": "not_run"}
     assert project.planned(**changes()) == wanted
     finish(project.workflow(**changes()))
-    assert project.statuses() == {"lstm": "ok"}
+    assert project.statuses() == {"lstm": "ok", "unigram": "ok", "bigram": "ok"}
     assert_untouched(project, before)
     project.close()
 

@@ -77,7 +77,7 @@ class _Corpus:
     """A prepared corpus as samples are held against it."""
 
     def __init__(self, corpus: Mapping[str, Any], step_seconds: float) -> None:
-        self.name, self.folder = corpus["corpus"], Path(corpus["data"])
+        self.name, self.folder, self.split = corpus["corpus"], Path(corpus["data"]), corpus["splits"][0]
         self.step_seconds = step_seconds
 
     @property
@@ -97,8 +97,9 @@ class _Corpus:
         return store.read_split(self.folder, "train")[0]
 
     @cached_property
-    def test(self) -> Sequences:
-        return store.read_split(self.folder, "test")[0]
+    def held_out(self) -> Sequences:
+        """Test, or valid if test was left out."""
+        return store.read_split(self.folder, self.split)[0]
 
     @cached_property
     def lines(self) -> list[str]:
@@ -115,10 +116,11 @@ class _Corpus:
         return self.rolls.nearest(x) if self.script.is_music else nearest_text(self.script.line(x), self.lines)
 
     def facts(self) -> dict[str, Any]:
-        """The same numbers of test sequences, for scale."""
-        kind, some = self.meta["kind"], self.test[:100]
-        likeness = [self.nearest(x).likeness for x in self.test[: HEARD if self.script.is_music else SHOWN]]
-        facts: dict[str, Any] = {"kind": kind, "distances": distances(some, self.train, kind), "likeness": likeness}
+        """The same numbers of held-out sequences, for scale."""
+        kind, some = self.meta["kind"], self.held_out[:100]
+        likeness = [self.nearest(x).likeness for x in self.held_out[: HEARD if self.script.is_music else SHOWN]]
+        facts: dict[str, Any] = {"kind": kind, "split": self.split, "likeness": likeness}
+        facts["distances"] = distances(some, self.train, kind)
         if self.script.is_music:
             facts["density"] = density(self.train)
         return facts
