@@ -19,8 +19,8 @@ class MixtureOfLogistics:
         log de/dy = log F'(u) - log F(u) - log(1 - F(u)) - s
 
     y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats. If all
-    raw parameters are 0, it is the identity. The inverse is found between those of the
-    components, by bisection and Newton's method.
+    raw parameters are 0, it is the identity. The inverse is found between those of the components, by bisection and
+    Newton's method.
 
     Options: `components` K.
     References: Ho, Chen, Srinivas, Duan and Abbeel 2019, "Flow++", section 3.2.

@@ -12,9 +12,11 @@ from pandas import DataFrame
 
 from lnf.corpora.loading import seen
 from lnf.corpora.ngrams import MODELS, log_prob
+from lnf.corpora.store import read_meta
 from lnf.errors import UserError
 from lnf.kinds.base import kind_of
 from lnf.plan.run import absence
+from lnf.plan.stages import SPLITS
 from lnf.report.frames import read_frame
 from lnf.spec import Lengths, Subset
 from lnf.system.files import digest, read_json
@@ -106,10 +108,9 @@ def _place(facts: Mapping[str, Any]) -> str:
 
 
 def _meta_of(corpus: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The meta.json of a corpus as `gather` is given it; empty if it is not prepared."""
-    file = Path(corpus["data"], "meta.json")
-    meta: Mapping[str, Any] = read_json(file) if file.exists() else {}
-    return meta
+    """The meta.json of a corpus as `gather` is given it; empty if it is not prepared, or a file of it was set aside."""
+    folder = Path(corpus["data"])
+    return read_meta(folder) if all((folder / file).exists() for file in SPLITS) else {}
 
 
 def references_of(corpus: Mapping[str, Any]) -> Iterator[Row]:

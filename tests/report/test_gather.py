@@ -146,3 +146,9 @@ def test_missing_runs_have_a_status(plan: Plan) -> None:
         gather(**plan.gathered.arguments, out=OUT)
     rows = gathered(plan, existing=True)
     assert (rows["af_af", 0]["status"], rows["lstm", 1]["status"]) == ("unfinished", "error")
+
+
+def test_a_corpus_of_which_a_file_is_missing_has_no_references(plan: Plan) -> None:
+    """A damaged file is set aside: tables of what exists are written all the same."""
+    (plan.corpora["markov"].folder / "test.arrow").unlink()
+    assert all(row["role"] != "reference" for row in gathered_rows(plan, existing=True))
