@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from lnf.app.kept_studies import STUDIES, rows_of_study
 from lnf.errors import UserError
-from lnf.plan.jobs import SPEC, Job
+from lnf.plan.jobs import Job
 from lnf.plan.origin import Identity, planned_data
 from lnf.plan.results import Plan, told_of
 from lnf.plan.run import UNFINISHED
@@ -18,14 +19,21 @@ from lnf.plan.stages import tables_of
 from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
-from lnf.report.measured.archive import BOUNDS, Facts, kept_places, place, read_kept_metrics, read_plan, read_texts
+from lnf.report.measured.archive import (
+    Facts,
+    kept_places,
+    place,
+    read_kept_metrics,
+    read_plan,
+    read_texts,
+)
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import kept_folders, show
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import on_test, read_published, summarise, write_table
 from lnf.runs.keeper import Keeper
 from lnf.runs.training import HISTORY
-from lnf.system.files import read_json, try_read_json, write_json
+from lnf.system.files import try_read_json, write_json
 from lnf.system.sealed import read_rows
 
 
@@ -137,9 +145,10 @@ def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, fo
         _copy_run(choice, before, folder)
     write_csv(folder / "references.csv", METRICS.names, _references(plan, before))
     first = {(choice.run.spec.corpus, choice.run.spec.prior.name): choice for choice in reversed(choices)}
-    bounds = [row for choice in choices if choice in first.values() for row in _bounds(choice, results, before)]
-    if bounds:
-        write_csv(folder / "bounds.csv", BOUNDS, bounds)
+    for study in STUDIES:
+        models = [choice for choice in choices if choice in first.values()]
+        if rows := [row for choice in models for row in rows_of_study(study, choice, results, before)]:
+            write_csv(folder / study.file, study.columns, rows)
     runs = [names_of(choice.run) for choice in choices]
     write_json(folder / "plan.json", {"name": plan.name, "note": plan.config["note"], "options": plan.config["tables"],
                                       "runs": runs})  # fmt: skip
@@ -175,25 +184,6 @@ def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
     there = {row["corpus"] for row in here}
     kept = read_texts(before / "references.csv", METRICS.names)
     return here + mappings(kept[kept.corpus.isin(plan.corpora.keys() - there)])
-
-
-def _bounds(choice: Choice, results: Path, before: Path) -> Sequence[Mapping[str, Any]]:
-    """Rows of bounds.csv: the NLL of a model by the number of samples, from the results or as it was kept."""
-    spec, found = choice.run.spec, choice.found
-    studies = (results / choice.run.context.name / "bounds" / spec.corpus).glob("*/bounds.parquet")
-    for file in sorted(studies, key=lambda path: path.stat().st_mtime, reverse=True):
-        made_from = read_json(file.with_name(SPEC))
-        of = Path(
-            made_from["run"] if "run" in made_from else made_from["runs"][0]
-        )  # as of this revision, or of earlier ones
-        if found and of.parts[1:] == found.folder.relative_to(results).parts:
-            return [{"corpus": spec.corpus, **row} for row in read_rows(file)]
-    kept = read_texts(before / "bounds.csv", BOUNDS)
-    rows = mappings(kept[(kept.corpus == spec.corpus) & (kept.prior == spec.prior.name)])
-    if rows and not (choice.stays or choice.same):
-        print(f"lnf: {choice.run.context.name}: dropped the bounds of {spec.key}: its model was replaced", flush=True)
-        return []
-    return rows
 
 
 def write_made(folder: Path, published: Path) -> None:

@@ -105,12 +105,12 @@ def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str]
         grid = drawn.subplots(len(tables), len(batches), squeeze=False, sharey="row")
         for axes_row, (corpus, rows) in zip(grid, tables.items(), strict=True):
             for axes, batch in zip(axes_row, batches, strict=True):
-                _lines(axes, {prior: _times(rows, prior, batch) for prior in labels}, labels)
+                _lines(axes, {prior: _by_length(rows, prior, batch) for prior in labels}, labels)
                 axes.set_xscale("log", base=2)
                 axes.set_yscale("log")
                 axes.xaxis.set_major_formatter(ScalarFormatter())
                 axes.set_xlabel("steps")
-                axes.set_title(f"{corpus}, B = {batch}: {_where(studies[corpus][0])}", loc="left", fontsize=6)
+                axes.set_title(f"{corpus}, B = {batch}: {where(studies[corpus][0])}", loc="left", fontsize=6)
             axes_row[0].set_ylabel("seconds per batch")
         handles, names = grid[0][0].get_legend_handles_labels()
         drawn.legend(handles, names, loc="outside lower center", ncols=4)
@@ -126,16 +126,22 @@ def _lines(axes: "Axes", times: Mapping[str, Mapping[int, list[float]]], labels:
             axes.fill_between(list(by_length), low, high, color=style[prior]["color"], alpha=0.15, linewidth=0)
 
 
-def _times(rows: list[dict[str, Any]], prior: str, batch: int) -> dict[int, list[float]]:
-    """Length -> seconds of all repeats."""
-    times: dict[int, list[float]] = {}
+def times_of(rows: Sequence[Mapping[str, Any]], prior: str) -> dict[tuple[int, int], list[float]]:
+    """(batch, length) -> seconds of all repeats of a model."""
+    times: dict[tuple[int, int], list[float]] = {}
     for row in rows:
-        if (row["prior"], row["batch"]) == (prior, batch):
-            times.setdefault(row["length"], []).append(row["seconds"])
+        if row["prior"] == prior:
+            times.setdefault((row["batch"], row["length"]), []).append(row["seconds"])
     return times
 
 
-def _where(study: Path) -> str:
+def _by_length(rows: Sequence[Mapping[str, Any]], prior: str, batch: int) -> dict[int, list[float]]:
+    """Length -> seconds of all repeats of a model, in batches of one size."""
+    return {length: seconds for (of, length), seconds in times_of(rows, prior).items() if of == batch}
+
+
+def where(study: Path) -> str:
+    """The device that a study was made on."""
     facts = read_json(study / "speed.json")
     machine = facts["machine"]
     device = machine["gpu"] if facts["device"] != "cpu" else machine["processor"]

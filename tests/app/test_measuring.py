@@ -103,6 +103,28 @@ def test_bounds_by_the_number_of_samples_are_kept_and_shown(plan: Plan) -> None:
     assert "| corpus | model | K = 1 | K = 30 |" in page and "| markov | AF / AF | 1.690 | 1.400 |" in page
 
 
+def test_seconds_of_sampling_are_kept_and_shown_as_what_a_row_costs(plan: Plan) -> None:
+    settings = {"speed": {"batches": [1, 16], "lengths": 1, "repeats": 3}}
+    wider = Plan(Config(merge(plan.config.values, settings), plan.config.variants, plan.config.root))
+    (study,) = wider.studies
+    rows = [
+        {"prior": prior, "batch": batch, "length": 50, "repeat": repeat, "seconds": batch * seconds}
+        for prior in ("lstm", "af_af") for batch in (1, 16) for repeat, seconds in enumerate((0.5, 0.25, 1.0))
+    ]  # fmt: skip
+    write_table(study.files[0], pyarrow.Table.from_pylist(rows))
+    machine = {"processor": "a processor", "cores": 2}
+    write_json(study.folder / "speed.json", {"device": "cpu", "threads": 1, "machine": machine})
+    write_json(study.folder / "spec.json", study.spec)
+    keep_measured(wider)
+    page = Path("docs", "results.md").read_text(encoding="utf-8")
+    assert "| minutes | seconds, B = 1, T = 50 | seconds, B = 16, T = 50 |" in page
+    assert page.count("| 0.5 (0.25 to 1) | 8 (4 to 16) |") == 2 and "Sampling on a processor, 1 thread." in page
+    kept = (FOLDER / "speed.csv").read_bytes()
+    shutil.rmtree(study.folder)
+    keep_measured(wider)
+    assert (FOLDER / "speed.csv").read_bytes() == kept
+
+
 def test_what_is_made_of_kept_results_is_made_again(plan: Plan) -> None:
     keep_measured(plan)
     made = [FOLDER / "tables" / "text.csv", FOLDER / "figures" / "results.png", Path("docs", "results.md")]

@@ -5,6 +5,7 @@ runs/CORPUS/PRIOR/SEED/run.json   what the run says of itself; of a run that was
 runs/CORPUS/PRIOR/SEED/history.csv, evaluation.csv
 references.csv                    what generated corpora say of themselves
 bounds.csv                        NLL by the number of importance samples, if it was studied
+speed.csv                         seconds of sampling, if they were studied
 tables/*, figures/results.png     made of these files alone
 """
 
@@ -27,6 +28,8 @@ SECONDS_AN_HOUR = 3600
 _RESTORE = "restore it with git, or move its folder away"
 BOUNDS = ("corpus", "prior", "k", "unit", "nll", "nll_given_length", "error", "gain", "gain_error", "n", "flat")
 """Columns of bounds.csv."""
+SPEED = ("corpus", "prior", "batch", "length", "seconds", "low", "high", "repeats", "where")
+"""Columns of speed.csv: the median of the repeats, and their range."""
 SIZES = frozenset(f"model.{name}" for name, setting in ModelSpec.model_fields.items() if setting.annotation is int)
 """The settings that make a model larger or smaller: its whole numbers, of units and of layers."""
 

@@ -23,6 +23,7 @@ from lnf.report.measured.archive import (
     read_plan,
     read_texts,
 )
+from lnf.report.measured.costs import costs
 from lnf.report.measured.hypotheses import findings, read_hypotheses
 from lnf.report.measured.rankings import Ranking, rankings
 from lnf.report.measured.tries import tries_section
@@ -107,6 +108,7 @@ def results_page(root: Path) -> str:
         lines += [*markdown((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
         lines += [
             *_rankings(folder, published),
+            *costs(folder),
             *_bounds(folder),
             *_expected(folder, root / "reports" / "hypotheses.csv"),
         ]

@@ -1,0 +1,76 @@
+"""What the rows of a kept configuration cost, and what each closes of the gap between the paper's extremes.
+
+The paper's LSTM is its best row on text and samples step by step; IAF / SCF is its row that samples all steps at once.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+from pandas import DataFrame
+
+from lnf.report.frames import markdown, number, records
+from lnf.report.measured.archive import SPEED, Facts, read_facts, read_kept_metrics, read_texts
+from lnf.report.outcomes import SURE, Outcome, outcomes, over_seeds, reach, together
+
+STEPWISE, PARALLEL = "lstm", "iaf_scf"
+"""The rows between which the gap lies."""
+SECONDS_A_MINUTE = 60
+COLUMNS = ("corpus", "model", "parameters", "NLL, test", f"{SURE:.0%} interval", "unit", "K", "of the gap", "minutes")
+LEGEND = (
+    "Of the gap: the share of the distance from IAF / SCF to the LSTM by which a row's NLL is below that of IAF / SCF,"
+    f" with the {SURE:.0%} interval of that difference over seeds; negative where it is above. Minutes of training: the"
+    " mean over seeds. Seconds of sampling B sequences of T steps: the median of the repeats, and their range, of the"
+    " first seed of each row."
+)
+
+
+def costs(folder: Path) -> list[str]:
+    """Lines of a table: parameters, NLL, training and sampling time of each row; none without times of sampling."""
+    speed = read_texts(folder / "speed.csv", SPEED)
+    if speed.empty:
+        return []
+    grid = sorted({(int(row.batch), int(row.length)) for row in records(speed)})
+    batches = {batch: max(length for of, length in grid if of == batch) for batch, _ in grid}
+    sampling = [f"seconds, B = {batch}, T = {length}" for batch, length in batches.items()]
+    rows = markdown((*COLUMNS, *sampling), _rows(folder, speed, batches))
+    places = ", ".join(dict.fromkeys(speed["where"]))
+    return ["What each row costs:", "", *rows, "", f"{LEGEND} Sampling on {places}.", ""]
+
+
+def _rows(folder: Path, speed: DataFrame, batches: dict[int, int]) -> Iterator[list[str]]:
+    facts = read_facts(folder)
+    for corpus, found in outcomes(read_kept_metrics(folder)).items():
+        by_prior = {one.prior: one for one in found if one.trained and one.mean("nll") is not None}
+        for prior, one in by_prior.items():
+            runs = [run for run in facts if (run["corpus"], run["prior"]) == (corpus, prior)]
+            seconds = speed[(speed.corpus == corpus) & (speed.prior == prior)]
+            yield [*_loss(one, runs), of_the_gap(one, by_prior), _minutes(runs),
+                   *(_sampling(seconds, batch, length) for batch, length in batches.items())]  # fmt: skip
+
+
+def _loss(one: Outcome, runs: list[Facts]) -> list[str]:
+    error = over_seeds(one.of("nll"))
+    interval = "one seed" if error is None else f"± {reach(error):.3f}, {len(one.of('nll'))} seeds"
+    samples = "" if one.k is None else str(one.k)
+    return [one.corpus, one.label, f"{runs[0]['parameters']:,}", number(one.mean("nll")), interval, one.unit, samples]
+
+
+def of_the_gap(one: Outcome, rows: dict[str, Outcome]) -> str:
+    """The share of the gap that a row closes; empty where the gap is not known, or is the row's own."""
+    if one.prior in (STEPWISE, PARALLEL) or not {STEPWISE, PARALLEL} <= rows.keys():
+        return ""
+    far, near, values = (rows[PARALLEL].of("nll"), rows[STEPWISE].of("nll"), one.of("nll"))
+    gap = mean(far) - mean(near)
+    errors = [error for error in map(over_seeds, (far, values)) if error is not None]
+    share = f"{(mean(far) - mean(values)) / gap:+.0%}"
+    return f"{share} ± {reach(together(errors)) / abs(gap):.0%}" if len(errors) == 2 else f"{share}, one seed"
+
+
+def _minutes(runs: list[Facts]) -> str:
+    return f"{mean(float(run['wall_seconds']) for run in runs) / SECONDS_A_MINUTE:.1f}"
+
+
+def _sampling(speed: DataFrame, batch: int, length: int) -> str:
+    here = records(speed[(speed.batch == str(batch)) & (speed.length == str(length))])
+    return f"{float(here[0].seconds):.3g} ({float(here[0].low):.3g} to {float(here[0].high):.3g})" if here else ""

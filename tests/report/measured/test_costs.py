@@ -1,0 +1,37 @@
+"""The share of a gap that a row closes."""
+
+import pytest
+
+from lnf.report.frames import frame_of
+from lnf.report.gather import METRICS
+from lnf.report.measured.costs import of_the_gap
+from lnf.report.outcomes import Outcome, outcomes
+
+NLL = {
+    "lstm": (1.0, 1.0, 1.0), "iaf_scf": (3.0, 3.0, 3.0), "half": (2.0, 2.0, 2.0), "spread": (1.9, 2.0, 2.1),
+    "worse": (4.0, 4.0, 4.0), "one": (2.5,),
+}  # fmt: skip
+
+
+def rows_of(values: dict[str, tuple[float, ...]]) -> dict[str, Outcome]:
+    rows = [
+        {"corpus": "ptb", "kind": "text", "prior": prior, "label": prior, "role": "main", "seed": seed, "split": "test",
+         "metric": "nll", "unit": "bpc", "value": value, "estimator": "exact", "status": "ok"}
+        for prior, seeds in values.items() for seed, value in enumerate(seeds)
+    ]  # fmt: skip
+    return {one.prior: one for one in outcomes(frame_of(rows, METRICS))["ptb"]}
+
+
+@pytest.mark.parametrize(
+    ("prior", "share"),
+    # of "spread": t(0.975, 2 degrees of freedom) = 4.303, times 0.1 / sqrt(3), of a gap of 2
+    [("half", "+50% ± 0%"), ("spread", "+50% ± 12%"), ("worse", "-50% ± 0%"), ("one", "+25%, one seed"), ("lstm", "")],
+)
+def test_the_share_of_the_gap(prior: str, share: str) -> None:
+    rows = rows_of(NLL)
+    assert of_the_gap(rows[prior], rows) == share
+
+
+def test_a_gap_needs_both_of_its_sides() -> None:
+    rows = rows_of({prior: seeds for prior, seeds in NLL.items() if prior != "lstm"})
+    assert of_the_gap(rows["half"], rows) == ""
