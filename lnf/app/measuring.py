@@ -189,8 +189,8 @@ def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
 def write_made(folder: Path, published: Path) -> None:
     """FOLDER/tables and FOLDER/figures/results.png, from the other files of the folder and the paper's numbers."""
     write_kept_tables(folder, published, folder / "tables")
-    comparison.draw(outcomes(read_kept_metrics(folder)), on_test(read_published(published)), folder / "figures")
-    (folder / "figures" / "results.pdf").unlink()
+    corpora, known = outcomes(read_kept_metrics(folder)), on_test(read_published(published))
+    comparison.draw(corpora, known, folder / "figures", ["png"])
 
 
 def write_kept_tables(folder: Path, published: Path, out: Path) -> None:

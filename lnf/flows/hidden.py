@@ -226,11 +226,26 @@ class _ElementwiseLayer(Layer):
         return e, log_slope.sum(-1)
 
     def to_latent(self, e: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        y, log_slope = self.transform.to_latent(e, self._parameters_of(context))
+        raw = self._raw(context)
+        if usable(self.transform, e, raw):
+            return self._compiled_to_latent(e, raw)
+        y, log_slope = self.transform.to_latent(e, self._by_parameter(raw))
         return y, log_slope.sum(-1)
 
+    def _compiled_to_latent(self, e: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        from lnf.flows.inverses import elementwise_to_latent  # numba takes a second to import
+
+        y, log_det = elementwise_to_latent(doubles(e), features_of(raw, e), self.transform.parameters)
+        return torch.from_numpy(y).to(e).view(e.shape), torch.from_numpy(log_det).to(e).view(e.shape[:-1])
+
     def _parameters_of(self, context: Tensor) -> list[Tensor]:
-        raw = self.context(context) + self.bias
+        return self._by_parameter(self._raw(context))
+
+    def _raw(self, context: Tensor) -> Tensor:
+        raw: Tensor = self.context(context) + self.bias
+        return raw
+
+    def _by_parameter(self, raw: Tensor) -> list[Tensor]:
         return list(raw.unflatten(-1, (-1, self.transform.parameters)).unbind(-1))
 
 

@@ -121,6 +121,18 @@ def to_latent(e: float, raw_P: Array) -> tuple[float, float]:
 
 
 @compiled
+def elementwise_to_latent(e_NH: Array, raw_NO: Array, parameters: int) -> tuple[Array, Array]:
+    """(y [N, H], log|det dy/de| [N]); parameter p of variable j is column j P + p."""
+    rows, variables = e_NH.shape
+    y_NH, log_det_N = np.empty((rows, variables)), np.zeros(rows)
+    for n in range(rows):
+        for j in range(variables):
+            y_NH[n, j], log_slope = to_latent(e_NH[n, j], raw_NO[n, j * parameters : (j + 1) * parameters])
+            log_det_N[n] += log_slope
+    return y_NH, log_det_N
+
+
+@compiled
 def coupling_to_latent(
     kept_NK: Array,
     e_NC: Array,

@@ -20,7 +20,7 @@ from lnf.plan.needs import needs_of
 from lnf.plan.options import changed
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
-from lnf.plan.stages import FIGURE_FORMS, SWEEP, TABLE_FORMS, studies, tables_of
+from lnf.plan.stages import CURVES, FIGURE_FORMS, SWEEP, TABLE_FORMS, studies, tables_of
 from lnf.spec import CHECKED_KINDS, KINDS, RunContext, Spec, class_path
 from lnf.system.files import digest, sha256_of
 
@@ -188,7 +188,7 @@ class Plan:
             **figures, "corpora": self.gathered.arguments["corpora"], "published_at": str(self.out),
             "name": self.name, "note": self.config["note"], "config": dict(self.config.values),
             "template": str(self.template), "captions": str(self.captions),
-            "measured": list(map(str, self.measured)),
+            "measured": list(map(str, self.measured)), "rows": list(self.config.variants),
             "views": {stage: str(folder) for stage, folder in views.items()},
         }  # fmt: skip
         return {"tables": tables, "figures": figures, "samples": samples, "page": page}
@@ -232,7 +232,7 @@ class Plan:
         return job("tables", self.name, made_from, arguments, [self.gathered], files=files)
 
     def _figures(self) -> Job:
-        names = ["results", "nats", *(f"curves-{corpus}" for corpus in self.corpora)]
+        names = ["results", "nats", *(f"{name}-{corpus}" for corpus in self.corpora for name in CURVES)]
         drawn = [(study.stage, study.wildcards.get("corpus")) for study in self.studies]
         names += [name.format(corpus=corpus) for stage, corpus in drawn for name in stage.pictures]
         files = [f"{name}.{form}" for name in dict.fromkeys(names) for form in FIGURE_FORMS]

@@ -11,7 +11,9 @@ SPLITS = ("train.arrow", "valid.arrow", "test.arrow", "meta.json")
 TABLES = ("text", "ablation", "music")
 """Tables that every report has."""
 TABLE_FORMS = ("csv", "md", "tex")
-FIGURE_FORMS = ("pdf", "png")
+FIGURE_FORMS = ("pdf", "png", "svg", "narrow.svg", "csv")
+CURVES = ("converged", "overfitted", "kl")
+"""The figures of training, each for every corpus."""
 SWEEP = "sweep"
 """The study of a sweep's points, which has no other."""
 

@@ -4,8 +4,9 @@ Axes: K samples, G groups of them, B batch, N sequences.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
@@ -19,7 +20,8 @@ from lnf.corpora.loading import sorted_batches
 from lnf.models.base import SequenceModel
 from lnf.models.objectives import iwae_bound, log_weights
 from lnf.nn.linear import products_in
-from lnf.report.figures.style import INCH_PAGE, figure, looks
+from lnf.report.figures.canvas import Canvas, save
+from lnf.report.figures.style import looks
 from lnf.runs import checkpoint
 from lnf.runs.evaluation import samples_at_once
 from lnf.runs.machine import device_of, settle
@@ -28,6 +30,9 @@ from lnf.runs.seeds import generator
 from lnf.spec import Spec
 from lnf.system.sealed import read_rows, write_table
 from lnf.units import nats_in
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
 
 Numbers = NDArray[np.float64]
 FLAT = 0.1
@@ -154,20 +159,28 @@ def _drawn(split: loading.Split, count: int | None, seed: int) -> loading.Split:
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
-    """bounds.{pdf,png} from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
+    """bounds.* from STUDY/bounds.parquet of each corpus' models: a panel a corpus, a line a model."""
+    save(folder, "bounds", partial(_draw, studies, labels))
+
+
+def _draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], canvas: Canvas) -> None:
     from matplotlib.ticker import ScalarFormatter
 
     style = looks(list(labels))
-    with figure(folder, "bounds", INCH_PAGE, 2.4 * len(studies) + 0.6) as drawn:
-        grid = drawn.subplots(len(studies), 1, squeeze=False)
-        for (corpus, models), (axes,) in zip(studies.items(), grid, strict=True):
-            for study in models:
-                rows = read_rows(study / "bounds.parquet")
-                prior = rows[0]["prior"]
-                axes.plot([row["k"] for row in rows], [row["nll"] for row in rows], label=labels[prior], **style[prior])
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(ScalarFormatter())
-            axes.set_xlabel("importance samples K")
-            axes.set_ylabel(f"NLL, {rows[0]['unit']}")
-            axes.set_title(str(corpus), loc="left")
-        drawn.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    drawn = canvas.figure(2.4 * len(studies) + (1.4 if canvas.narrow else 0.6))
+    grid = drawn.subplots(len(studies), 1, squeeze=False)
+    lines: dict[str, Artist] = {}
+    for (corpus, models), (axes,) in zip(studies.items(), grid, strict=True):
+        for study in models:
+            rows = read_rows(study / "bounds.parquet")
+            label, look = labels[rows[0]["prior"]], style[rows[0]["prior"]]
+            (lines[label],) = axes.plot([row["k"] for row in rows], [row["nll"] for row in rows], **look)
+            for row in rows:
+                (point,) = axes.plot(row["k"], row["nll"], color=look["color"], marker=look["marker"])
+                canvas.mark(point, model=label, corpus=corpus, k=f"K = {row['k']}", value=row["nll"], unit=row["unit"])
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xlabel("importance samples K")
+        axes.set_ylabel(f"NLL, {rows[0]['unit']}")
+        axes.set_title(str(corpus), loc="left")
+    drawn.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=2 if canvas.narrow else 4)

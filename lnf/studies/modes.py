@@ -7,6 +7,7 @@ Axes: T time, N points, V symbols, G = GRID, D = DECODE. Points are (first, seco
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from lnf.corpora.sources import markov
 from lnf.errors import UserError
 from lnf.flows.time import AutoregressiveTime
 from lnf.models.latent import LatentModel
-from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
+from lnf.report.figures.canvas import Canvas, save
+from lnf.report.figures.style import COLOURS
 from lnf.runs import checkpoint
 from lnf.runs.machine import settle
 from lnf.runs.seeds import generator
@@ -29,6 +31,7 @@ from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_arrays, write_arrays
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 LETTERS = 5
@@ -224,26 +227,34 @@ def _lines(arrays: Mapping[str, list[Any]], vocabulary: Sequence[str]) -> Iterat
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
-    """modes-CORPUS.{pdf,png} from STUDY/modes.{npz,json}: a column a step, the plane above and the masses below."""
+    """modes-CORPUS.* from STUDY/modes.{npz,json}: a column a step, the plane above and the masses below."""
     for corpus, (study, *_) in studies.items():
-        _draw(str(corpus), study, folder)
+        save(folder, f"modes-{corpus}", partial(_draw, str(corpus), study))
 
 
-def _draw(corpus: str, study: Path, folder: Path) -> None:
+def _draw(corpus: str, study: Path, canvas: Canvas) -> None:
     facts = read_json(study / "modes.json")
-    steps, first = facts["steps"], facts["first"]
-    width = INCH_PAGE / steps
+    steps, first, text = facts["steps"], facts["first"], facts["text"]
+    columns = 2 if canvas.narrow else steps
+    rows, side = -(-steps // columns), canvas.width / columns
     arrays = read_arrays(study / "modes.npz")
-    with figure(folder, f"modes-{corpus}", INCH_PAGE, width + 1.7) as drawn:
-        grid = drawn.subplots(2, steps, squeeze=False, height_ratios=[width, 1.2])
-        for n in range(steps):
-            _plane(grid[0][n], arrays, n, facts)
-            exact = arrays["exact"][n] if "exact" in arrays else None
-            _bars(grid[1][n], arrays["masses"][n], exact, facts["vocabulary"], facts["text"][first + n])
-        grid[1][0].set_ylabel("mass")
-        text = facts["text"]
-        spelled = f"{text[:first]}[{text[first : first + steps]}]{text[first + steps :]}"
-        drawn.suptitle(f"{corpus}: {spelled}", fontsize=8)
+    drawn = canvas.figure(rows * (side + 1.5) + 0.5)
+    grid = drawn.subplots(2 * rows, columns, squeeze=False, height_ratios=[side, 1.2] * rows)
+    for axes in grid.flatten():
+        axes.set_axis_off()
+    for n in range(steps):
+        plane, bars = (grid[2 * (n // columns) + below][n % columns] for below in (0, 1))
+        plane.set_axis_on()
+        bars.set_axis_on()
+        _plane(plane, arrays, n, facts)
+        exact = arrays["exact"][n] if "exact" in arrays else None
+        drawn_bars = _bars(bars, arrays["masses"][n], exact, facts["vocabulary"], text[first + n], canvas, n)
+        if n % columns == 0:
+            plane.set_ylabel("$z_2$")
+            bars.set_ylabel("probability")
+    drawn.legend(*zip(*drawn_bars.items(), strict=True), loc="outside lower center", ncols=2)
+    spelled = f"{text[:first]}[{text[first : first + steps]}]{text[first + steps :]}"
+    drawn.suptitle(f"{corpus}: {spelled}", fontsize=6 if canvas.narrow else 8)
 
 
 def _plane(axes: "Axes", arrays: Mapping[str, NDArray[Any]], n: int, facts: Mapping[str, Any]) -> None:
@@ -263,8 +274,8 @@ def _plane(axes: "Axes", arrays: Mapping[str, NDArray[Any]], n: int, facts: Mapp
     axes.plot(z[0], z[1], "+", color=COLOURS[0], markersize=8, markeredgewidth=1.5)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.grid(False)
+    axes.set_xlabel("$z_1$")
     axes.set_title(f"step {facts['first'] + n + 1}", loc="left")
 
 
@@ -284,17 +295,25 @@ def _seen(symbol: str) -> str:
 
 
 def _bars(
-    axes: "Axes", masses: NDArray[np.float64], exact: NDArray[np.float64] | None, vocabulary: list[str], spelled: str
-) -> None:
-    """Bars of the likeliest letters, the one that is spelled marked, and what the source itself gives them."""
-    weight = masses if exact is None else masses + exact
-    best = np.argsort(weight)[::-1][:LETTERS]
-    place = np.arange(len(best))
-    axes.bar(place, masses[best], color=COLOURS[4], edgecolor=COLOURS[6], linewidth=0.5)
+    axes: "Axes", masses: NDArray[np.float64], exact: NDArray[np.float64] | None, vocabulary: list[str], spelled: str,
+    canvas: Canvas, n: int,
+) -> "dict[Artist, str]":  # fmt: skip
+    """Bars of the likeliest letters, the spelled one in brackets, next to the source's; a bar of each -> its name."""
+    best = np.argsort(masses if exact is None else masses + exact)[::-1][:LETTERS]
+    both = {"mass of the density in the letter's region": (masses, COLOURS[4])}
     if exact is not None:
-        axes.plot(place, exact[best], "D", color=COLOURS[1], fillstyle="none")
-    names = [_seen(vocabulary[symbol]) for symbol in best]
-    axes.set_xticks(place, [f"[{name}]" if vocabulary[symbol] == spelled else name
-                            for name, symbol in zip(names, best, strict=True)])  # fmt: skip
+        both["the source's own probability"] = (exact, COLOURS[5])
+    width = 0.8 / len(both)
+    names: dict[Artist, str] = {}
+    for k, (what, (values, colour)) in enumerate(both.items()):
+        places = np.arange(len(best)) + (k - (len(both) - 1) / 2) * width
+        bars = axes.bar(places, values[best], width, color=colour, edgecolor=COLOURS[6], linewidth=0.4)
+        names[bars[0]] = what
+        for bar, symbol in zip(bars, best, strict=True):
+            letter = f"letter {_seen(vocabulary[symbol])}"
+            canvas.mark(bar, step=f"step {n + 1} of the string", letter=letter, what=what, value=float(values[symbol]))
+    letters = [_seen(vocabulary[symbol]) for symbol in best]
+    axes.set_xticks(range(len(best)), [f"[{name}]" if vocabulary[symbol] == spelled else name
+                                       for name, symbol in zip(letters, best, strict=True)])  # fmt: skip
     axes.set_ylim(0, 1.05)
-    axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
+    return names

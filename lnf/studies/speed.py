@@ -1,8 +1,10 @@
 """How long sampling takes, against the length: every model of a corpus in turn, on one device, alone on it."""
 
+import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ import pyarrow
 import torch
 
 from lnf.models.base import SequenceModel
-from lnf.report.figures.style import INCH_PAGE, figure, looks
+from lnf.report.figures.canvas import Canvas, save
+from lnf.report.figures.style import looks
 from lnf.runs import checkpoint
 from lnf.runs.machine import device_of, settle
 from lnf.runs.progress import ProgressFile, shown
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 LONG_S = 10.0
 """A sample that takes longer is taken once."""
+NAME_HEIGHT = 0.05
+"""Of a model's name next to its line, as a share of the axis."""
 
 
 def run_speed(runs: Sequence[str], settings: Mapping[str, Any], threads: int, gpus: float | str, out: Path) -> None:
@@ -94,36 +99,67 @@ def _medians(rows: Sequence[Mapping[str, Any]], batch: int, length: int) -> str:
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
-    """speed.{pdf,png} from STUDY/speed.{parquet,json} of each corpus: a row a corpus, a panel a batch size, a line a
-    model: the median, and the range of all repeats.
-    """
+    """speed.* from STUDY/speed.{parquet,json} of each corpus: a panel a batch size, a line a model, the median."""
+    save(folder, "speed", partial(_draw, studies, labels))
+
+
+def _draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], canvas: Canvas) -> None:
     from matplotlib.ticker import ScalarFormatter
 
     tables = {corpus: read_rows(folders[0] / "speed.parquet") for corpus, folders in studies.items()}
-    batches = list(dict.fromkeys(row["batch"] for rows in tables.values() for row in rows))
-    with figure(folder, "speed", INCH_PAGE, 2.4 * len(tables) + 0.8) as drawn:
-        grid = drawn.subplots(len(tables), len(batches), squeeze=False, sharey="row")
-        for axes_row, (corpus, rows) in zip(grid, tables.items(), strict=True):
-            for axes, batch in zip(axes_row, batches, strict=True):
-                _lines(axes, {prior: _by_length(rows, prior, batch) for prior in labels}, labels)
-                axes.set_xscale("log", base=2)
-                axes.set_yscale("log")
-                axes.xaxis.set_major_formatter(ScalarFormatter())
-                axes.set_xlabel("steps")
-                axes.set_title(f"{corpus}, B = {batch}: {where(studies[corpus][0])}", loc="left", fontsize=6)
-            axes_row[0].set_ylabel("seconds per batch")
-        handles, names = grid[0][0].get_legend_handles_labels()
-        drawn.legend(handles, names, loc="outside lower center", ncols=4)
+    batches = {corpus: dict.fromkeys(row["batch"] for row in rows) for corpus, rows in tables.items()}
+    panels = [(corpus, batch) for corpus, sizes in batches.items() for batch in sizes]
+    columns = 1 if canvas.narrow else 2
+    drawn = canvas.figure(2.8 * -(-len(panels) // columns))
+    grid = drawn.subplots(-(-len(panels) // columns), columns, squeeze=False).flatten()
+    for axes, (corpus, batch) in zip(grid, panels, strict=False):
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xlabel("steps")
+        axes.set_ylabel("seconds per batch")
+        axes.set_title(f"{corpus}, B = {batch}: {where(studies[corpus][0])}", loc="left", fontsize=6)
+        times = {prior: _by_length(tables[corpus], prior, batch) for prior in labels}
+        _lines(axes, {prior: mine for prior, mine in times.items() if mine}, labels, canvas, f"{corpus}, B = {batch}")
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
 
 
-def _lines(axes: "Axes", times: Mapping[str, Mapping[int, list[float]]], labels: Mapping[str, str]) -> None:
+def _lines(
+    axes: "Axes", times: Mapping[str, Mapping[int, list[float]]], labels: Mapping[str, str], canvas: Canvas, panel: str
+) -> None:
+    """A line for each model, with its name where it ends."""
     style = looks(list(labels))
-    for prior, label in labels.items():
-        by_length = times[prior]
-        if by_length:
-            axes.plot(list(by_length), list(map(statistics.median, by_length.values())), label=label, **style[prior])
-            low, high = (list(map(bound, by_length.values())) for bound in (min, max))
-            axes.fill_between(list(by_length), low, high, color=style[prior]["color"], alpha=0.15, linewidth=0)
+    for prior, by_length in times.items():
+        medians = {length: statistics.median(seconds) for length, seconds in by_length.items()}
+        axes.plot(list(medians), list(medians.values()), linewidth=0.8, **(style[prior] | {"marker": ""}))
+        for length, seconds in by_length.items():
+            (point,) = axes.plot(length, medians[length], color=style[prior]["color"], marker=style[prior]["marker"])
+            low, high = min(seconds), max(seconds)
+            facts = {"value": medians[length], "unit": f"s (of {len(seconds)}: {low:.3g} to {high:.3g})"}
+            canvas.mark(point, model=labels[prior], panel=panel, length=f"{length} steps", **facts)
+    ends = {prior: statistics.median(by_length[max(by_length)]) for prior, by_length in times.items()}
+    last = max(length for by_length in times.values() for length in by_length)
+    for prior, place in _apart(ends, axes.get_ylim()).items():
+        axes.annotate(
+            labels[prior], (last, ends[prior]), (1.06, place), textcoords="axes fraction", fontsize=5.5, va="center",
+            color=style[prior]["color"], arrowprops={"arrowstyle": "-", "linewidth": 0.3, "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def _apart(ends: Mapping[str, float], limits: tuple[float, float]) -> dict[str, float]:
+    """Where the names of lines are, as shares of a logarithmic axis: next to their ends, in that order, and a line of
+    text apart. Names that are too near share what they lack.
+    """
+    low, high = map(math.log10, limits)
+    names = sorted(ends, key=lambda name: ends[name])
+    places = [(math.log10(ends[name]) - low) / (high - low) for name in names]
+    for _ in range(100):
+        for n in range(1, len(places)):
+            lack = NAME_HEIGHT - (places[n] - places[n - 1])
+            if lack > 0:
+                places[n], places[n - 1] = places[n] + lack / 2, places[n - 1] - lack / 2
+    return dict(zip(names, places, strict=True))
 
 
 def times_of(rows: Sequence[Mapping[str, Any]], prior: str) -> dict[tuple[int, int], list[float]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from lnf.errors import UserError
 from lnf.plan.config import merge
 from lnf.plan.run import absence
 from lnf.plan.sweeps import Point
-from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
+from lnf.report.figures.canvas import Canvas, save
+from lnf.report.figures.style import COLOURS
 from lnf.report.frames import markdown, number, write_csv
 from lnf.spec import LONGEST_NAME
 from lnf.system.files import read_json, replacing
@@ -132,24 +134,32 @@ def _best(corpus: str, prior: str, settings: Mapping[str, Any], overlay: Mapping
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
-    """sweep-CORPUS.{pdf,png}: a panel for each setting; the line joins the best point of each value."""
+    """sweep-CORPUS.*: a panel for each setting; the line joins the best point of each value."""
     for corpus, (found, *_) in studies.items():
-        ranked = [one for one in rank(read_rows(found / "sweep.parquet")) if one["nll"] is not None]
-        values = [json.loads(one["settings"]) for one in ranked]
-        settings = list(values[0])
-        with figure(folder, f"sweep-{corpus}", INCH_PAGE, PANEL_INCH) as drawn:
-            panels = drawn.subplots(1, len(settings), squeeze=False, sharey=True)[0]
-            for axes, key in zip(panels, settings, strict=True):
-                _panel(axes, key, [one[key] for one in values], [one["nll"] for one in ranked])
-            panels[0].set_ylabel(f"NLL on valid ({ranked[0]['unit']})")
-            drawn.suptitle(f"{corpus}: {len(ranked)} points")
+        save(folder, f"sweep-{corpus}", partial(_draw, str(corpus), found))
 
 
-def _panel(axes: "Axes", key: str, values: Sequence[Any], nll: Sequence[float]) -> None:
+def _draw(corpus: str, study: Path, canvas: Canvas) -> None:
+    ranked = [one for one in rank(read_rows(study / "sweep.parquet")) if one["nll"] is not None]
+    values = [json.loads(one["settings"]) for one in ranked]
+    settings = list(values[0])
+    columns = 1 if canvas.narrow else len(settings)
+    drawn = canvas.figure(PANEL_INCH * -(-len(settings) // columns))
+    panels = drawn.subplots(-(-len(settings) // columns), columns, squeeze=False, sharey=True).flatten()
+    for axes, key in zip(panels, settings, strict=True):
+        _panel(axes, key, [one[key] for one in values], ranked, canvas)
+        axes.set_ylabel(f"NLL on valid ({ranked[0]['unit']})")
+        axes.label_outer(remove_inner_ticks=False)
+    drawn.suptitle(f"{corpus}: {len(ranked)} points")
+
+
+def _panel(axes: "Axes", key: str, values: Sequence[Any], ranked: Sequence[Mapping[str, Any]], canvas: Canvas) -> None:
     known = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-    places = range(len(known))
-    axes.plot([known.index(value) for value in values], nll, "o", color=COLOURS[0], markersize=4)
+    nll = [one["nll"] for one in ranked]
+    for value, one in zip(values, ranked, strict=True):
+        (point,) = axes.plot(known.index(value), one["nll"], "o", color=COLOURS[0], markersize=4)
+        canvas.mark(point, setting=f"{key} {value}", of=one["settings"], value=one["nll"], unit=one["unit"])
     least = [min(one for value, one in zip(values, nll, strict=True) if value == wanted) for wanted in known]
-    axes.plot(places, least, color=COLOURS[1], linewidth=1)
-    axes.set_xticks(list(places), [str(value) for value in known])
+    axes.plot(range(len(known)), least, color=COLOURS[1], linewidth=1)
+    axes.set_xticks(range(len(known)), [str(value) for value in known])
     axes.set_xlabel(key)

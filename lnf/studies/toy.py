@@ -7,6 +7,7 @@ from the truth, test NLL - entropy = KL(truth || flow), is known too.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from lnf.errors import UserError
 from lnf.flows.base import HiddenFlow
 from lnf.flows.hidden import AutoregressiveHidden
-from lnf.report.figures.style import COLOURS, INCH_PAGE, figure
+from lnf.report.figures.canvas import Canvas, save
+from lnf.report.figures.style import COLOURS
 from lnf.runs.machine import settle
 from lnf.runs.seeds import derive, generator
 from lnf.spec import class_of
@@ -137,32 +139,38 @@ def _fits(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 
 def draw(studies: Mapping[str | None, Sequence[Path]], labels: Mapping[str, str], folder: Path) -> None:
-    """toy.{pdf,png} from STUDY/nll.parquet and STUDY/densities.npz: a row a target, its data, then each transform."""
+    """toy.* from STUDY/nll.parquet and STUDY/densities.npz: a row a target, its data, then each transform."""
     ((study, *_),) = studies.values()
+    save(folder, "toy", partial(_draw, study))
+
+
+def _draw(study: Path, canvas: Canvas) -> None:
     rows, densities = read_rows(study / "nll.parquet"), read_arrays(study / "densities.npz")
     targets, transforms = (list(dict.fromkeys(row[key] for row in rows)) for key in ("target", "transform"))
-    width = INCH_PAGE / (len(transforms) + 1)
-    with figure(folder, "toy", INCH_PAGE, width * len(targets)) as drawn:
-        grid = drawn.subplots(len(targets), len(transforms) + 1, squeeze=False)
-        for axes_row, target in zip(grid, targets, strict=True):
-            _bare(axes_row[0], target)
-            points = densities[f"{target}/data"]
-            axes_row[0].plot(points[:, 0], points[:, 1], ".", color=COLOURS[6], markersize=0.6)
-            for axes, transform in zip(axes_row[1:], transforms, strict=True):
-                excess = [
-                    row["nll"] - row["entropy"]
-                    for row in rows
-                    if (row["target"], row["transform"]) == (target, transform)
-                ]
-                spread = f" ± {np.std(excess, ddof=1):.3f}" if len(excess) > 1 else ""
-                _bare(axes, f"{NAMES[transform]}: {np.mean(excess):.3f}{spread} nats")
-                image = densities[f"{target}/{transform}"]
-                extent = (-HALF_WIDTH, HALF_WIDTH, -HALF_WIDTH, HALF_WIDTH)
-                axes.imshow(np.sqrt(image), origin="lower", extent=extent, cmap="gray_r")
+    side = canvas.width / (len(transforms) + 1)
+    drawn = canvas.figure((side + 0.1) * len(targets) + 0.3)
+    grid = drawn.subplots(len(targets), len(transforms) + 1, squeeze=False)
+    for axes_row, target in zip(grid, targets, strict=True):
+        _bare(axes_row[0], target, canvas)
+        points = densities[f"{target}/data"]
+        axes_row[0].plot(points[:, 0], points[:, 1], ".", color=COLOURS[6], markersize=0.6, rasterized=True)
+        for axes, transform in zip(axes_row[1:], transforms, strict=True):
+            excess = [
+                row["nll"] - row["entropy"] for row in rows if (row["target"], row["transform"]) == (target, transform)
+            ]
+            spread = float(np.std(excess, ddof=1)) if len(excess) > 1 else None
+            error = "" if spread is None else f" ± {spread:.3f}"
+            _bare(axes, f"{NAMES[transform]}: {np.mean(excess):.3f}{error} nats", canvas)
+            image = densities[f"{target}/{transform}"]
+            extent = (-HALF_WIDTH, HALF_WIDTH, -HALF_WIDTH, HALF_WIDTH)
+            axes.imshow(np.sqrt(image), origin="lower", extent=extent, cmap="gray_r")
+            facts = {"value": float(np.mean(excess)), "unit": "nats above the entropy", "sd": spread}
+            canvas.mark(axes, target=target, transform=NAMES[transform], **facts)
+    drawn.suptitle("test NLL - entropy: 0 is perfect, lower is better", fontsize=7)
 
 
-def _bare(axes: "Axes", title: str) -> None:
-    axes.set_title(title, loc="left")
+def _bare(axes: "Axes", title: str, canvas: Canvas) -> None:
+    axes.set_title(title, loc="left", fontsize=5 if canvas.narrow else 7)
     axes.set_xlim(-HALF_WIDTH, HALF_WIDTH)
     axes.set_ylim(-HALF_WIDTH, HALF_WIDTH)
     axes.set_aspect("equal")

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from lnf.plan.stages import CURVES
 from lnf.tracking.ui import list_address
 from tests.browser import browser_page
 from tests.end_to_end.mirrored import mirrored
@@ -85,7 +86,8 @@ def test_studies_and_the_report_show_what_was_trained(copied: Project) -> None:
     report = copied.folder / "reports" / "out" / "tiny" / "report.html"
     assert f"lnf: report: {report}" in out
     text = report.read_text(encoding="utf-8")
-    for figure in ("results", "nats", "curves-markov", "speed", "bounds", "modes-markov", "toy"):
+    curves = [f"{name}-markov" for name in CURVES]
+    for figure in ("results", "nats", *curves, "speed", "bounds", "modes-markov", "toy"):
         assert f'<figure id="figure-{figure}">' in text and (report.parent / "figures" / f"{figure}.pdf").exists()
     assert "AF / AF, H = 2" in text and "3 runs ok" in text
     for run in (copied.run_folder(prior) for prior in PRIORS):

@@ -1,4 +1,4 @@
-"""The compiled inverses of MADE and coupling layers are the plain ones."""
+"""The compiled inverses of layers within a time step are the plain ones."""
 
 import math
 import subprocess
@@ -10,12 +10,12 @@ import torch
 
 from lnf.flows import compiled
 from lnf.flows.base import HiddenFlow, Transform
-from lnf.flows.hidden import AutoregressiveHidden, CouplingHidden
+from lnf.flows.hidden import AutoregressiveHidden, CouplingHidden, ElementwiseHidden
 from lnf.flows.transforms import Affine, NLSq
 from lnf.plan.config import ROOT
 
 ROWS, LATENT, WIDTH, CONTEXT = 7, 5, 13, 4
-FLOWS = pytest.mark.parametrize("hidden", [AutoregressiveHidden, CouplingHidden])
+FLOWS = pytest.mark.parametrize("hidden", [AutoregressiveHidden, CouplingHidden, ElementwiseHidden])
 
 
 class Own(NLSq):

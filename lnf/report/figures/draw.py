@@ -5,7 +5,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from lnf.plan.stages import STAGES
+from lnf.plan.stages import FIGURE_FORMS, STAGES
 from lnf.report.figures import comparison, curves, nats
 from lnf.report.gather import read_metrics
 from lnf.report.outcomes import outcomes
@@ -18,8 +18,8 @@ def write_figures(
     metrics: str, published: str, runs: Sequence[Mapping[str, Any]], studies: Sequence[Study], out: Path
 ) -> None:
     """Draw the figures of metrics.parquet, of the runs' curves, and of the studies (stage, corpus, files) to `out`."""
-    for old in [*out.glob("*.pdf"), *out.glob("*.png")]:
-        old.unlink()  # an earlier, unfinished plan's may be of other corpora
+    for old in (path for form in FIGURE_FORMS for path in out.glob(f"*.{form}")):
+        old.unlink(missing_ok=True)  # an earlier, unfinished plan's may be of other corpora
     corpora = outcomes(read_metrics(Path(metrics)))
     comparison.draw(corpora, on_test(read_published(Path(published))), out)
     nats.draw(corpora, out)

@@ -1,16 +1,10 @@
 """The one style of all figures: legible in print, and without colours."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from lnf.plan.stages import FIGURE_FORMS
-from lnf.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999", "#7f3b08")
 """Okabe and Ito 2008, which people with any kind of colour vision can distinguish; the ninth, a dark brown, is ours."""
@@ -19,33 +13,15 @@ DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
     (0, ()), (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)),
     (0, (3, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (2, 1, 1, 1)),
 )  # fmt: skip
-HATCHES = ("", "////", "....", "xxxx")
-INCH_PAGE = 6.8
+HATCHES = ("", "///", "..", "xx")
 DOTS_PER_INCH = 160
 
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.alpha": 0.3, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 4,
-    "pdf.fonttype": 42, "figure.constrained_layout.use": True, "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42, "svg.fonttype": "none", "figure.constrained_layout.use": True, "hatch.linewidth": 0.5,
 }  # fmt: skip
-
-
-@contextmanager
-def figure(folder: Path, name: str, width: float, height: float) -> Iterator["Figure"]:
-    """A figure of the given size in inches, written to FOLDER/NAME.{pdf,png} when the block ends."""
-    import matplotlib  # half a second, which a study that only computes does not pay
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's matplotlibrc changes no figure
-        matplotlib.rcParams.update(_SETTINGS)
-        drawn = Figure(figsize=(width, height))
-        yield drawn
-        for form in FIGURE_FORMS:
-            with replacing(folder / f"{name}.{form}") as scratch:
-                facts = {"CreationDate": None} if form == "pdf" else None  # the same figure gives the same bytes
-                drawn.savefig(scratch, format=form, dpi=DOTS_PER_INCH, metadata=facts)
 
 
 def look(index: int) -> dict[str, Any]:
@@ -66,3 +42,12 @@ def empty(axes: "Axes", why: str) -> None:
 def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Name -> its look, by its place among all names."""
     return {name: look(index) for index, name in enumerate(dict.fromkeys(names))}
+
+
+def clipped(values: Sequence[float]) -> float:
+    """The largest value that an axis shows: all of them, or three quarters and as much room again where the others lie
+    far above.
+    """
+    ordered = sorted(values)
+    low, typical = ordered[0], ordered[(3 * (len(ordered) - 1) + 3) // 4]
+    return ordered[-1] if ordered[-1] <= typical + 2 * (typical - low) else typical + (typical - low)

@@ -15,7 +15,9 @@ from lnf.report.measured.archive import at_paper_settings, hours_of, read_facts
 from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
+from lnf.report.page.charts import charts
 from lnf.report.page.listing import runs_of, setting
+from lnf.report.page.showcase import showcase, worst_of
 from lnf.report.table_formats import LEGEND, NAMES, title_of
 from lnf.report.tables import SPLITS, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
@@ -47,16 +49,21 @@ def context(shown: Mapping[str, Any], metrics: DataFrame) -> dict[str, Any]:
     corpora = outcomes(metrics)
     lines = runs_of(shown["runs"], metrics, Path(shown["published_at"]))
     views = {stage: Path(folder) for stage, folder in shown["views"].items()}
+    found = list(answers(corpora, shown["runs"], _bounds(shown["studies"]), _sources(shown["corpora"])))
+    samples = _samples(views["samples"])
     return {
         "name": shown["name"],
         "note": shown["note"],
-        "answers": list(answers(corpora, shown["runs"], _bounds(shown["studies"]), _sources(shown["corpora"]))),
+        "answers": found,
         "sure": SURE,
         "tables": tables(metrics, read_published(Path(shown["published"]))),
         "headings": NAMES,
         "legend": LEGEND,
-        "figures": figures(Path(shown["captions"]), views["figures"]),
-        "samples": _samples(views["samples"]),
+        "charts": charts(Path(shown["captions"]), views["figures"]),
+        "showcase": showcase(found, samples),
+        "worst_of": worst_of,
+        "coverage": _coverage(shown, lines),
+        "samples": samples,
         "runs": lines,
         "measured": _measured(map(Path, shown["measured"]), Path(shown["published"])),
         "setting": setting(lines),
@@ -90,19 +97,6 @@ def _lines(cells: DataFrame, references: Container[str]) -> list[dict[str, Any]]
     ]  # fmt: skip
 
 
-def figures(captions: Path, folder: Path) -> list[dict[str, str]]:
-    """Each figure that is there, in the order of the captions: name, title (the caption's first sentence), caption."""
-    found = []
-    for caption in sorted(captions.glob("*.rst")):
-        kind = caption.stem.partition("-")[2]  # the number before it gives the order
-        for picture in sorted(folder.glob(f"{kind}*.png")):
-            text = " ".join(caption.read_text(encoding="utf-8").split())
-            where = picture.stem.removeprefix(kind).lstrip("-")
-            title = text.partition(". ")[0].rstrip(".") + (f" ({where})" if where else "")
-            found.append({"name": picture.stem, "title": title, "caption": text})
-    return found
-
-
 def grouped_by(items: Iterable[Mapping[str, Any]], *keys: str) -> list[tuple[Any, list[Mapping[str, Any]]]]:
     """(value, or values, of the keys; the items that have them), in the order of the items."""
     groups: dict[Any, list[Mapping[str, Any]]] = {}
@@ -133,6 +127,19 @@ def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None
     facts = [one for folder in of_paper for one in read_facts(folder)]
     return {"headings": HEADINGS, "rows": [row for folder in of_paper for row in rows_of(folder, published)],
             "hours": hours_of(facts)}  # fmt: skip
+
+
+def _coverage(shown: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many of the paper's cells, rows of a corpus with a published NLL, are measured at its settings: `measured` of
+    `cells`, here or in another configuration.
+    """
+    published = read_published(Path(shown["published"]))
+    known = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(shown["rows"])]
+    cells = set(zip(known.corpus, known.prior, strict=True))
+    kept = [one for folder in shown["measured"] for one in read_facts(Path(folder))]
+    facts = [*kept, *(line["facts"] for line in lines if line["facts"])]
+    done = {(one["corpus"], one["prior"]) for one in facts if one["status"] == "ok" and not one["differs_from_paper"]}
+    return {"measured": len(cells & done), "cells": len(cells)}
 
 
 def _samples(folder: Path) -> dict[str, Any]:

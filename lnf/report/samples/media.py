@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lnf.kinds.base import kind_of
 from lnf.kinds.piano import LOWEST_NOTE, Music
-from lnf.report.figures.style import COLOURS, DOTS_PER_INCH, INCH_PAGE
+from lnf.report.figures.canvas import INCH_PAGE
+from lnf.report.figures.style import COLOURS, DOTS_PER_INCH
 from lnf.report.samples.music import Roll, notes
 from lnf.system.files import replacing
 

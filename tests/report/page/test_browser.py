@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from lnf.report.publish import write_existing
@@ -12,6 +13,8 @@ from tests.browser import browser_page
 from tests.report.fabricated import finish, plan_of
 
 pytestmark = pytest.mark.browser
+
+LEGIBLE_PX = 7
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_every_piece_can_be_heard(page: Page) -> None:
     sounds = page.evaluate(
         "[...document.querySelectorAll('audio')].map(one => [one.duration, one.error, one.ariaLabel])"
     )
-    assert len(sounds) == 8 and all(duration > 0.5 and error is None and label for duration, error, label in sounds)
+    assert len(sounds) == 10 and all(duration > 0.5 and error is None and label for duration, error, label in sounds)
 
 
 def test_it_fits_a_phone_and_is_dark(page: Page) -> None:
@@ -86,6 +89,54 @@ def test_a_number_tells_where_it_comes_from(page: Page) -> None:
     assert not made.is_visible()
     cell.click()
     assert made.is_visible() and "0123456789ab" in made.inner_text() and made.locator("tbody tr").count() == 2
+
+
+def test_a_mark_says_what_it_is_where_it_is_touched(page: Page) -> None:
+    mark = page.locator('#figure-results .chart.narrow [data-hint*="LSTM, NLL"]').first
+    mark.scroll_into_view_if_needed()
+    hint = page.locator("#hint")
+    assert not hint.is_visible()
+    box = mark.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert (
+        hint.is_visible()
+        and hint.inner_text() == mark.get_attribute("data-hint") == "markov, LSTM, NLL, ours, 1.505 bpc, sd 0.007071"
+    )
+
+
+def test_figures_are_drawn_again_for_a_phone_and_their_text_is_legible(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.locator(".chart.wide svg:visible").count() == 0
+    sizes = page.evaluate("""[...document.querySelectorAll('.chart.narrow svg')].flatMap(svg => {
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return [...svg.querySelectorAll('text')].map(text => scale * parseFloat(getComputedStyle(text).fontSize));
+    })""")
+    assert len(sizes) > 100 and min(sizes) > LEGIBLE_PX
+
+
+def test_the_sections_stay_in_reach(page: Page) -> None:
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    box = page.get_by_role("navigation").bounding_box()
+    assert box is not None and box["y"] == 0
+
+
+def test_no_table_is_clipped_on_a_screen(report: Path) -> None:
+    with browser_page(viewport={"width": 1400, "height": 900}) as wide:
+        wide.goto(report.as_uri())
+        wide.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        clipped = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth).length"
+        assert wide.locator(".wide table").count() > 8 and wide.evaluate(clipped) == 0
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_accessibility_error(report: Path, width: int, scheme: str) -> None:
+    with browser_page(viewport={"width": width, "height": 900}, color_scheme=scheme) as opened:
+        opened.goto(report.as_uri())
+        opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        found = Axe().run(opened).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
 def test_links_lead_to_files(page: Page, report: Path) -> None:
