@@ -16,7 +16,7 @@ JSON =
 # Tests are shared out, file by file, to a process a core; four are enough, and some memory. In their order: by count, long ones come last.
 SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo run tables measured test unit e2e bench lint format ui clean clean-results clean-old
+.PHONY: demo run tables measured test unit e2e bench lint format ui clean remove prune
 
 demo: $(READY)
 	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
@@ -61,11 +61,11 @@ clean:
 	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw
 	find lnf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-results: $(READY)
-	$(BIN)/python -m lnf clean-results $(NAME)
+remove: $(READY)
+	$(BIN)/python -m lnf remove $(NAME)
 
-clean-old: $(READY)
-	$(BIN)/python -m lnf clean-old $(NAME) $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
+prune: $(READY)
+	$(BIN)/python -m lnf prune $(NAME) $(if $(filter config.yaml,$(CONFIG)),,--configfile $(CONFIG))
 
 $(READY): requirements.txt constraints.txt pyproject.toml snakemake_executor_plugin_ray/pyproject.toml snakemake_logger_plugin_lnf/pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lnf: Python 3.11 or later is needed; name one by PYTHON=")'

@@ -1,10 +1,13 @@
 """`python -m lnf` and `lnf`. Ctrl-C ends it without a word even while it starts, which is when jobs often get it."""
 
+import os
 import sys
 
 
 def run() -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line; returns the exit status. `lnf` finds modules of this folder as `python -m lnf` does."""
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         from lnf.app.command_line import main, tolerant
 

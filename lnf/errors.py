@@ -9,5 +9,9 @@ class UserError(Exception):
     """
 
 
+class UsageError(UserError):
+    """A mistake in the words of a command. `python -m lnf` exits 2, as other commands do."""
+
+
 class Stopped(Exception):
     """A run was asked to stop and has saved its state, to go on later. The message says how far it is."""

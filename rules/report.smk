@@ -1,14 +1,14 @@
 """All runs' metrics in one file, and what people look at: tables, figures, samples, the report.
 
-Outputs: results/NAME/metrics/DIGEST/metrics.parquet; results/NAME/{tables, figures, samples, page}/DIGEST/*, which are
+Outputs: results/NAME/metrics/DIGEST/metrics.parquet; results/NAME/{tables, figures, exhibits, page}/DIGEST/*, which are
 copied to reports/out/NAME; reports/out/NAME/published-DIGEST.json says of which, and is gone when others are shown.
 """
 
 for view, inputs in {
     "gather": ["prepare", "train", "evaluate"],
     "tables": ["gather"],
-    "samples": ["prepare", "evaluate"],
-    "publish": ["tables", "figures", "samples", "page", "sweep"],
+    "exhibits": ["prepare", "evaluate"],
+    "publish": ["tables", "figures", "exhibits", "page", "sweep"],
 }.items():
 
     rule:
@@ -55,7 +55,7 @@ rule figures:
 rule page:
     """One page that shows everything, and opens without a network."""
     input:
-        needs("page", "gather", "tables", "figures", "samples"),
+        needs("page", "gather", "tables", "figures", "exhibits"),
     output:
         report(update(FLOW.output("page")[0]), category="Report"),
         update(FLOW.output("page")[1:]),

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from lnf.app.steps import OF_RUNS, note_failure
 from lnf.app.workflow import Workflow
-from lnf.plan.jobs import Job
+from lnf.plan.jobs import SPEC, Job
 from lnf.runs.progress import Progress, duration
 from lnf.system.files import sentence
 
@@ -34,6 +34,8 @@ OTHER_LINES = 6
 """Of a terminal, besides the rows of runs."""
 
 DONE, AT_WORK, WAITING, FAILED = "done", "at work", "waiting", "failed"
+FRESH_S = 60.0
+"""How old the progress of a job at work may be: a step of the largest models takes some seconds."""
 LAST_BYTES = 4096
 NO_ROOM = 2**20
 """Bytes of a disk that is full."""
@@ -83,6 +85,26 @@ class Watched:
 
 
 @dataclass
+class Observed(Watched):
+    """A job of a workflow that another process runs: its files say how far it is."""
+
+    def look(self) -> None:
+        """See what its files say."""
+        state = self.job.folder / "state"
+        written = _stamp(state / "progress.json")
+        if self.job.done:
+            self.state = DONE
+        elif written is not None and time.time() - written[1] / 1e9 < FRESH_S:
+            if self.state != AT_WORK:
+                self.state, self.progress = AT_WORK, Progress(self.job.folder, fresh=True)
+                started = _stamp(self.job.folder / SPEC) or written
+                self.began = time.monotonic() - (time.time() - started[1] / 1e9)
+            super().look()
+        else:
+            self.state, self.progress = FAILED if (state / "error.json").exists() else WAITING, None
+
+
+@dataclass
 class Row:
     """A run: its training and its evaluation."""
 
@@ -122,8 +144,8 @@ class Row:
 class Board:
     """The state of all jobs of a workflow."""
 
-    def __init__(self, flow: Workflow) -> None:
-        self.jobs = {log: Watched(job, log) for job, log in ((job, flow.log_of(job)) for job in flow.jobs)}
+    def __init__(self, flow: Workflow, watch: type[Watched] = Watched) -> None:
+        self.jobs = {log: watch(job, log) for job, log in ((job, flow.log_of(job)) for job in flow.jobs)}
         rows: dict[Path, Row] = {}
         for watched in self.jobs.values():
             watched.state = DONE if watched.job.done else WAITING

@@ -16,19 +16,19 @@ WILDCARD = r"\{\w+\}"
 PLACES = ("results", "logs", "benchmarks", "reports/out")
 
 
-def clean_results(name: str, yes: bool) -> None:
+def remove(name: str, yes: bool) -> None:
     """Remove all that the configuration `name` left in this folder, after a yes in the terminal or `yes`.
 
     MLflow's copies stay. Raises UserError if there is nothing, nobody to ask, or a workflow at work here.
     """
     names = sorted({path.name for place in PLACES for path in Path(place).glob("*") if path.is_dir()})
     if name not in names:  # not "", nor "..": only folders that are there
-        raise UserError(f"clean-results: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
+        raise UserError(f"remove: {name or repr(name)}: no such results; there are {', '.join(names) or 'none'}")
     with workflow_lock.held():
-        _clean_results(name, yes)
+        _remove(name, yes)
 
 
-def _clean_results(name: str, yes: bool) -> None:
+def _remove(name: str, yes: bool) -> None:
     found = map(try_read_json, Path("results", name).glob("*/*/*/*/run.json"))
     runs = [facts for facts in found if facts is not None]
     hours = sum(run["wall_seconds"] for run in runs) / 3600
@@ -43,16 +43,16 @@ def _clean_results(name: str, yes: bool) -> None:
     print(f"lnf: removed {loss}")
 
 
-def clean_old(plans: Sequence[Plan], yes: bool) -> None:
+def prune(plans: Sequence[Plan], yes: bool) -> None:
     """Remove what none of the plans, all of one name, asks for any more, after a list with sizes and a yes.
 
     Raises UserError if there is nobody to ask, or a workflow at work here.
     """
     with workflow_lock.held():
-        _clean_old(plans, yes)
+        _prune(plans, yes)
 
 
-def _clean_old(plans: Sequence[Plan], yes: bool) -> None:
+def _prune(plans: Sequence[Plan], yes: bool) -> None:
     old = sorted(_unwanted(plans[0].name, {path for plan in plans for path in _wanted(plan)}))
     sizes = {path: _size(path) for path in old}
     for path, size in sizes.items():

@@ -1,26 +1,32 @@
-"""The command line. Every mistake is one line, `lnf: ...`, with exit status 1."""
+"""The command line. Every mistake is one line, `lnf: ...`, with exit status 1; of the command itself, 2."""
 
 import argparse
+import difflib
 import io
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from lnf.app import commands
 from lnf.app.new import KINDS
-from lnf.errors import Stopped, UserError
+from lnf.errors import Stopped, UsageError, UserError
 from lnf.plan.stages import STAGES
 from lnf.system.files import sentence
 
 Command = Callable[[argparse.Namespace], None]
 
+FOR_PEOPLE = ("check", "train", "evaluate", "tables")
+"""The jobs that are also started by hand."""
+
 CACHE = Path(".lnf", "cache")
 """Where other programs keep their caches when the user's home cannot be written to, as in some containers."""
 CACHE_VARIABLES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
 
+USAGE = 2
+"""The exit status of a command that is itself wrong."""
 STOPPED = 130
 """The exit status of a run that was asked to stop and left its state, whichever signal asked."""
 
@@ -37,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if line is None:
             raise
         print(f"lnf: {line}", file=sys.stderr, flush=True)
-        return 1
+        return USAGE if isinstance(problem, UsageError) else 1
     except Stopped as stopped:
         print(f"lnf: {stopped}", file=sys.stderr, flush=True)
         return STOPPED
@@ -100,41 +106,89 @@ def tolerant(stream: TextIO) -> TextIO:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are UserErrors."""
+    """A parser whose mistakes are UsageErrors."""
 
     def error(self, message: str) -> Any:
-        """Raise UserError."""
-        raise UserError(f"{message}; see {self.prog} --help")
+        """Raise UsageError."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does; an option that there is not is held against those of the command."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            of = getattr(found, "parser", self)
+            self.mistake(unknown[0], "option or argument", of.options(), of.prog)
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, with what is close to a word that is none of the choices."""
+        if action.choices is not None and value not in action.choices:
+            self.mistake(value, str(action.metavar or action.dest).lower(), list(action.choices), self.prog)
+
+    @staticmethod
+    def mistake(word: str, what: str, known: Sequence[str], prog: str) -> NoReturn:
+        """Raise UsageError: there is no such thing; what is close to it is suggested."""
+        close = difflib.get_close_matches(word.partition("=")[0], known, 1)
+        near = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"{word}: no such {what}{near}; see {prog} --help")
+
+    def options(self) -> list[str]:
+        """Every option, as it is written."""
+        return [word for action in self._actions for word in action.option_strings]
 
 
 class Commands:
     """The commands of a parser. The help of each is its function's docstring, unless it is given."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+        self._added = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser, title="commands")
 
-    def add(self, name: str, run: Command, about: str | None = None, **defaults: str) -> argparse.ArgumentParser:
-        """A command; `defaults` are attributes that its function finds."""
+    def add(
+        self, name: str, run: Command, about: str | None = None, hidden: bool = False, **defaults: str
+    ) -> argparse.ArgumentParser:
+        """A command; `defaults` are attributes that its function finds. A hidden one is not listed in the help."""
         about = about or run.__doc__
-        added = self._added.add_parser(name, help=about, description=about)
-        added.set_defaults(command=run, **defaults)
+        shown: dict[str, Any] = {} if hidden else {"help": about}
+        added = self._added.add_parser(name, description=about, **shown)
+        added.set_defaults(command=run, parser=added, **defaults)
         return added
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The parser of the command line. Its result has `command`, a function of the result."""
-    whole = Parser(prog="python -m lnf", description="Latent normalizing flows for discrete sequences.")
+    jobs = ", ".join(name for name in STAGES if name not in FOR_PEOPLE)
+    whole = Parser(
+        prog="lnf", description="Latent normalizing flows for discrete sequences.",
+        epilog=f"Jobs, which Snakemake starts with a spec.json: {jobs}. `lnf JOB --help` says what each does.",
+    )  # fmt: skip
+    whole.add_argument("--version", action=Version, nargs=0, help="print the version and the revision, and exit")
     added = Commands(whole)
-    for add in (_add_jobs, _add_measured, _add_questions, _add_new, _add_sample, _add_upkeep, _add_run):
+    for add in (_add_run, _add_status, _add_jobs, _add_measured, _add_questions, _add_sample, _add_new, _add_upkeep):
         add(added)
+    _add_completion(added, whole)
     return whole
+
+
+class Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *found: Any) -> None:
+        """Print it, and exit."""
+        from importlib.metadata import version
+
+        from lnf.plan.config import ROOT
+        from lnf.system.provenance import revision
+
+        print(f"lnf {version('lnf')}, revision {revision(ROOT).text}")
+        parser.exit()
 
 
 def _add_jobs(to: Commands) -> None:
     """The jobs of a workflow."""
     for stage in STAGES.values():
         run = commands.tables if stage.name == "tables" else commands.job
-        added = to.add(stage.name, run, None if stage.name == "tables" else stage.about, stage=stage.name)
+        about = None if stage.name == "tables" else stage.about
+        added = to.add(stage.name, run, about, hidden=stage.name not in FOR_PEOPLE, stage=stage.name)
         added.add_argument(
             "spec", type=commands.read_spec, metavar="SPEC", nargs="?" if stage.name == "tables" else None,
             help="spec.json, which holds what is to be done, or -",
@@ -160,13 +214,13 @@ def _add_questions(to: Commands) -> None:
     """What is said of a run, and of results in MLflow."""
     added = to.add("spec", commands.spec)
     for name, kind in (("corpus", str), ("prior", str), ("seed", int)):
-        added.add_argument(name, type=kind)
+        added.add_argument(name, type=kind, help=f"the {name} of the run")
     _configure(added)
     added.add_argument("--json", action="store_true", help="a spec.json for `train` and `evaluate`")
     added.add_argument("--folder", action="store_true", help="the folder of its results alone")
     to.add("schema", commands.schema)
-    to.add("sync", commands.sync).add_argument("name")
-    to.add("ui", commands.ui).add_argument("--port", type=int, default=5000)
+    to.add("sync", commands.sync).add_argument("name", help="name of the configuration")
+    to.add("ui", commands.ui).add_argument("--port", type=int, default=5000, help="of this machine (5000)")
 
 
 def _add_new(to: Commands) -> None:
@@ -187,7 +241,7 @@ def _add_sample(to: Commands) -> None:
     what.add_argument("--prompt", default="", help="text that every sample begins with")
     what.add_argument("--reconstruct", type=int, nargs="+", metavar="ROW", help="test sequences to reconstruct, from 0")
     what.add_argument("--between", type=int, nargs=2, metavar="ROW", help="n steps from one test sequence to another")
-    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     added.add_argument("--greedy", action="store_true", help="the likeliest symbol, or the keys with p > 0.5")
     added.add_argument("--data", type=Path, help="folder of the prepared corpus; else the one of the run")
     added.add_argument("--out", type=Path, required=True, help="folder for the files")
@@ -195,13 +249,24 @@ def _add_sample(to: Commands) -> None:
 
 def _add_upkeep(to: Commands) -> None:
     """What removes results."""
-    added = to.add("clean-results", commands.clean_results)
-    added.add_argument("name")
-    added.add_argument("--yes", action="store_true", help="do not ask")
-    added = to.add("clean-old", commands.clean_old)
-    added.add_argument("name")
+    for name, run in (("remove", commands.remove), ("prune", commands.prune)):
+        added = to.add(name, run)
+        added.add_argument("name", help="name of the configuration")
+        added.add_argument("--yes", action="store_true", help="do not ask")
+        if run is commands.prune:
+            _configure(added)
+
+
+def _add_status(to: Commands) -> None:
+    added = to.add("status", commands.status)
+    added.add_argument("name", help="name of the configuration")
     _configure(added)
-    added.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_completion(to: Commands, whole: Parser) -> None:
+    added = to.add("completion", commands.completion)
+    added.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell that is to know the commands")
+    added.set_defaults(whole=whole)
 
 
 def _add_run(to: Commands) -> None:
@@ -218,5 +283,5 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _cores(text: str) -> str:
     if text != "all" and not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise UserError(f"--cores {text}: a number above 0, or all, would be right")
+        raise UsageError(f"--cores {text}: a number above 0, or all, would be right")
     return text

@@ -141,21 +141,21 @@ def ui(arguments: Namespace) -> None:
     serve(arguments.port)
 
 
-def clean_results(arguments: Namespace) -> None:
+def remove(arguments: Namespace) -> None:
     """Remove a configuration's results, asking first."""
     from lnf.app import cleaning
 
-    cleaning.clean_results(arguments.name, arguments.yes)
+    cleaning.remove(arguments.name, arguments.yes)
 
 
-def clean_old(arguments: Namespace) -> None:
+def prune(arguments: Namespace) -> None:
     """Remove results that a configuration no longer asks for, asking first."""
     from lnf.app import cleaning
     from lnf.plan import config
     from lnf.plan.results import Plan
 
     named = config.named(arguments.name, arguments.configfile)
-    cleaning.clean_old([Plan(values) for values in named], arguments.yes)
+    cleaning.prune([Plan(values) for values in named], arguments.yes)
 
 
 def run(arguments: Namespace) -> None:
@@ -163,6 +163,23 @@ def run(arguments: Namespace) -> None:
     from lnf.app import launcher
 
     launcher.run(arguments.configfile, arguments.cores)
+
+
+def status(arguments: Namespace) -> None:
+    """Show how far each run is of a workflow that runs elsewhere; in a terminal until all is done, or Ctrl-C."""
+    from lnf.app.status import show
+    from lnf.plan import config
+    from lnf.plan.results import Plan
+
+    (values, *_) = config.named(arguments.name, arguments.configfile)
+    show(Plan(values))
+
+
+def completion(arguments: Namespace) -> None:
+    """Print the completion of this command for a shell: eval "$(lnf completion bash)"."""
+    import shtab
+
+    print(shtab.complete(arguments.whole, arguments.shell))
 
 
 def _configuration(arguments: Namespace) -> Any:

@@ -20,11 +20,11 @@ from lnf.plan.needs import needs_of
 from lnf.plan.options import changed
 from lnf.plan.raw_files import mirror_folder, with_files_at_hand, with_inputs
 from lnf.plan.run import Run
-from lnf.plan.stages import CURVES, FIGURE_FORMS, SWEEP, TABLE_FORMS, studies, tables_of
+from lnf.plan.stages import CURVES, FIGURE_FORMS, STAGES, SWEEP, TABLE_FORMS, studies, tables_of
 from lnf.spec import CHECKED_KINDS, KINDS, RunContext, Spec, class_path
 from lnf.system.files import digest, sha256_of
 
-VIEWS = ("tables", "figures", "samples", "page")
+VIEWS = ("tables", "figures", "exhibits", "page")
 """The stages that write what people look at."""
 
 
@@ -144,13 +144,13 @@ class Plan:
     @cached_property
     def views(self) -> dict[str, Job]:
         """Stage -> the job that writes it. The page is made of the others."""
-        below = {"tables": self._tables(), "figures": self._figures(), "samples": self._samples()}
+        below = {"tables": self._tables(), "figures": self._figures(), "exhibits": self._exhibits()}
         return {**below, "page": self._page(below)}
 
     @cached_property
     def publishing(self) -> Job:
         """The job that copies all views to where people look."""
-        views = {stage: str(view.folder) for stage, view in self.views.items()}
+        views = {view.stage.shown_in: str(view.folder) for view in self.views.values()}
         sweeps = [study for study in self.studies if study.stage.name == SWEEP]
         views |= {f"{SWEEP}/{study.wildcards['corpus']}": str(study.folder) for study in sweeps}
         made_from = digest({"views": views, "code": sources().code_digest("publish")})
@@ -189,9 +189,9 @@ class Plan:
             "name": self.name, "note": self.config["note"], "config": dict(self.config.values),
             "template": str(self.template), "captions": str(self.captions),
             "measured": list(map(str, self.measured)), "rows": list(self.config.variants),
-            "views": {stage: str(folder) for stage, folder in views.items()},
+            "views": {STAGES[stage].shown_in: str(folder) for stage, folder in views.items()},
         }  # fmt: skip
-        return {"tables": tables, "figures": figures, "samples": samples, "page": page}
+        return {"tables": tables, "figures": figures, "exhibits": samples, "page": page}
 
     @property
     def template(self) -> Path:
@@ -242,10 +242,10 @@ class Plan:
         inputs = [self.gathered, *self.trained.values(), *self.studies]
         return job("figures", self.name, made_from, self.shown(self.metrics, {})["figures"], inputs, files=files)
 
-    def _samples(self) -> Job:
+    def _exhibits(self) -> Job:
         made_from = {"metrics": self.gathered.digest, "step_seconds": self.step_seconds}
         inputs = [*self.corpora.values(), *self.evaluated.values()]
-        return job("samples", self.name, made_from, self.shown(self.metrics, {})["samples"], inputs)
+        return job("exhibits", self.name, made_from, self.shown(self.metrics, {})["exhibits"], inputs)
 
     def _page(self, views: Mapping[str, Job]) -> Job:
         kept = [path for folder in self.measured for path in sorted(folder.rglob("*.*")) if path.suffix != ".png"]

@@ -34,6 +34,7 @@ class Stage:
         jobs: the function of `lnf.plan.studies` that plans a study's jobs; None for what every run has.
         figure: the function that draws a study, as a dotted path.
         pictures: the names of its figures; one with `{corpus}` is drawn for each corpus.
+        shown_as: the folder of reports/out/NAME that its files are copied to, if it is not named like the stage.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Stage:
     jobs: str | None = None
     figure: str = ""
     pictures: tuple[str, ...] = ()
+    shown_as: str = ""
+
+    @property
+    def shown_in(self) -> str:
+        """The folder of reports/out/NAME that its files are copied to."""
+        return self.shown_as or self.name
 
     @property
     def code(self) -> str:
@@ -155,10 +162,11 @@ _ROWS = (
     Stage("tables", "Write the paper's tables.", run="lnf.report.tables.write_tables"),
     Stage("figures", "Draw the figures.", run="lnf.report.figures.draw.write_figures"),
     Stage(
-        "samples",
+        "exhibits",
         "Write what the models draw as files.",
         run="lnf.report.samples.exhibits.write_samples",
         files=("samples.json",),
+        shown_as="samples",
     ),
     Stage(
         "page",

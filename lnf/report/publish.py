@@ -28,13 +28,13 @@ def publish(views: Mapping[str, str], marker: str | None, out: Path) -> None:
     for outdated in out.glob("published-*.json"):
         outdated.unlink()
     shutil.rmtree(out / SWEEP, ignore_errors=True)  # another configuration of this name may have had one
-    for stage, folder in views.items():
-        if stage == PAGE:
+    for place, folder in views.items():
+        if place == PAGE:
             for file in (file for file in Path(folder).iterdir() if file.is_file() and file.name != SPEC):
                 shutil.copyfile(file, out / file.name)
         else:
-            shutil.rmtree(out / stage, ignore_errors=True)
-            shutil.copytree(folder, out / stage, ignore=shutil.ignore_patterns(SPEC))
+            shutil.rmtree(out / place, ignore_errors=True)
+            shutil.copytree(folder, out / place, ignore=shutil.ignore_patterns(SPEC))
     if marker is not None:
         write_json(out / marker, {"views": dict(views)})
     print(f"lnf: report: {out / 'report.html'}", flush=True)
@@ -63,7 +63,7 @@ def _write(plan: Plan) -> None:
     for view, arguments in plan.shown(top / "metrics.parquet", folders).items():
         folders[view].mkdir(parents=True, exist_ok=True)
         resolve_name(STAGES[view].run)(**arguments, out=folders[view])
-    publish({view: str(folder) for view, folder in folders.items()}, None, plan.out)
+    publish({STAGES[view].shown_in: str(folder) for view, folder in folders.items()}, None, plan.out)
     statuses = read_metrics(top / "metrics.parquet").status
     missing = Counter(statuses[statuses != "ok"])
     found = ", ".join(f"{count} runs {status}" for status, count in missing.items()) or "every run is there"

@@ -52,7 +52,7 @@ class ProgressFile:
 
 
 class Progress:
-    """The last progress that a run reported.
+    """The last progress that a run reported, from now on or, `fresh`, what the file says already too.
 
     Attributes:
         message: in words; None before its first report.
@@ -60,9 +60,9 @@ class Progress:
             latest. What came before the first, imports and compilation, does not count.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, fresh: bool = False) -> None:
         self._path = run_dir / "state" / "progress.json"
-        self._seen = self._text()
+        self._seen = None if fresh else self._text()
         self._first: tuple[float, float] | None = None
         self._fraction = 0.0
         self.message: str | None = None

@@ -1,6 +1,7 @@
 """The table of a workflow: states of runs, time left, failures; in a terminal and elsewhere."""
 
 import io
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lnf.app.board import AT_WORK, DONE, FAILED, WAITING, Board, Display, Watched
+from lnf.app.board import AT_WORK, DONE, FAILED, WAITING, Board, Display, Observed, Watched
+from lnf.app.status import show
 from lnf.app.workflow import Workflow
 from lnf.plan import config
 from lnf.plan.jobs import Job
@@ -169,3 +171,38 @@ def test_a_terminal_gets_a_table_that_is_redrawn_and_a_file_gets_lines(
     if not terminal:
         summaries = [line for line in written.getvalue().splitlines() if "runs done" in line]
         assert len(summaries) == 1, "not one a look"
+
+
+def test_a_workflow_that_runs_elsewhere_is_seen_by_its_files(flow: Workflow) -> None:
+    board = Board(flow, Observed)
+    train, evaluate = step(board, "train"), step(board, "evaluate")
+    row, other = board.rows[:2]
+    board.look()
+    assert {one.state for one in board.rows} == {WAITING}
+    progress = train.job.folder / "state" / "progress.json"
+    write_json(progress, {"message": "epoch 1/3", "fraction": 0.25})
+    board.look()
+    assert row.state == AT_WORK and board.at_work() == ["markov/lstm/0 epoch 1/3"] and other.state == WAITING
+    os.utime(progress, (time.time() - 120, time.time() - 120))
+    board.look()
+    assert row.state == WAITING, "whoever wrote it is gone"
+    write_json(train.job.folder / "state" / "error.json", {"error": "Failed", "message": "no"})
+    board.look()
+    assert row.state == FAILED
+    for watched in (train, evaluate):
+        for file in watched.job.files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"wall_seconds": 10.0})
+    board.look()
+    assert row.state == DONE and board.summary().startswith("1 of 4 runs done (3 waiting)")
+
+
+def test_where_there_is_no_terminal_the_state_is_printed_once(
+    flow: Workflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(Plan(config.load(config.merge(config.read([]), {"select": SELECTED, "name": "tiny"}))))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:-1]] == [
+        [f"markov/{p}/{s}", WAITING] for p in ("lstm", "af_scf") for s in (0, 1)
+    ]
+    assert lines[-1] == "lnf: tiny: 0 of 4 runs done (4 waiting)"

@@ -42,13 +42,13 @@ def left(project: Path, name: str) -> int:
 
 def test_results_are_removed_after_a_yes_that_knows_the_cost(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch, "n")
-    assert main(["clean-results", "mine"]) == 0
+    assert main(["remove", "mine"]) == 0
     assert asked == ["lnf: 2 trained runs of mine, 3 hours of training, will be lost. Remove? [y/N] "]
     assert left(project, "mine") == 4
     answer(monkeypatch, "y")
-    assert main(["clean-results", "mine"]) == 0
+    assert main(["remove", "mine"]) == 0
     assert (left(project, "mine"), left(project, "other")) == (0, 4)
-    assert main(["clean-results", "other", "--yes"]) == 0
+    assert main(["remove", "other", "--yes"]) == 0
     assert left(project, "other") == 0
 
 
@@ -56,17 +56,17 @@ def test_results_are_removed_after_a_yes_that_knows_the_cost(project: Path, monk
     ("name", "line"),
     [
         ("mine", "lnf: nobody to ask without a terminal; give --yes\n"),
-        ("demo", "lnf: clean-results: demo: no such results; there are mine, other\n"),
-        ("../results", "lnf: clean-results: ../results: no such results; there are mine, other\n"),
-        ("..", "lnf: clean-results: ..: no such results; there are mine, other\n"),
-        ("", "lnf: clean-results: '': no such results; there are mine, other\n"),
+        ("demo", "lnf: remove: demo: no such results; there are mine, other\n"),
+        ("../results", "lnf: remove: ../results: no such results; there are mine, other\n"),
+        ("..", "lnf: remove: ..: no such results; there are mine, other\n"),
+        ("", "lnf: remove: '': no such results; there are mine, other\n"),
     ],
 )
 def test_what_is_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, line: str
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    assert main(["clean-results", name]) == 1
+    assert main(["remove", name]) == 1
     assert capsys.readouterr().err == line
     assert (left(project, "mine"), left(project, "other")) == (4, 4)
 
@@ -95,15 +95,15 @@ def test_old_results_are_listed_and_removed(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(100_000))
     asked = answer(monkeypatch, "n")
-    assert main(["clean-old", "demo"]) == 0
+    assert main(["prune", "demo"]) == 0
     assert asked == ["lnf: 6 old results of demo, 0.6 MB, will be lost. Remove? [y/N] "]
     listed = capsys.readouterr().out.splitlines()
     assert listed == [*(f"{0.1:10.1f} MB  {path}" for path in sorted(old)), "lnf: nothing removed"]
     assert all(path.exists() for path in (*kept, *old))
-    assert main(["clean-old", "demo", "--yes"]) == 0
+    assert main(["prune", "demo", "--yes"]) == 0
     assert all(path.exists() for path in kept) and not any(path.exists() for path in old)
     capsys.readouterr()
-    assert main(["clean-old", "demo", "--yes"]) == 0
+    assert main(["prune", "demo", "--yes"]) == 0
     assert capsys.readouterr().out == "lnf: nothing removed: every result belongs to the configuration\n"
-    assert main(["clean-old", "damo"]) == 1
+    assert main(["prune", "damo"]) == 1
     assert "config: name: no configuration 'damo' in config.yaml or workflow/configs" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
         "gather": 1,
         "tables": 1,
         "figures": 1,
-        "samples": 1,
+        "exhibits": 1,
         "page": 1,
         "publish": 1,
         "all": 1,

@@ -289,7 +289,7 @@ def test_links_are_followed(copied: Project, tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "mine").touch()
     out = finish(copied.workflow(overrides__all__evaluate={"samples": 6}))
     ELSEWHERE[0].assert_seen(out)
-    status, out = copied.run("lnf", "clean-results", "tiny", "--yes")
+    status, out = copied.run("lnf", "remove", "tiny", "--yes")
     assert status == 0, out
     assert not (tmp_path / "elsewhere" / "results" / "tiny").exists()
     assert not (copied.folder / "results" / "tiny").is_symlink() and (tmp_path / "elsewhere" / "mine").exists()

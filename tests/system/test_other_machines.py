@@ -126,7 +126,7 @@ def test_a_home_that_cannot_be_written_to_has_its_caches_here(tmp_path: Path, mo
 def test_an_environments_variables_are_none_of_makes(tmp_path: Path) -> None:
     """CONFIG and NAME are names that an environment may have for reasons of its own."""
     foreign = {"CONFIG": "other.yaml", "NAME": "other", "CORES": "99", "JSON": "x", "PYTHON": "other"}
-    asked = ["make", "-n", "-o", ".venv/ready", "run", "clean-results", "bench"]
+    asked = ["make", "-n", "-o", ".venv/ready", "run", "remove", "bench"]
     environment = {**os.environ, **foreign}
     said = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     assert "other" not in said and "99" not in said and "--json" not in said

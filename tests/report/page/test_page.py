@@ -48,7 +48,7 @@ def page(plan: Plan) -> str:
     """The page with its samples and without figures, which take seconds and are seen in the browser tests."""
     gather(**plan.gathered.arguments, out=Path(), existing=True)
     shown = plan.shown(Path("metrics.parquet"), {view: Path("views", view) for view in VIEWS})
-    write_samples(**shown["samples"], out=Path("views", "samples"))
+    write_samples(**shown["exhibits"], out=Path("views", "exhibits"))
     write_page(**shown["page"], out=Path("views", "page"))
     plan.out.mkdir(parents=True, exist_ok=True)
     return Path("views", "page", "report.html").read_text(encoding="utf-8")

@@ -115,9 +115,9 @@ def test_every_run_that_drew_is_shown(tmp_path: Path, monkeypatch: pytest.Monkey
     selected = {"name": "small", "select": {"corpora": [corpus], "priors": ["lstm", "af_af"], "seeds": [0, 1]}}
     plan = Plan(config.load(config.merge(config.read(), selected)))
     drawn(plan, kind)
-    view = plan.views["samples"]
+    view = plan.views["exhibits"]
     write_samples(**view.arguments, out=view.folder)
-    assert all(path.exists() for path in plan.views["samples"].files)
+    assert all(path.exists() for path in plan.views["exhibits"].files)
     facts = read_json(view.files[0])
     assert {Path(file).parts[0] for run in facts["runs"] for file in run["files"]} == {"samples"}
     assert [(run["prior"], run["seed"]) for run in facts["runs"]] == [("lstm", 1), ("af_af", 0), ("af_af", 1)]
