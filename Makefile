@@ -16,7 +16,7 @@ JSON =
 # Tests are shared out, file by file, to a process a core; four are enough, and some memory. In their order: by count, long ones come last.
 SHARED := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
-.PHONY: demo run tables measured test unit e2e bench lint format ui clean remove prune
+.PHONY: demo run tables measured test unit e2e bench lint format docs ui clean remove prune
 
 demo: $(READY)
 	$(BIN)/python -m lnf run --configfile workflow/configs/demo.yaml --cores $(CORES)
@@ -54,11 +54,16 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.speed $(if $(JSON),--json $(JSON))
 
+# The site, in the folder `site`; with the reports of workflows that ran here.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -q -W --keep-going docs site
+	@echo "lnf: the documentation: site/index.html"
+
 ui: $(READY)
 	$(BIN)/python -m lnf ui
 
 clean:
-	rm -rf reports/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw
+	rm -rf reports/out site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .snakemake/log .snakemake/scripts data/raw
 	find lnf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 remove: $(READY)
@@ -74,3 +79,7 @@ $(READY): requirements.txt constraints.txt pyproject.toml snakemake_executor_plu
 	  -r requirements.txt -c constraints.txt
 	$(PIP) --no-deps --editable . --editable ./snakemake_executor_plugin_ray --editable ./snakemake_logger_plugin_lnf
 	touch $(READY)
+
+.venv/docs: $(READY) docs/requirements.txt
+	$(PIP) -r docs/requirements.txt -c constraints.txt
+	touch .venv/docs

@@ -94,12 +94,12 @@ def test_a_kind_of_ones_own_goes_all_the_way(folder: Path) -> None:
     finally:
         torch.set_default_dtype(before)
     jobs = [*plan.corpora.values(), *plan.trained.values(), *plan.evaluated.values(), plan.gathered]
-    for job in [*jobs, plan.views["tables"], plan.views["samples"]]:
+    for job in [*jobs, plan.views["tables"], plan.views["exhibits"]]:
         perform(job.stage.name, job.spec, job.folder)
     assert all(file.exists() for job in jobs for file in job.files)
     table = (plan.views["tables"].folder / "counts.md").read_text(encoding="utf-8")
     assert table.startswith("# Counts\n") and "spikes, test (nats/step)" in table and "bigram" not in table
-    (samples,) = plan.views["samples"].folder.glob("spikes/lstm/0/samples.txt")
+    (samples,) = plan.views["exhibits"].folder.glob("spikes/lstm/0/samples.txt")
     first = samples.read_text(encoding="utf-8").splitlines()[0]
     assert re.fullmatch(r"\d+,\d+,\d+( \d+,\d+,\d+)*", first)
     loss = {run.spec.prior.name: run.folder for run in plan.runs}
