@@ -219,7 +219,11 @@ def _add_questions(to: Commands) -> None:
     added.add_argument("--json", action="store_true", help="a spec.json for `train` and `evaluate`")
     added.add_argument("--folder", action="store_true", help="the folder of its results alone")
     to.add("schema", commands.schema)
-    to.add("sync", commands.sync).add_argument("name", help="name of the configuration")
+    added = to.add("sync", commands.sync)
+    added.add_argument("name", help="name of the configuration")
+    added.add_argument(
+        "--models", choices=("first", "all"), default="first", help="models to log: of first seeds, or all"
+    )
     to.add("ui", commands.ui).add_argument("--port", type=int, default=5000, help="of this machine (5000)")
 
 

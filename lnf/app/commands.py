@@ -127,7 +127,7 @@ def sync(arguments: Namespace) -> None:
     """Mirror a configuration's results to MLflow."""
     from lnf.tracking.sync import sync_all
 
-    mirrored, wanted = sync_all(arguments.name)
+    mirrored, wanted = sync_all(arguments.name, arguments.models)
     print(f"lnf: {mirrored} of {wanted} runs and reports of {arguments.name} mirrored to MLflow")
     if mirrored < wanted:
         lacks = f"{wanted - mirrored} runs or reports of {arguments.name}"

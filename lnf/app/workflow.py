@@ -202,7 +202,8 @@ class Workflow:
             keep_json(file, content)
         outlines = [job.outline for job in self.jobs]
         write_json(PLAN, {"name": self.name, "declarations": self.declarations, "jobs": outlines}, durable=False)
-        follow.start(process_identity(os.getpid()), self.name, self._run_folders)
+        models = self._plan.config["mlflow"]["models"]
+        follow.start(process_identity(os.getpid()), self.name, self._run_folders, models)
 
     def end(self) -> None:
         """End work. What `lnf run` started leaves the last lines to it."""

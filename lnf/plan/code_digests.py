@@ -27,6 +27,7 @@ INERT = (
     "lnf.fields",  # their types and bounds
     "lnf.plan.fitting",  # refuses a spec, or does nothing
     "lnf.plan.origin",  # says where a result comes from, and what its data are
+    "lnf.runs.monitor",  # norms, seconds and memory, in a file of their own
     "lnf.runs.progress",  # what people see of a run; one that stopped goes on to the same bits
 )
 """Modules and packages that change no number. tests/plan/test_inert.py has a reason for each."""

@@ -203,6 +203,12 @@ class Tables(Checked):
     others: bool
 
 
+class MLflow(Checked):
+    """What is mirrored to MLflow: the models of first seeds, or of all."""
+
+    models: Literal["first", "all"]
+
+
 class Draw(Checked):
     """Some points of a grid: how many, and the seed of the draw."""
 
@@ -233,6 +239,7 @@ class Configuration(Checked):
     bounds: Bounds | None
     sweep: dict[Setting, Listed[Value] | Draw] | None
     """Setting -> its values, of the one prior that is selected; `random`: so many points of the grid."""
+    mlflow: MLflow
     tables: Tables
 
     @classmethod

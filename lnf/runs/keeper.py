@@ -4,6 +4,7 @@ epoch.pt         the state at the start of an epoch: what a diverging run goes b
 epoch.before.pt  the one before it, should epoch.pt be damaged
 step.pt          a later state inside the epoch, written every few minutes
 history.jsonl    one line an epoch      progress.json  for the display           run.json  what is running
+monitor.jsonl    norms, seconds, memory (lnf.runs.monitor)
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 
 from lnf.errors import Stopped, UserError
+from lnf.runs.monitor import Monitor
 from lnf.runs.progress import ProgressFile, asked_to_stop, take_back
 from lnf.runs.state import Saved, State
 from lnf.runs.totals import Diverged
@@ -30,7 +32,7 @@ class Keeper:
 
     def __init__(self, run: Path, digests: Mapping[str, str]) -> None:
         self.run, self.folder, self.digests = run, run / "state", dict(digests)
-        self.progress = ProgressFile(run)
+        self.progress, self.monitor = ProgressFile(run), Monitor(run / "state")
         self._seconds_before = 0.0
         self._started = self._saved_at = time.monotonic()
 
@@ -47,13 +49,18 @@ class Keeper:
         else:
             state.load(saved)
             self._seconds_before, self._started = saved["seconds"], time.monotonic()
+        self.monitor.begin()
 
     def save_epoch(self, state: State) -> None:
-        """Write the state at the start of an epoch."""
+        """Write the state at the start of an epoch, and what was watched in the one before."""
+        self.monitor.end_epoch(state.epoch - 1, state.steps, state.device)
         self.write({**state.saved(), "seconds": self.seconds}, "epoch.pt")
 
-    def between_steps(self, state: State) -> None:
-        """Save the state inside the epoch if its minutes have passed. Raises Stopped if the run was asked to stop."""
+    def between_steps(self, state: State, norm: float) -> None:
+        """A step was taken, by a gradient of that norm: save the state inside the epoch if its minutes have passed.
+        Raises Stopped if the run was asked to stop.
+        """
+        self.monitor.step(norm)
         self.stop_if_asked(state)
         if time.monotonic() - self._saved_at > 60 * state.train.state_minutes:
             self._save_step(state)
@@ -69,6 +76,7 @@ class Keeper:
         """Back to the start of the epoch, with a smaller step. Raises Diverged when that was done too often."""
         if state.rollbacks >= state.train.max_rollbacks:
             raise Diverged
+        self.monitor.begin()
         if state.go_back(self.good(state.device)):
             rate = state.plateau.learning_rate
             print(
@@ -90,7 +98,7 @@ class Keeper:
         if saved is not None and saved["digests"] != self.digests:
             changed = ", ".join(key for key in self.digests if saved["digests"].get(key) != self.digests[key])
             print(f"{self.folder}: the {changed} changed since this state was written; starting again", flush=True)
-            for name in ("step.pt", *EPOCHS, "history.jsonl", "progress.json"):
+            for name in ("step.pt", *EPOCHS, "history.jsonl", "monitor.jsonl", "progress.json"):
                 (self.folder / name).unlink(missing_ok=True)
             return None
         return saved

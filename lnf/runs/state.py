@@ -81,17 +81,25 @@ class State:
         return transposed(train, self.train.transpose, generator(CPU, self.spec.seed, "transpose", self.epoch))
 
     @property
+    def steps(self) -> int:
+        """Steps of the optimiser in the epochs that have ended."""
+        return self.epoch * (self.batches // self.train.accumulate)
+
+    @property
     def kl_weight(self) -> float:
         """Of the batch that was taken last."""
         return batch_kl_weight(self.train, self.epoch, self.batch - 1, self.batches)
 
-    def step(self) -> None:
-        """A step of the optimiser by the gradients that were gathered. Raises Diverged if they are not finite."""
-        finite(float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)))
+    def step(self) -> float:
+        """A step of the optimiser by the gradients that were gathered; returns their norm. Raises Diverged if it is not
+        finite.
+        """
+        norm = finite(float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)))
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.model)
+        return norm
 
     def end_epoch(self, valid: Totals) -> None:
         """Take in the validation: a best model, or a decay of the learning rate. Raises Diverged if a loss or a weight

@@ -17,6 +17,7 @@ from lnf.plan.origin import origin_of, prepared_data, trained_definitions
 from lnf.runs import checkpoint
 from lnf.runs.keeper import Keeper
 from lnf.runs.machine import device_of, settle
+from lnf.runs.monitor import MONITOR
 from lnf.runs.schedule import kl_weight
 from lnf.runs.seeds import generator
 from lnf.runs.state import State
@@ -67,8 +68,7 @@ def fit(state: State, corpus: Corpus, keeper: Keeper) -> str:
                 loss.backward()
                 state.totals.add(found, batch)  # raises Diverged
                 if state.batch % train.accumulate == 0:
-                    state.step()
-                    keeper.between_steps(state)
+                    keeper.between_steps(state, state.step())
                 keeper.report(state)
             state.end_epoch(validate(state, corpus.splits["valid"], keeper))
         except Diverged:
@@ -127,6 +127,7 @@ def train_run(spec: Spec, folder: Path, out: Path, context: RunContext) -> None:
             {name: value.cpu() for name, value in best.items()},
         )
         write_table(out / "history.parquet", pyarrow.Table.from_pylist(state.history, HISTORY))
+        write_table(out / "monitor.parquet", pyarrow.Table.from_pylist(keeper.monitor.rows(), MONITOR))
         facts |= {
             "status": status,
             "stopped": stopped,

@@ -34,15 +34,17 @@ Stamp = tuple[tuple[str, int, int], ...]
 """(name, time of change in ns, size) of the files of a folder that MLflow shows."""
 
 
-def start(identity: str, name: str, folders: Iterable[Path]) -> None:
+def start(identity: str, name: str, folders: Iterable[Path], models: str = "first") -> None:
     """Start to follow a configuration's results, on the machine where its workflow `identity` is. Waits for nothing.
 
     `folders` are those of the runs that are planned: they supersede others of the same corpus, prior and seed.
+    `models`: whether the models of first seeds are logged, or of all.
 
     What the machine refuses here, on a full disk for instance, is one line and no fault of the workflow.
     """
     try:
-        write_json(owner_folder("mlflow", identity) / PLANNED, list(map(str, folders)), durable=False)
+        planned = {"folders": list(map(str, folders)), "models": models}
+        write_json(owner_folder("mlflow", identity) / PLANNED, planned, durable=False)
         with LOG.open("ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "lnf.tracking.follow", identity, name],
@@ -124,7 +126,7 @@ class _Follower:
         """The folders that changed since they were mirrored, with the stamps of now."""
         from lnf.tracking.sync import folders_of
 
-        planned = {Path(folder) for folder in read_json(self._folder / PLANNED)}
+        planned = {Path(folder) for folder in read_json(self._folder / PLANNED)["folders"]}
         folders = [folder for folder in folders_of(self.name) if folder in planned or folder.parts[0] == "reports"]
         now = {folder: _stamp(folder) for folder in folders}
         return {folder: stamp for folder, stamp in now.items() if self._mirrored.get(folder) != stamp}
@@ -134,8 +136,9 @@ class _Follower:
         from lnf.tracking.sync import try_sync
 
         failed = in_a_row = 0
+        models = read_json(self._folder / PLANNED)["models"]
         for folder, stamp in self.changed().items():
-            if try_sync(folder):
+            if try_sync(folder, models):
                 self._mirrored[folder], in_a_row = stamp, 0
                 continue
             failed, in_a_row = failed + 1, in_a_row + 1

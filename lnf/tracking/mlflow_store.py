@@ -60,6 +60,7 @@ class Entry:
     ended_ms: int | None
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    params: Mapping[str, str]
 
 
 def store_uri() -> str:
@@ -292,7 +293,9 @@ def _fluent(uri: str) -> Iterator[None]:
 
 def _entry(run: "Run") -> Entry:
     info, data = run.info, run.data
-    return Entry(info.run_id, info.run_name, info.status, info.start_time, info.end_time, data.tags, data.metrics)
+    return Entry(
+        info.run_id, info.run_name, info.status, info.start_time, info.end_time, data.tags, data.metrics, data.params
+    )
 
 
 def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

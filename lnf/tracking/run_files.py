@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lnf.runs.monitor import rows_of
 from lnf.system.files import digest, read_json, set_aside, sha256_of
 from lnf.system.sealed import read_rows
 
-ARTIFACTS = ("run.json", "history.parquet", "spec.json")
+ARTIFACTS = ("run.json", "history.parquet", "monitor.parquet", "spec.json")
 MILLISECONDS = 1000
 
 
 class RunFiles:
     """A run's facts, its epochs, its evaluation, and the digests of its artifacts."""
 
-    def __init__(self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, facts: dict[str, Any], history: list[dict[str, Any]], monitor: list[dict[str, Any]]
+    ) -> None:
         self.folder, self.facts, self.history = folder, facts, history
+        self.monitor = {row["epoch"]: row for row in monitor}
         self.job: dict[str, Any] = read_json(folder / "spec.json") if (folder / "spec.json").exists() else {}
         # Others of the same model may be next to the one that the run's last plan asked for.
         self.evaluated = f"evaluation-{self.job.get('evaluation', '')}.parquet"
@@ -34,10 +38,11 @@ class RunFiles:
         for _ in range(3):
             try:
                 if (folder / "run.json").exists():
-                    return cls(folder, read_json(folder / "run.json"), _rows(folder / "history.parquet"))
+                    facts, history = read_json(folder / "run.json"), _rows(folder / "history.parquet")
+                    return cls(folder, facts, history, _rows(folder / "monitor.parquet"))
                 facts = read_json(folder / "state" / "run.json")
                 lines = folder / "state" / "history.jsonl"
-                return cls(folder, facts, _lines(lines))
+                return cls(folder, facts, _lines(lines), rows_of(folder / "state" / "monitor.jsonl"))
             except FileNotFoundError:
                 continue
         return None
@@ -91,6 +96,11 @@ class RunFiles:
     def params(self) -> dict[str, str]:
         """The spec, flat; the variant's name and the seed come first."""
         return {"prior": self.facts["prior"], **{key: str(value) for key, value in _flat(self.facts["spec"])}}
+
+    @property
+    def shared_params(self) -> dict[str, str]:
+        """Those that all seeds of the variant have."""
+        return {key: value for key, value in self.params.items() if key != "seed"}
 
     def history_digest(self, epochs: int) -> str:
         """Identifies the first epochs of the curve."""

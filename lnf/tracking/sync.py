@@ -32,6 +32,12 @@ from lnf.tracking.run_files import MILLISECONDS, RunFiles
 SCORES = r"^(test|valid)\."
 """The metrics that are averaged over seeds: those of an evaluation, not the curves."""
 
+COLUMNS = {
+    "beta": "kl_weight", "gradient_norm": "gradient_norm_nats", "gradient_norm_max": "gradient_norm_max_nats",
+    "step_seconds": "seconds_per_step",
+}  # fmt: skip
+"""Columns whose metric has another name."""
+
 ENDED = {"ok": "FINISHED", "diverged": "FAILED", "error": "FAILED"}
 MODEL_SEED = 0
 """The seed whose model is logged as one that MLflow loads."""
@@ -55,21 +61,21 @@ def folders_of(name: str) -> list[Path]:
     return [*sorted(written, key=lambda run: written[run]), *([report] if (report / REPORT).exists() else [])]
 
 
-def sync_all(name: str) -> tuple[int, int]:
-    """Mirror every run of a configuration's results, and its report.
+def sync_all(name: str, models: str = "first") -> tuple[int, int]:
+    """Mirror every run of a configuration's results, and its report; the models of first seeds, or of all.
 
     Returns how many were mirrored, and of how many. Raises UserError without results.
     """
     if not Path("results", name).is_dir():
         raise UserError(f"sync: {Path('results', name)}: no such folder; its runs have not been trained here")
     folders = folders_of(name)
-    return sum(map(try_sync, folders)), len(folders)
+    return sum(try_sync(folder, models) for folder in folders), len(folders)
 
 
-def try_sync(run_dir: Path) -> bool:
+def try_sync(run_dir: Path, models: str = "first") -> bool:
     """`sync`, but a failure is one line on stderr: MLflow is a mirror and never fails a run. Whether it succeeded."""
     try:
-        sync(run_dir)
+        sync(run_dir, models)
     except Exception as problem:  # MLflow's, SQLAlchemy's, urllib3's, the file system's, the lock's: all alike here
         reason = without_secrets((str(problem).strip() or type(problem).__name__).splitlines()[0])
         print(f"lnf: warning: MLflow: {run_dir} not mirrored ({reason})", file=sys.stderr, flush=True)
@@ -77,8 +83,11 @@ def try_sync(run_dir: Path) -> bool:
     return True
 
 
-def sync(run_dir: Path) -> None:
-    """Make MLflow show what a run directory, or the folder of a report, says now. Does nothing for another folder."""
+def sync(run_dir: Path, models: str = "first") -> None:
+    """Make MLflow show what a run directory, or the folder of a report, says now. Does nothing for another folder.
+
+    `models`: "first" logs the model of a variant's first seed as one that MLflow loads, "all" that of every seed.
+    """
     if (run_dir / REPORT).exists():
         _sync_report(run_dir)
         return
@@ -96,13 +105,15 @@ def sync(run_dir: Path) -> None:
         if run is not None and _logged(run)["history"] != files.history_digest(_logged(run)["epochs"]):
             store.delete(run.id)  # the run went back to an earlier state: its curve is another one now
             run = None
+        current = run is None or run.tags.get("lnf.status") != "superseded"
         if run is None:
             run = _create(store, experiment, files)
-        parent = variant_of(store, experiment, files).id
+        parent = variant_of(store, experiment, files, current).id
         moved = run.tags.get("mlflow.parentRunId") != parent
         if moved:  # the variant's run was deleted in MLflow's page
             store.log(run.id, tags={"mlflow.parentRunId": parent})
-        if _log(store, experiment, run, files) or moved:
+        with_model = models == "all" or files.facts["seed"] == MODEL_SEED
+        if _log(store, experiment, run, files, with_model) or moved:
             sync_variant(store, experiment, files)
         _leave_address(run_dir, experiment, run)
 
@@ -122,7 +133,7 @@ def _one_of(store: Store, experiment: str, files: RunFiles) -> Entry | None:
 
 def _create(store: Store, experiment: str, files: RunFiles) -> Entry:
     """A new run with its params and tags."""
-    parent = variant_of(store, experiment, files)
+    parent = variant_of(store, experiment, files, current=True)
     logged = {"epochs": 0, "history": files.history_digest(0), "artifacts": {}}
     tags = {**files.tags, "mlflow.parentRunId": parent.id, "lnf.status": "running", "lnf.logged": json.dumps(logged)}
     name = f"{files.facts['prior']}/{files.facts['seed']}"
@@ -138,7 +149,7 @@ def _logged(run: Entry) -> dict[str, Any]:
     return logged
 
 
-def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
+def _log(store: Store, experiment: str, run: Entry, files: RunFiles, with_model: bool) -> bool:
     """Log what is new since the last sync, and what MLflow no longer has, then say so in `lnf.logged`; whether anything
     was logged.
     """
@@ -147,13 +158,13 @@ def _log(store: Store, experiment: str, run: Entry, files: RunFiles) -> bool:
     there = store.artifacts(run.id)
     logged["artifacts"] = {name: content for name, content in logged["artifacts"].items() if name in there}
     logged["model"] = bool(logged.get("model")) and store.has_model(experiment, run.id)
-    model = status == "ok" and files.facts["seed"] == MODEL_SEED
+    model = status == "ok" and with_model
     now = {"epochs": len(files.history), "history": files.history_digest(len(files.history)), "artifacts": artifacts,
            "model": model}  # fmt: skip
     if now == logged and run.tags["lnf.status"] == status:
         return False
     # A deterministic time: the same value logged twice, after a kill in between, is one point of the curve.
-    points = list(_curves(files.history, logged["epochs"], run.started_ms))
+    points = list(_curves(files, logged["epochs"], run.started_ms))
     if logged["artifacts"].get(files.evaluated) != artifacts.get(files.evaluated):
         points += _evaluation(files.evaluation, run.started_ms)
     for name, content in artifacts.items():
@@ -211,12 +222,21 @@ def _code(files: RunFiles) -> list[Path]:
     return [Path(__file__).parents[1], *sources().user_sources("train", spec.paths)]
 
 
-def _curves(history: list[dict[str, Any]], start: int, started_ms: int) -> Iterator[Point]:
+def _curves(files: RunFiles, start: int, started_ms: int) -> Iterator[Point]:
     """A point per epoch and column; columns that a model does not have (null) are left out."""
-    for row in history[start:]:
-        for key, value in row.items():
+    for row in files.history[start:]:
+        for key, value in {**row, **files.monitor.get(row["epoch"], {})}.items():
             if key != "epoch" and value is not None:
-                yield Point(key, value, started_ms + row["epoch"], row["epoch"])
+                yield Point(curve_name(key), value, started_ms + row["epoch"], row["epoch"])
+
+
+def curve_name(column: str) -> str:
+    """The metric of a column of history.parquet or monitor.parquet, its unit in its name: losses are in nats per step,
+    T + 1 of a sequence.
+    """
+    if column.startswith(("train_", "valid_")):
+        return f"epoch.{column}_nats_per_step"
+    return f"epoch.{COLUMNS.get(column, column)}"
 
 
 def _evaluation(rows: list[dict[str, Any]], started_ms: int) -> Iterator[Point]:
@@ -268,9 +288,14 @@ def _leave_address(run_dir: Path, experiment: str, run: Entry) -> None:
         write_json(file, address)
 
 
-def variant_of(store: Store, experiment: str, files: RunFiles) -> Entry:
-    """The parent run of a run's variant, which is made if it is not there."""
+def variant_of(store: Store, experiment: str, files: RunFiles, current: bool = False) -> Entry:
+    """The parent run of a run's variant, which is made if it is not there, or if its settings are no longer those of a
+    run that is `current`: MLflow changes no param.
+    """
     found = store.runs(experiment, "lnf.key", files.variant)
+    for outdated in [one for one in found if current and one.params != files.shared_params]:
+        store.delete(outdated.id)
+        found.remove(outdated)
     if found:
         return found[0]
     facts, tags = files.facts, files.tags
@@ -278,7 +303,7 @@ def variant_of(store: Store, experiment: str, files: RunFiles) -> Entry:
     note = f"**{facts['label']}** on {facts['corpus']}: mean over seeds; `..._sd` is the standard deviation (n-1)."
     own = {"lnf.key": files.variant, "lnf.kind": "variant", "mlflow.note.content": note}
     shared = {key: tags[key] for key in kept if key in tags}
-    return store.create(experiment, facts["prior"], files.started_ms, {**shared, **own}, {"prior": facts["prior"]})
+    return store.create(experiment, facts["prior"], files.started_ms, {**shared, **own}, files.shared_params)
 
 
 def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:
@@ -288,10 +313,13 @@ def sync_variant(store: Store, experiment: str, files: RunFiles) -> None:
     seeds = list({run.tags["lnf.key"]: run for run in seeds if run.tags["lnf.status"] != "superseded"}.values())
     now = int(time.time() * MILLISECONDS)
     store.log(parent.id, [Point(key, value, now, 0) for key, value in _summary(seeds).items()])
-    ends = [run.ended_ms for run in seeds]
-    if all(ends):
+    for run in seeds:
+        if run.tags.get("mlflow.parentRunId") != parent.id:  # its settings changed, so that it is another run
+            store.log(run.id, tags={"mlflow.parentRunId": parent.id})
+    if all(run.ended_ms for run in seeds):
         status = "FINISHED" if all(run.status == "FINISHED" for run in seeds) else "FAILED"
-        store.end(parent.id, status, max(end for end in ends if end))
+        lasted = sum((run.ended_ms or 0) - run.started_ms for run in seeds)
+        store.end(parent.id, status, parent.started_ms + lasted)  # its duration is what all seeds took
 
 
 def _summary(seeds: Sequence[Entry]) -> dict[str, float]:

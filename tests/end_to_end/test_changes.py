@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 PUBLISH = {"publish": 1, "all": 1}
 PAGE = {"page": 1, **PUBLISH}
-VIEWS = {"tables": 1, "figures": 1, "samples": 1, **PAGE}
+VIEWS = {"tables": 1, "figures": 1, "exhibits": 1, **PAGE}
 REPORT = {"gather": 1, **VIEWS}
 FLOW = {"train": 1, "evaluate": 1, **REPORT}
 ALL = {"prepare": 1, "train": 2, "evaluate": 2, **REPORT}

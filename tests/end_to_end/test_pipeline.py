@@ -44,7 +44,7 @@ def test_mlflow_holds_every_run_with_curves_params_tags_and_artifacts(finished: 
         (nll,) = [row["value"] for row in rows if (row["split"], row["metric"]) == ("test", "nll")]
         assert run.data.metrics["test.nll_bpc"] == pytest.approx(nll)
         evaluation = finished.result(prior, "evaluation").name
-        assert run.files == sorted(["run.json", "history.parquet", "spec.json", "samples", evaluation])
+        assert run.files == sorted(["run.json", "history.parquet", "monitor.parquet", "spec.json", "samples", evaluation])
 
 
 def test_what_workers_write_is_as_open_as_the_users_own_files(finished: Project) -> None:
@@ -117,8 +117,10 @@ def test_the_list_in_mlflow_shows_the_numbers(finished: Project) -> None:
             for text in ("test.nll_bpc", "test.kl_share", "prior", "seed", "lstm/0", "af_scf/0", prior["mean"][:6]):
                 page.get_by_text(text).first.wait_for(timeout=LIMIT_S * 1000)
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.communicate()
+        os.killpg(server.pid, signal.SIGINT)
+        out, _ = server.communicate(timeout=LIMIT_S)
+    assert server.returncode == 0 and "Traceback" not in out
+    assert f"lnf: report of tiny: {(finished.folder / 'reports/out/tiny/report.html').as_uri()}" in out
 
 
 def listens(port: int) -> bool:

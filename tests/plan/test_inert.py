@@ -14,6 +14,7 @@ import torch
 from lnf.plan.code_digests import INERT, PACKAGE
 from lnf.plan.digests import evaluation_digest, spec_digest
 from lnf.runs import keeper, training
+from lnf.runs.monitor import Monitor
 from lnf.runs.progress import ProgressFile
 from lnf.spec import SECTIONS, Spec, read_spec
 from lnf.system import files, sealed
@@ -126,6 +127,11 @@ def nobody_watches_or_asks(tmp_path: Path) -> None:
     )
 
 
+def nobody_watches_the_steps(tmp_path: Path) -> None:
+    nothing = [(Monitor, name, lambda *_: None) for name in ("begin", "step", "end_epoch")]
+    assert_same_run(tmp_path, *nothing, (Monitor, "rows", lambda _: []))
+
+
 REASONS: dict[str, Callable[[Path], None]] = {
     "lnf.errors": only_names_and_texts,
     "lnf.system": what_is_written_is_read,
@@ -133,6 +139,7 @@ REASONS: dict[str, Callable[[Path], None]] = {
     "lnf.fields": what_is_stored_is_read,
     "lnf.plan.fitting": a_run_that_fits_is_not_changed,
     "lnf.plan.origin": what_is_said_of_it,
+    "lnf.runs.monitor": nobody_watches_the_steps,
     "lnf.runs.progress": nobody_watches_or_asks,
 }
 

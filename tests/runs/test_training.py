@@ -170,7 +170,7 @@ def test_the_rest_of_an_accumulation_group_is_dropped(
 ) -> None:
     """10 batches in groups of 4: two steps an epoch, and no gradient is left for the next."""
     spec, steps, step = _spec(accumulate=4), list[int](), State.step
-    monkeypatch.setattr(State, "step", lambda state: (steps.append(state.epoch), step(state)))
+    monkeypatch.setattr(State, "step", lambda state: (steps.append(state.epoch), step(state))[1])
     state = training_of(spec, loading.load(corpus, spec), tmp_path).fit().state
     assert steps == [epoch for epoch in range(spec.train.epochs) for _ in range(2)]
     assert all(parameter.grad is None for parameter in state.model.parameters())

@@ -33,7 +33,7 @@ WORKFLOWS: dict[str, "subprocess.Popen[bytes]"] = {}
 def plan_of(*folders: Path) -> Path:
     """The folder of a follower whose workflow planned these runs."""
     folder = Path(".lnf", "mlflow", "test")
-    write_json(folder / follow.PLANNED, list(map(str, folders)))
+    write_json(folder / follow.PLANNED, {"folders": list(map(str, folders)), "models": "first"})
     return folder
 
 
@@ -50,7 +50,7 @@ def test_it_follows_a_workflow_and_ends_with_it(project: Path, identity: str) ->
     evaluate(folder, 1.5)
     end(identity)
     (run,) = runs()
-    assert run.data.tags["lnf.status"] == "ok" and len(curve(run, "valid_loss")) == 3
+    assert run.data.tags["lnf.status"] == "ok" and len(curve(run, "epoch.valid_loss_nats_per_step")) == 3
     assert follow.left(identity) == 0 and follow.LOG.read_text() == ""
 
 
@@ -72,7 +72,7 @@ def test_its_first_look_makes_good_what_mlflow_lost(project: Path, identity: str
 
 def test_only_what_changed_is_mirrored_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("lnf.tracking.sync.sync", synced.append)
+    monkeypatch.setattr("lnf.tracking.sync.sync", lambda folder, _: synced.append(folder))
     folders = [leave_run(1, seed=seed) for seed in (0, 1)]
     follower = follow._Follower("demo", plan_of(*folders))
     assert follower.look() and synced == folders

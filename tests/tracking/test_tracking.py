@@ -24,6 +24,7 @@ from tests.tiny_corpus import context, prepared
 
 pytestmark = pytest.mark.e2e
 
+LOSS = "epoch.valid_loss_nats_per_step"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -101,7 +102,7 @@ def curve(run: Any, key: str) -> list[tuple[int, float]]:
 
 def dumped() -> dict[str, list[float]]:
     """Run name -> its validation curve, read without MLflow, which would hold on to a deleted file."""
-    query = "select r.name, m.value from runs r join metrics m using (run_uuid) where m.key = 'valid_loss'"
+    query = f"select r.name, m.value from runs r join metrics m using (run_uuid) where m.key = '{LOSS}'"
     found: dict[str, list[float]] = {}
     with contextlib.closing(sqlite3.connect(mlflow_store.DATABASE)) as database:
         for name, value in database.execute(query):
@@ -115,27 +116,30 @@ def test_a_run_that_trains_resumes_ends_and_is_evaluated_is_one_run(project: Pat
     (run,) = runs()
     assert (run.info.run_name, run.info.status, run.data.tags["lnf.status"]) == ("af_af/0", "RUNNING", "running")
     assert (
-        run.data.params == {"prior": "af_af", "seed": "0", "model.hidden": "32"} and "train_kl" not in run.data.metrics
+        run.data.params == {"prior": "af_af", "seed": "0", "model.hidden": "32"}
+        and "epoch.train_kl_nats_per_step" not in run.data.metrics
     )
     folder = leave_run(3)
     evaluate(folder, 1.5)
     for _ in range(3):
         sync.sync(folder)
     (run,) = runs()
-    assert curve(run, "train_loss") == [(0, 1.0), (1, 1 / 2), (2, 1 / 3)]
+    assert curve(run, "epoch.train_loss_nats_per_step") == [(0, 1.0), (1, 1 / 2), (2, 1 / 3)]
     assert run.info.status == "FINISHED" and run.data.metrics["test.nll_nats_per_step"] == 1.5
     tags = run.data.tags
     assert (tags["lnf.label"], tags["lnf.role"], tags["lnf.revision"]) == ("AF / AF", "main", "abc")
     assert tags["lnf.key"] == "demo/markov/af_af/0 code=c1 data=d1 spec=s1"
     artifacts = project / "mlartifacts" / "demo" / "markov" / run.info.run_id / "artifacts"
-    assert sorted(path.name for path in artifacts.iterdir()) == sorted([*ARTIFACTS, "evaluation-e1.parquet"])
+    assert sorted(path.name for path in artifacts.iterdir()) == sorted(
+        [*set(ARTIFACTS) - {"monitor.parquet"}, "evaluation-e1.parquet"]
+    )
 
 
 def test_a_curve_that_went_back_is_drawn_anew(project: Path) -> None:
     sync.sync(leave_run(4, "running"))
     sync.sync(leave_run(3, "running", scale=0.5))
     (run,) = runs()
-    assert curve(run, "train_loss") == [(0, 0.5), (1, 0.25), (2, 0.5 / 3)]
+    assert curve(run, "epoch.train_loss_nats_per_step") == [(0, 0.5), (1, 0.25), (2, 0.5 / 3)]
 
 
 def test_a_retrained_run_is_new_and_the_old_superseded(project: Path) -> None:
@@ -214,12 +218,43 @@ def test_a_variant_is_the_parent_of_its_seeds(project: Path) -> None:
     key = "test.nll_nats_per_step"
     metrics = parent.data.metrics
     assert (metrics["seeds"], metrics[key]) == (3, 3.0) and metrics[f"{key}_sd"] == pytest.approx(7**0.5)
-    assert parent.info.run_name == "af_af" and (parent.info.start_time, parent.info.end_time) == (1_000_000, 1_043_000)
+    assert parent.info.run_name == "af_af" and parent.info.end_time - parent.info.start_time == 3 * 41_000
     again = leave_run(1, seed=2, code="c2")
     evaluate(again, 3.0)
     sync.sync(again)
     (parent,) = runs("variant")
     assert parent.data.metrics[key] == 2.0 and parent.info.status == "FINISHED"
+    assert parent.data.params == {"prior": "af_af", "model.hidden": "32"}
+
+
+def test_a_variant_whose_settings_change_has_the_new_ones_and_all_its_seeds(project: Path) -> None:
+    for seed in (0, 1):
+        sync.sync(leave_run(1, seed=seed))
+    for seed in (0, 1):
+        changed = leave_run(1, seed=seed, code="c2")
+        facts = read_json(changed / "run.json")
+        write_json(changed / "run.json", {**facts, "spec": {"seed": seed, "model": {"hidden": 64}}})
+        sync.sync(changed)
+    for _ in range(2):
+        sync.sync_all("demo")
+    (parent,) = runs("variant")
+    assert parent.data.params == {"prior": "af_af", "model.hidden": "64"}
+    live = [run for run in runs() if run.data.tags["lnf.status"] != "superseded"]
+    assert [run.data.params["model.hidden"] for run in live] == ["64", "64"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in live} == {parent.info.run_id}
+
+
+def test_steps_norms_seconds_and_memory_are_metrics_with_units(project: Path) -> None:
+    run = leave_run(2)
+    names = ("steps", "gradient_norm", "gradient_norm_max", "step_seconds", "memory_gib")
+    rows = [{"epoch": n, **dict.fromkeys(names, 1.0 + n)} for n in range(2)]
+    write_table(run / "monitor.parquet", pyarrow.Table.from_pylist(rows))
+    sync.sync(run)
+    found = {key: curve(runs()[0], key) for key in runs()[0].data.metrics if key.startswith("epoch.")}
+    losses = {f"epoch.{split}_loss_nats_per_step" for split in ("train", "valid")}
+    watched = {"steps", "gradient_norm_nats", "gradient_norm_max_nats", "seconds_per_step", "memory_gib"}
+    assert set(found) == losses | {f"epoch.{name}" for name in watched}
+    assert found["epoch.seconds_per_step"] == [(0, 1.0), (1, 2.0)]
 
 
 def test_the_share_of_the_kl_is_seen(project: Path) -> None:
