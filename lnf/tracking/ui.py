@@ -27,11 +27,13 @@ TRAINING = "workflowType=machine_learning"
 
 
 def tags(unit: str, split: str) -> dict[str, str]:
-    """The experiment's tags: its kind, and the view that `list_address` names, best NLL on a split first."""
+    """The experiment's tags: its kind, and the view that `list_address` names: variants with the seeds of each below it,
+    which MLflow shows where runs are in the order of their start.
+    """
     nll = f"{split}.nll_{unit}"
     metrics = (nll, f"{nll}_sd", f"{split}.kl_share", "seeds")
     state = {
-        "searchFilter": "", "orderByKey": f"metrics.`{nll}`", "orderByAsc": True, "startTime": "ALL",
+        "searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": True, "startTime": "ALL",
         "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs",
         "selectedColumns": [*(f"metrics.`{name}`" for name in metrics), "params.`prior`", "params.`seed`"],
         "columnOrder": [], "columnWidths": {}, "runsExpanded": {}, "runsPinned": [], "runsHidden": [],

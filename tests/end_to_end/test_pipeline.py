@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from lnf.plan.stages import CURVES
+from lnf.tracking.run_files import ARTIFACTS
 from lnf.tracking.ui import list_address
 from tests.browser import browser_page
 from tests.end_to_end.mirrored import mirrored
@@ -44,7 +45,7 @@ def test_mlflow_holds_every_run_with_curves_params_tags_and_artifacts(finished: 
         (nll,) = [row["value"] for row in rows if (row["split"], row["metric"]) == ("test", "nll")]
         assert run.data.metrics["test.nll_bpc"] == pytest.approx(nll)
         evaluation = finished.result(prior, "evaluation").name
-        assert run.files == sorted(["run.json", "history.parquet", "monitor.parquet", "spec.json", "samples", evaluation])
+        assert run.files == sorted([*ARTIFACTS, "samples", evaluation])
 
 
 def test_what_workers_write_is_as_open_as_the_users_own_files(finished: Project) -> None:
@@ -114,7 +115,7 @@ def test_the_list_in_mlflow_shows_the_numbers(finished: Project) -> None:
         with browser_page() as page:
             experiment = next(run for run in mirrored(finished).values()).info.experiment_id
             page.goto(list_address(experiment, f"http://127.0.0.1:{port}"))
-            for text in ("test.nll_bpc", "test.kl_share", "prior", "seed", "lstm/0", "af_scf/0", prior["mean"][:6]):
+            for text in ("test.nll_bpc", "test.kl_share", "prior", "seed", "lstm", "af_scf", prior["mean"][:6]):
                 page.get_by_text(text).first.wait_for(timeout=LIMIT_S * 1000)
     finally:
         os.killpg(server.pid, signal.SIGINT)
