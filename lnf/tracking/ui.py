@@ -27,8 +27,8 @@ TRAINING = "workflowType=machine_learning"
 
 
 def tags(unit: str, split: str) -> dict[str, str]:
-    """The experiment's tags: its kind, and the view that `list_address` names: variants with the seeds of each below it,
-    which MLflow shows where runs are in the order of their start.
+    """The experiment's tags: its kind, and the view that `list_address` names: variants with the seeds of each below
+    it, which MLflow shows where runs are in the order of their start.
     """
     nll = f"{split}.nll_{unit}"
     metrics = (nll, f"{nll}_sd", f"{split}.kl_share", "seeds")

@@ -266,7 +266,7 @@ def test_forced_jobs_replace_results_only_when_they_are_complete(copied: Project
 STUDY = """
 from pathlib import Path
 
-from lnf.report.figures.style import figure
+from lnf.report.figures.canvas import save
 from lnf.runs import checkpoint
 from lnf.system.files import read_json, write_json
 
@@ -278,8 +278,14 @@ def run_size(run: str, data: str, out: Path) -> None:
 
 def draw(studies, labels, folder):
     facts = [read_json(study / "size.json") for found in studies.values() for study in found]
-    with figure(folder, "size", 3.0, 2.0) as drawn:
-        drawn.subplots().barh([labels[one["prior"]] for one in facts], [one["numbers"] for one in facts])
+
+    def bars(canvas):
+        axes = canvas.figure(2.0).subplots()
+        for one in facts:
+            (bar,) = axes.barh(labels[one["prior"]], one["numbers"])
+            canvas.mark(bar, model=labels[one["prior"]], value=one["numbers"])
+
+    save(folder, "size", bars)
 """
 ROW = """
     Stage(

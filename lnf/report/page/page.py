@@ -23,7 +23,7 @@ from lnf.report.tables import SPLITS, read_published, summarise
 from lnf.system.files import read_json, replacing, write_json
 from lnf.system.sealed import read_rows
 
-KINDS = {".png": "image/png", ".ogg": "audio/ogg", ".mid": "audio/midi"}
+KINDS = {".ogg": "audio/ogg"}
 
 
 def write_page(out: Path, **shown: Any) -> None:
@@ -67,7 +67,8 @@ def context(shown: Mapping[str, Any], metrics: DataFrame) -> dict[str, Any]:
         "runs": lines,
         "measured": _measured(map(Path, shown["measured"]), Path(shown["published"])),
         "setting": setting(lines),
-        "data_uri": lambda name: data_uri(views[Path(name).parts[0]] / Path(*Path(name).parts[1:])),
+        "data_uri": lambda name: data_uri(_file(views, name)),
+        "text_of": lambda name: _file(views, name).read_text(encoding="utf-8"),
     }
 
 
@@ -146,6 +147,12 @@ def _samples(folder: Path) -> dict[str, Any]:
     path = folder / "samples.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {"runs": [], "corpora": {}}
     return found
+
+
+def _file(views: Mapping[str, Path], name: str) -> Path:
+    """A file of a view, by its name where views are published."""
+    place, *rest = Path(name).parts
+    return views[place].joinpath(*rest)
 
 
 def data_uri(path: Path) -> str:

@@ -39,9 +39,11 @@ def write_samples(
     known = {one["corpus"]: _Corpus(one, step_seconds[one["corpus"]]) for one in corpora}
     first = {(run["corpus"], run["prior"]): run["seed"] for run in reversed(runs)}
     shown: list[dict[str, Any]] = []
+    said = None
     for run in runs:
-        if not shown or shown[-1]["corpus"] != run["corpus"]:
-            print(f"lnf: samples: {run['corpus']}", flush=True)
+        if run["corpus"] != said:
+            said = run["corpus"]
+            print(f"lnf: samples: {said}", flush=True)
         drawn = _Drawn.read(run)
         if drawn is not None:
             heard = first[run["corpus"], run["prior"]] == run["seed"]

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lnf.kinds.base import kind_of
-from lnf.kinds.piano import LOWEST_NOTE, Music
-from lnf.report.figures.canvas import INCH_PAGE
-from lnf.report.figures.style import COLOURS, DOTS_PER_INCH
-from lnf.report.samples.music import Roll, notes
+from lnf.kinds.piano import Music
 from lnf.system.files import replacing
 
 
@@ -38,7 +34,7 @@ class Script:
         return kind_of(self.kind).line(x, self.vocabulary, self.separator)
 
 
-MUSIC = (".mid", ".png", ".ogg")
+MUSIC = (".mid", ".svg", ".ogg")
 """Endings of a piece of music: to be played on, to be seen, to be heard."""
 
 
@@ -65,26 +61,9 @@ def write(
 
 def write_music(path: Path, roll: NDArray[np.integer[Any]], step_seconds: float) -> Path:
     """Write a piece in the form that the path's ending names; returns the path."""
-    from lnf.report.samples import music
+    from lnf.report.samples import music, synthesis
+    from lnf.report.samples import roll as pictures
 
-    writers = dict(zip(MUSIC, (music.write_midi, write_picture, music.write_audio), strict=True))
+    writers = dict(zip(MUSIC, (music.write_midi, pictures.write_picture, synthesis.write_audio), strict=True))
     writers[path.suffix](roll, step_seconds, path)
     return path
-
-
-def write_picture(roll: Roll, step_seconds: float, path: Path) -> None:
-    """A PNG of a roll: time in seconds, MIDI notes, the Cs named."""
-    drawn = Figure(figsize=(INCH_PAGE, 1.6), layout="constrained")
-    axes = drawn.subplots()
-    for note, first, after in notes(roll):
-        axes.broken_barh([(first * step_seconds, (after - first) * step_seconds)], (note - 0.4, 0.8), color=COLOURS[0])
-    sounding = [note for note, _, _ in notes(roll)] or [LOWEST_NOTE, LOWEST_NOTE + 87]
-    axes.set_xlim(0, max(1, len(roll)) * step_seconds)
-    axes.set_ylim(min(sounding) - 2, max(sounding) + 2)
-    tonics = range(24, 109, 12)
-    axes.set_yticks(list(tonics), [f"C{note // 12 - 1}" for note in tonics])
-    axes.set_ylim(min(sounding) - 2, max(sounding) + 2)
-    axes.tick_params(labelsize=7)
-    axes.set_xlabel("seconds", fontsize=7)
-    with replacing(path) as scratch:
-        drawn.savefig(scratch, format="png", dpi=DOTS_PER_INCH)

@@ -1,15 +1,15 @@
-"""Piano rolls as music: MIDI files, and audio that a browser plays.
+"""Piano rolls as music: voices, MIDI files, and a picture that a player can follow (audio: `synthesis`).
 
 A roll says which keys sound at each step and not when one is struck: a key that sounds on is one held note.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pretty_midi
-import soundfile
 from numpy.typing import NDArray
 
 from lnf.kinds.piano import LOWEST_NOTE
@@ -17,32 +17,43 @@ from lnf.system.files import replacing
 
 Roll = NDArray[np.integer[Any]]
 """[T, 88] of zeros and ones."""
+Note = tuple[int, int, int]
+"""(MIDI note, first step, step after the last)."""
 
-RATE_HZ = 22050
-LOUDNESS = 0.7
 VELOCITY = 80
-PIANO = 0
+VOICES = {"Soprano": 72, "Alto": 65, "Tenor": 58, "Bass": 50}
+"""The voices of a chorale, from above, and a note in the middle of each: where it is before its first."""
+CROWDED = 1 / 3
+CHOIR, PIANO = 52, 0
+"""Instruments of General MIDI."""
+BEATS = 4
+"""Of a bar; a step is a beat."""
 
 
-def write_midi(roll: Roll, step_seconds: float, path: Path) -> None:
-    """A MIDI file of a roll, one step lasting `step_seconds`."""
-    with replacing(path) as scratch:
-        _score(roll, step_seconds).write(str(scratch))
+class Part(NamedTuple):
+    """A voice or an instrument with its held notes, by their first step."""
+
+    name: str
+    program: int
+    notes: list[Note]
 
 
-def write_audio(roll: Roll, step_seconds: float, path: Path) -> None:
-    """An Ogg Vorbis file of a roll, its notes a few harmonics each; of a silent roll, silence."""
-    samples = max(1, round(len(roll) * step_seconds * RATE_HZ))
-    sound = np.zeros(samples)
-    if roll.any():  # the library divides by the loudest sample
-        played = _score(roll, step_seconds).synthesize(RATE_HZ, wave=_wave)[:samples]
-        sound[: len(played)] = played
-    with replacing(path) as scratch:
-        soundfile.write(scratch, sound * LOUDNESS, RATE_HZ, format="OGG", subtype="VORBIS")
+def parts_of(roll: Roll) -> list[Part]:
+    """Four voices, if no more than CROWDED of a roll's steps have more keys, and what they leave; else one piano."""
+    if len(roll) and (roll.sum(axis=1) > len(VOICES)).mean() > CROWDED:
+        return [Part("Piano", PIANO, sorted(notes(roll), key=lambda note: note[1]))]
+    sung = _sung(roll)
+    rest = roll.copy()
+    for line in sung:
+        for step, pitch in enumerate(line):
+            if pitch is not None:
+                rest[step, pitch - LOWEST_NOTE] = 0
+    voices = [Part(name, CHOIR, _held(line)) for name, line in zip(VOICES, sung, strict=True)]
+    return [*voices, Part("More voices", CHOIR, list(notes(rest)))] if rest.any() else voices
 
 
-def notes(roll: Roll) -> Iterator[tuple[int, int, int]]:
-    """(MIDI note, first step, step after the last) of each held note, by key."""
+def notes(roll: Roll) -> Iterator[Note]:
+    """Each held note, by key."""
     padded = np.pad(roll.astype(np.int8), ((1, 1), (0, 0)))
     changes = np.diff(padded, axis=0)
     for key in np.flatnonzero(roll.any(axis=0)):
@@ -50,17 +61,46 @@ def notes(roll: Roll) -> Iterator[tuple[int, int, int]]:
         yield from ((LOWEST_NOTE + int(key), int(a), int(b)) for a, b in zip(starts, ends, strict=True))
 
 
-def _score(roll: Roll, step_seconds: float) -> pretty_midi.PrettyMIDI:
-    piano = pretty_midi.Instrument(PIANO)
-    piano.notes = [pretty_midi.Note(VELOCITY, key, a * step_seconds, b * step_seconds) for key, a, b in notes(roll)]
-    score = pretty_midi.PrettyMIDI()
-    score.instruments.append(piano)
-    return score
+def _sung(roll: Roll) -> list[list[int | None]]:
+    """What each voice sings at each step: no voice crosses another, and together they move as little as they can."""
+    last = list(VOICES.values())
+    sung: list[list[int | None]] = [[] for _ in VOICES]
+    for step in roll:
+        pitches = [LOWEST_NOTE + int(key) for key in np.flatnonzero(step)[::-1]]
+        of_voice = _nearest(pitches, last)
+        for voice, line in enumerate(sung):
+            line.append(of_voice.get(voice))
+            last[voice] = of_voice.get(voice, last[voice])
+    return sung
 
 
-def _wave(phase: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A tone with the first harmonics of a struck string, at most 1."""
-    weights = (1.0, 0.4, 0.2, 0.1)
-    tones = [weight * np.sin((n + 1) * phase) for n, weight in enumerate(weights)]
-    total: NDArray[np.float64] = np.sum(tones, axis=0) / sum(weights)
-    return total
+def _nearest(pitches: Sequence[int], last: Sequence[int]) -> dict[int, int]:
+    """Voice -> its pitch, as many as there are of both, where the sum of all moves is least."""
+    many = min(len(pitches), len(last))
+    choices = product(combinations(range(len(last)), many), combinations(pitches, many))
+    voices, chosen = min(choices, key=lambda one: sum(abs(last[v] - p) for v, p in zip(*one, strict=True)))
+    return dict(zip(voices, chosen, strict=True))
+
+
+def _held(sung: Sequence[int | None]) -> list[Note]:
+    """The held notes of one voice."""
+    held: list[Note] = []
+    for step, pitch in enumerate(sung):
+        if pitch is not None:
+            first = held.pop()[1] if step and sung[step - 1] == pitch else step
+            held.append((pitch, first, step + 1))
+    return held
+
+
+def write_midi(roll: Roll, step_seconds: float, path: Path) -> None:
+    """A MIDI file of a roll: a track for each part, and a step as a quarter note, so that programs for notation show
+    bars and not fractions of seconds.
+    """
+    score = pretty_midi.PrettyMIDI(initial_tempo=60 / step_seconds)
+    score.time_signature_changes.append(pretty_midi.TimeSignature(BEATS, 4, 0.0))
+    for part in parts_of(roll):
+        track = pretty_midi.Instrument(part.program, name=part.name)
+        track.notes = [pretty_midi.Note(VELOCITY, key, a * step_seconds, b * step_seconds) for key, a, b in part.notes]
+        score.instruments.append(track)
+    with replacing(path) as scratch:
+        score.write(str(scratch))

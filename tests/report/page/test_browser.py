@@ -51,10 +51,9 @@ def _own(url: str, report: Path) -> bool:
 
 def test_pictures_are_seen_and_described(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    page.evaluate("document.querySelectorAll('img').forEach(one => one.loading = 'eager')")
-    page.wait_for_function("[...document.images].every(image => image.complete)")
-    images = page.evaluate("[...document.images].map(image => [image.alt, image.naturalWidth])")
-    assert len(images) > 6 and all(alt and width > 100 for alt, width in images)
+    seen = "[...document.querySelectorAll('[role=img]')].filter(one => one.checkVisibility())"
+    pictures = page.evaluate(f"{seen}.map(one => [one.ariaLabel, one.getBoundingClientRect().width])")
+    assert len(pictures) > 6 and all(label and width > 100 for label, width in pictures)
 
 
 def test_every_piece_can_be_heard(page: Page) -> None:
@@ -63,6 +62,19 @@ def test_every_piece_can_be_heard(page: Page) -> None:
         "[...document.querySelectorAll('audio')].map(one => [one.duration, one.error, one.ariaLabel])"
     )
     assert len(sounds) == 10 and all(duration > 0.5 and error is None and label for duration, error, label in sounds)
+
+
+def test_the_roll_follows_its_player(page: Page) -> None:
+    audio = page.locator("#heard audio").first
+    page.wait_for_function("document.querySelector('#heard audio').readyState >= 1")
+    audio.evaluate("one => { one.currentTime = 1; }")
+    page.wait_for_selector("#heard .playing")
+    picture = page.locator("#heard .playing svg")
+    start, second, line = picture.evaluate(
+        "one => [+one.dataset.start, +one.dataset.second, +one.querySelector('.playhead').getAttribute('x1')]"
+    )
+    assert abs(line - (start + second)) < 0.1 * second
+    assert page.locator("#heard .playing .playhead").evaluate("one => getComputedStyle(one).visibility") == "visible"
 
 
 def test_it_fits_a_phone_and_is_dark(page: Page) -> None:

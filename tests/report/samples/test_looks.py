@@ -131,6 +131,6 @@ def test_every_run_that_drew_is_shown(tmp_path: Path, monkeypatch: pytest.Monkey
             assert run["reconstructions"][0]["test"] == run["reconstructions"][0]["text"]
         else:
             heard = run["prior"] == "af_af" and run["seed"] == 0
-            forms = ("mid", "png", "ogg") if heard else ("mid",)
+            forms = ("mid", "svg", "ogg") if heard else ("mid",)
             assert {Path(file).suffix[1:] for file in run["files"]} == set(forms)
             assert len(run["files"]) == HEARD * len(forms)
