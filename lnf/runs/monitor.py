@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow
 import torch
 
+from lnf.system.files import replacing
+
 MONITOR = pyarrow.schema(
     [("epoch", pyarrow.int32()), ("steps", pyarrow.int64())]
     + [(name, pyarrow.float64()) for name in ("gradient_norm", "gradient_norm_max", "step_seconds", "memory_gib")]
@@ -46,26 +48,18 @@ class Monitor:
             seconds = (self._last - self._started) / len(self._norms)
             mean, largest = sum(self._norms) / len(self._norms), max(self._norms)
             row = (epoch, steps, mean, largest, seconds, memory_gib(device))
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(dict(zip(MONITOR.names, row, strict=True))) + "\n")
+            found = {row["epoch"]: row for row in self.rows()} | {epoch: dict(zip(MONITOR.names, row, strict=True))}
+            with replacing(self._path, durable=False) as scratch:
+                lines = (json.dumps(found[epoch]) + "\n" for epoch in sorted(found))
+                scratch.write_text("".join(lines), encoding="utf-8")
         self.begin()
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of all epochs, each as it was trained last."""
-        return rows_of(self._path)
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a monitor.jsonl. A line that a kill cut short, or an epoch that was trained again, does not count."""
-    found: dict[int, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        """The rows of all epochs, each as it was trained last; none where the file was damaged."""
         try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        found[row["epoch"]] = row
-    return [found[epoch] for epoch in sorted(found)]
+            return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
+        except (FileNotFoundError, ValueError):
+            return []
 
 
 def memory_gib(device: torch.device) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lnf.runs.monitor import rows_of
 from lnf.system.files import digest, read_json, set_aside, sha256_of
 from lnf.system.sealed import read_rows
 
@@ -42,7 +41,7 @@ class RunFiles:
                     return cls(folder, facts, history, _rows(folder / "monitor.parquet"))
                 facts = read_json(folder / "state" / "run.json")
                 lines = folder / "state" / "history.jsonl"
-                return cls(folder, facts, _lines(lines), rows_of(folder / "state" / "monitor.jsonl"))
+                return cls(folder, facts, _lines(lines), _lines(folder / "state" / "monitor.jsonl"))
             except FileNotFoundError:
                 continue
         return None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lnf.corpora import loading
-from lnf.runs.monitor import MONITOR, Monitor, memory_gib, rows_of
+from lnf.runs.monitor import MONITOR, Monitor, memory_gib
 from lnf.runs.training import train_run
 from lnf.system.sealed import read_rows
 from tests.specs import tiny_spec
@@ -52,15 +52,20 @@ def test_the_norms_of_an_epoch_that_diverged_do_not_count(tmp_path: Path) -> Non
     assert (row["steps"], row["gradient_norm"], row["gradient_norm_max"]) == (2, 2.0, 3.0)
 
 
-def test_of_an_epoch_that_was_trained_again_the_last_line_counts_and_half_a_line_does_not(tmp_path: Path) -> None:
-    monitor = Monitor(tmp_path)
+def test_of_an_epoch_that_was_trained_again_the_last_line_counts(tmp_path: Path) -> None:
     for epoch, norm in ((0, 1.0), (1, 2.0), (1, 5.0)):
+        monitor = Monitor(tmp_path)
         monitor.step(norm)
         monitor.end_epoch(epoch, epoch + 1, CPU)
-    file = tmp_path / "monitor.jsonl"
-    file.write_text(file.read_text(encoding="utf-8") + '{"epoch": 2, "st', encoding="utf-8")
-    assert [(row["epoch"], row["gradient_norm"]) for row in rows_of(file)] == [(0, 1.0), (1, 5.0)]
-    assert rows_of(tmp_path / "none.jsonl") == []
+    assert [(row["epoch"], row["gradient_norm"]) for row in monitor.rows()] == [(0, 1.0), (1, 5.0)]
+
+
+def test_a_damaged_file_costs_its_lines_and_no_training(tmp_path: Path) -> None:
+    (tmp_path / "monitor.jsonl").write_text('{"epoch": 2, "st', encoding="utf-8")
+    monitor = Monitor(tmp_path)
+    monitor.step(1.0)
+    monitor.end_epoch(3, 4, CPU)
+    assert [row["epoch"] for row in monitor.rows()] == [3]
 
 
 def test_memory_grows_with_what_is_held() -> None:
