@@ -27,6 +27,7 @@ extensions = [
 html_theme = "furo"
 html_title = f"lnf {version}"
 html_extra_path = [str(REPORTS)] if REPORTS.exists() else []  # NAME/report.html of each workflow that ran here
+reports = sorted(path.parent.name for path in REPORTS.glob("*/report.html"))
 exclude_patterns = ["benchmarks"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
@@ -44,6 +45,9 @@ def read(_: Any, page: str, source: list[str]) -> None:
     """Put the file that a page is of before it, and lead links to such files to their pages."""
     if page in ELSEWHERE:
         source[0] = (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8") + "\n" + source[0]
+    if page == "index" and reports:
+        links = [f'- <a href="{name}/report.html">{name}</a>' for name in reports]
+        source[0] += "\n".join(["\n## Reports of workflows that ran here\n", *links, ""])
     base = (ROOT / ELSEWHERE[page]).parent if page in ELSEWHERE else (ROOT / "docs" / page).parent
     here = (ROOT / "docs" / page).parent
     source[0] = LINK.sub(lambda link: f"]({_from(here, base / link[1])}{link[2] or ''})", source[0])
