@@ -172,7 +172,7 @@ _ROWS = (
         "page",
         "Write the report, one page.",
         run="lnf.report.page.page.write_page",
-        files=("report.html", "config.json"),
+        files=("report.html", "config.yaml"),
     ),
     Stage(
         "publish",

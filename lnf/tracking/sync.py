@@ -258,7 +258,7 @@ def _sync_report(out: Path) -> None:
     name = out.name
     files = {
         str(path.relative_to(out)): path
-        for place in (REPORT, "config.json", "tables/*", "figures/*.png")
+        for place in (REPORT, "config.yaml", "tables/*", "figures/*.png")
         for path in out.glob(place)
     }
     digests = {place: sha256_of(path) for place, path in sorted(files.items())}

@@ -42,5 +42,5 @@ def test_a_single_run_needs_no_more_than_it_says(tmp_path: Path) -> None:
         assert ("nats" if step == "train" else "bpc on test, K = ") in said
         assert any(Path(part).is_file() for part in said.split("; "))
     assert {path.name.partition("-")[0] for path in out.iterdir()} == {
-        "model.pt", "history.parquet", "run.json", "evaluation", "sequences", "samples",
+        "model.pt", "history.parquet", "monitor.parquet", "run.json", "evaluation", "sequences", "samples",
     }  # fmt: skip

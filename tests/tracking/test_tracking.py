@@ -322,7 +322,7 @@ def test_artifacts_follow_a_project_that_was_moved(project: Path, monkeypatch: p
 
 def test_the_report_is_one_run(project: Path) -> None:
     out = Path("reports", "out", "demo")
-    for name in ("report.html", "config.json", "tables/text.md", "figures/nats.png"):
+    for name in ("report.html", "config.yaml", "tables/text.md", "figures/nats.png"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(name)
     for _ in range(2):
@@ -336,7 +336,7 @@ def test_the_report_is_one_run(project: Path) -> None:
     assert (run.info.run_name, run.info.status) == ("demo/report", "FINISHED")
     folder = project / "mlartifacts" / "demo" / run.info.run_id / "artifacts"
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
-        "report.html", "config.json", "tables/text.md", "figures/nats.png",
+        "report.html", "config.yaml", "tables/text.md", "figures/nats.png",
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import yaml
 from pandas import DataFrame
 
 from lnf.plan.stages import tables_of
@@ -20,14 +21,16 @@ from lnf.report.page.listing import runs_of, setting
 from lnf.report.page.showcase import showcase, worst_of
 from lnf.report.table_formats import LEGEND, NAMES, title_of
 from lnf.report.tables import SPLITS, read_published, summarise
-from lnf.system.files import read_json, replacing, write_json
+from lnf.system.files import read_json, replacing
 from lnf.system.sealed import read_rows
 
 KINDS = {".ogg": "audio/ogg"}
 
 
 def write_page(out: Path, **shown: Any) -> None:
-    """Write OUT/report.html and OUT/config.json. `shown` is what `lnf.plan.results.Plan.shown` gives for the page."""
+    """Write OUT/report.html and OUT/config.yaml, the whole configuration as an overlay. `shown` is what
+    `lnf.plan.results.Plan.shown` gives for the page.
+    """
     metrics = read_metrics(Path(shown["metrics"]))
     template = Path(shown["template"])
     environment = jinja2.Environment(
@@ -39,7 +42,8 @@ def write_page(out: Path, **shown: Any) -> None:
     )
     environment.filters["grouped_by"] = grouped_by
     page = environment.get_template(template.name).render(context(shown, metrics))
-    write_json(out / "config.json", shown["config"])
+    with replacing(out / "config.yaml") as scratch:
+        scratch.write_text(yaml.safe_dump(shown["config"], sort_keys=False, allow_unicode=True), encoding="utf-8")
     with replacing(out / "report.html") as scratch:
         scratch.write_text(page, encoding="utf-8")
 
@@ -53,6 +57,7 @@ def context(shown: Mapping[str, Any], metrics: DataFrame) -> dict[str, Any]:
     samples = _samples(views["samples"])
     return {
         "name": shown["name"],
+        "config": str(Path(shown["published_at"], "config.yaml")),
         "note": shown["note"],
         "answers": found,
         "sure": SURE,

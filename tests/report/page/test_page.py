@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lnf.plan import config
 from lnf.plan.results import VIEWS, Plan
 from lnf.report.gather import gather, read_metrics
 from lnf.report.outcomes import outcomes
@@ -128,7 +129,7 @@ def test_a_subset_has_no_limit_though_its_source_is_known(plan: Plan) -> None:
 def test_the_page_says_it_all(plan: Plan) -> None:
     text = page(plan)
     assert "<strong>markov: LSTM</strong>, with 1.505 ± 0.007 bpc" in text
-    assert "AF / AF comes next, with 1.605 ± 0.007 (K = 3, not flat, an upper limit), 0.100 bpc behind." in text
+    assert "AF / AF comes next, with 1.605 ± 0.007 (K = 3 importance samples, not flat, an upper limit), 0.100 bpc behind." in text
     assert "is behind by at most that, and may be ahead: not settled." in text
     assert "The limit, the source that wrote the text itself, has 1.250: LSTM is 0.255 bpc from it." in text
     assert "A &lt;note&gt; for readers." in text and "<note>" not in text
@@ -145,6 +146,14 @@ def test_the_page_is_one_file(plan: Plan) -> None:
     assert "<img" not in text
     assert len(re.findall('role="img"', text)) == len(re.findall('role="img" aria-label="[^"]+"', text)) > 4
     assert len(re.findall(r"<audio ", text)) == 2 * 3 + 2 + 2  # the last two under the answer
+
+
+def test_its_configuration_runs_the_same_again(plan: Plan) -> None:
+    text = page(plan)
+    assert f"lnf run --configfile {plan.out / 'config.yaml'}" in text
+    again = Plan(config.load(config.read([Path("views", "page", "config.yaml")])))
+    assert [run.digest for run in again.runs] == [run.digest for run in plan.runs]
+    assert again.config.values == plan.config.values
 
 
 def test_what_failed_is_said_and_why(plan: Plan) -> None:
