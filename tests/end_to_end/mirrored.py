@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lnf.tracking.sync import curve_name
 from tests.pipeline import Project
 
 
@@ -16,6 +17,7 @@ def mirrored(project: Project) -> dict[str, Any]:
     found = {run.info.run_name: run for run in runs}
     assert len(found) == len(runs)
     for run in runs:
-        run.curve = [point.step for point in client.get_metric_history(run.info.run_id, "valid_loss")]
+        points = client.get_metric_history(run.info.run_id, curve_name("valid_loss"))
+        run.curve = [point.step for point in points]
         run.files = sorted(file.path for file in client.list_artifacts(run.info.run_id))
     return found

@@ -129,7 +129,8 @@ def test_a_subset_has_no_limit_though_its_source_is_known(plan: Plan) -> None:
 def test_the_page_says_it_all(plan: Plan) -> None:
     text = page(plan)
     assert "<strong>markov: LSTM</strong>, with 1.505 ± 0.007 bpc" in text
-    assert "AF / AF comes next, with 1.605 ± 0.007 (K = 3 importance samples, not flat, an upper limit), 0.100 bpc behind." in text
+    estimate = "K = 3 importance samples, not flat, an upper limit"
+    assert f"AF / AF comes next, with 1.605 ± 0.007 ({estimate}), 0.100 bpc behind." in text
     assert "is behind by at most that, and may be ahead: not settled." in text
     assert "The limit, the source that wrote the text itself, has 1.250: LSTM is 0.255 bpc from it." in text
     assert "A &lt;note&gt; for readers." in text and "<note>" not in text
