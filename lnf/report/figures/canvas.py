@@ -3,7 +3,7 @@
 NAME.pdf, NAME.png       as wide as a page, for documents
 NAME.svg                 the same, for the report: its text is text, its colours are the page's
 NAME.narrow.svg          drawn again as wide as a phone
-NAME.csv                 what the marks stand for
+NAME.csv                 the values of its marks
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ NARROW = "narrow.svg"
 class Canvas:
     """What a figure is drawn on: of a page's width or, `narrow`, of a phone's.
 
-    `facts`: the id of each mark -> what it stands for, column -> value.
+    `facts`: the id of each mark -> its values, by column.
     """
 
     def __init__(self, narrow: bool) -> None:
@@ -43,7 +43,7 @@ class Canvas:
         return self.drawn
 
     def mark(self, artist: "Artist", **facts: Any) -> None:
-        """Record what an artist stands for: a line of the figure's table, and what the page shows where it is touched.
+        """Record the values of an artist: a line of the figure's table, and what the page shows where it is touched.
 
         Numbers are rounded where they are shown, not in the table.
         """

@@ -24,7 +24,7 @@ FONT = "'DejaVu Sans', Verdana, system-ui, sans-serif"
 
 
 def inlined(text: str, name: str, facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """An SVG element, its ids beginning with `name`; `facts`: the id of each mark -> what it stands for."""
+    """An SVG element, its ids beginning with `name`; `facts`: the id of each mark -> its values."""
     for prefix, uri in (("", SVG), ("xlink", XLINK)):
         ElementTree.register_namespace(prefix, uri)
     root = ElementTree.fromstring(text)
@@ -44,7 +44,7 @@ def inlined(text: str, name: str, facts: Mapping[str, Mapping[str, Any]]) -> str
 
 
 def hint(fact: Mapping[str, Any]) -> str:
-    """What a mark stands for, in a line."""
+    """The values of a mark, in a line."""
     words = [(key, shown(value)) for key, value in fact.items()]
     return "".join(f"{_BEFORE.get(key, ', ')}{value}" for key, value in words if value).removeprefix(", ")
 
