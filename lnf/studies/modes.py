@@ -252,7 +252,7 @@ def _draw(corpus: str, study: Path, canvas: Canvas) -> None:
         if n % columns == 0:
             plane.set_ylabel("$z_2$")
             bars.set_ylabel("probability")
-    drawn.legend(*zip(*drawn_bars.items(), strict=True), loc="outside lower center", ncols=2)
+    drawn.legend(*zip(*drawn_bars.items(), strict=True), loc="outside lower center", ncols=1 if canvas.narrow else 2)
     spelled = f"{text[:first]}[{text[first : first + steps]}]{text[first + steps :]}"
     drawn.suptitle(f"{corpus}: {spelled}", fontsize=6 if canvas.narrow else 8)
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import write_table
-from lnf.tracking import mlflow_store, sync
+from lnf.tracking import mlflow_store, sync, ui
 from lnf.tracking.run_files import ARTIFACTS
 from tests.patience import LIMIT_S
 from tests.specs import tiny_spec
@@ -360,6 +361,30 @@ def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
     assert [len(text) for text in texts] == [3, 5, 10] and set("".join(texts)) <= set("abcde")
     needs = Path(mlflow.artifacts.download_artifacts(logged.model_uri), "requirements.txt").read_text(encoding="utf-8")
     assert "torch==" in needs and "+" not in needs
+
+
+def test_models_of_all_seeds_are_logged_if_that_is_wanted(project: Path) -> None:
+    import mlflow
+
+    corpus, spec = prepared(project), tiny_spec("lstm")
+    folders = [Path("results", "test", "tiny", "lstm", str(seed), "d") for seed in (0, 1)]
+    for seed, folder in enumerate(folders):
+        train_run(spec.replace(seed=seed), corpus, folder, context(spec))
+        write_json(folder / "spec.json", {"data": str(corpus)})
+    mlflow.set_tracking_uri(mlflow_store.store_uri())
+    for models, logged in (("first", 1), ("all", 2), ("first", 2)):
+        assert sync.sync_all("test", models) == (2, 2)
+        found = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
+        assert len({model.source_run_id for model in found}) == len(found) == logged
+
+
+def test_a_port_that_is_in_use_is_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < ui._free_port(port) < port + ui.PORTS
+    assert ui._free_port(port) == port
 
 
 def _experiment(name: str) -> str:
