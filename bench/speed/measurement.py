@@ -4,12 +4,10 @@ Run by path with another revision's lnf, it measures that one: it uses only what
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +16,7 @@ from lnf.corpora.batches import CorpusShape, SequenceBatch, mask_of
 from lnf.models.base import build_model
 from lnf.models.objectives import objective
 from lnf.spec import ModelSpec, Spec, TrainSpec
+from lnf.system.processes import peak_bytes
 
 PROFILED = 24
 """Operations that a profile shows."""
@@ -42,7 +41,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     seconds: list[float] = []
     while len(seconds) < asked["repeats"] or (sum(seconds) < LEAST_S and len(seconds) < MOST):
         seconds.append(_seconds_of(call, device))
-    peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else _peak_mb()
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_bytes() / 2**20
     profile = _profile(call, device) if asked["profile"] else None
     return {"seconds": seconds, "peak_mb": peak, "device": str(device), "profile": profile}
 
@@ -141,16 +140,6 @@ def _batch(spec: Spec, shape: CorpusShape, asked: dict[str, Any]) -> SequenceBat
     if spec.kind == "text":
         return SequenceBatch(torch.randint(shape.width, mask_BT.shape), mask_BT)
     return SequenceBatch((torch.rand(*mask_BT.shape, shape.width) < 0.05).float(), mask_BT)
-
-
-def _peak_mb() -> float:
-    """The most memory that this process had, in MiB. On Linux `getrusage` counts what its parent had when it began."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = [line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) / 2**10
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The command line. Every mistake is one line, `lnf: ...`, with exit status 1; of the command itself, 2."""
 
 import argparse
-import difflib
 import io
 import os
 import sys
@@ -128,9 +127,9 @@ class Parser(argparse.ArgumentParser):
     @staticmethod
     def mistake(word: str, what: str, known: Sequence[str], prog: str) -> NoReturn:
         """Raise UsageError: there is no such thing; what is close to it is suggested."""
-        close = difflib.get_close_matches(word.partition("=")[0], known, 1)
-        near = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"{word}: no such {what}{near}; see {prog} --help")
+        from lnf.plan.form import suggest  # pydantic, which a right command need not import
+
+        raise UsageError(f"{word}: no such {what}{suggest(word.partition('=')[0], known)}; see {prog} --help")
 
     def options(self) -> list[str]:
         """Every option, as it is written."""

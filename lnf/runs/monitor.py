@@ -5,7 +5,6 @@ have the same seconds, so that they are in no file that must be equal after a ki
 """
 
 import json
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow
 import torch
 
 from lnf.system.files import replacing
+from lnf.system.processes import peak_bytes
 
 MONITOR = pyarrow.schema(
     [("epoch", pyarrow.int32()), ("steps", pyarrow.int64())]
@@ -66,4 +66,4 @@ def memory_gib(device: torch.device) -> float:
     """The most memory that this process has had, in GiB: of the GPU that it trains on, else of the machine."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+    return peak_bytes() / GIB

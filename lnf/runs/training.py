@@ -68,7 +68,8 @@ def fit(state: State, corpus: Corpus, keeper: Keeper) -> str:
                 loss.backward()
                 state.totals.add(found, batch)  # raises Diverged
                 if state.batch % train.accumulate == 0:
-                    keeper.between_steps(state, state.step())
+                    norm = state.step()
+                    keeper.between_steps(state, norm)
                 keeper.report(state)
             state.end_epoch(validate(state, corpus.splits["valid"], keeper))
         except Diverged:

@@ -1,7 +1,9 @@
 """Processes by identity (pid and start time), on this machine and on others that share a folder with it."""
 
 import os
+import resource
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,3 +117,13 @@ def _namespace() -> str:
         return os.readlink("/proc/self/ns/pid").replace(" ", "")
     except OSError:
         return ""
+
+
+def peak_bytes() -> int:
+    """The most memory that this process had. On Linux `getrusage` counts what its parent had when it began."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -40,7 +40,7 @@ def test_command_line_mistakes(arguments: list[str], line: str, capsys: pytest.C
     [
         (["spec", "ptb", "lstm", "one"], "lnf: argument seed: invalid int value: 'one'; see lnf spec --help\n"),
         (["trian"], "lnf: trian: no such command; did you mean train?; see lnf --help\n"),
-        (["xyz"], "lnf: xyz: no such command; see lnf --help\n"),
+        (["ui", "xyz"], "lnf: xyz: no such option or argument; known are -h, --help, --port; see lnf ui --help\n"),
         (["new", "prio", "x"], "lnf: prio: no such kind; did you mean prior?; see lnf new --help\n"),
         (
             ["run", "--corez", "2"],

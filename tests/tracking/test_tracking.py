@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,14 +13,11 @@ from typing import Any
 import pyarrow
 import pytest
 
-from lnf.runs.training import train_run
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import write_table
-from lnf.tracking import mlflow_store, sync, ui
+from lnf.tracking import mlflow_store, sync
 from lnf.tracking.run_files import ARTIFACTS
 from tests.patience import LIMIT_S
-from tests.specs import tiny_spec
-from tests.tiny_corpus import context, prepared
 
 pytestmark = pytest.mark.e2e
 
@@ -186,7 +182,7 @@ def test_mlflow_away_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch,
     assert len(lines) == 1 and lines[0].startswith("lnf: warning: MLflow: results/demo/markov/af_af/0/c1 not mirrored")
 
 
-def test_the_page_is_told_what_a_person_looks_for(project: Path) -> None:
+def test_the_page_shows_what_a_person_looks_for(project: Path) -> None:
     write_json(project / "data" / "meta.json", {"counts": {"train": {"sequences": 7}}, "vocabulary": ["a", "b"]})
     run = leave_run(2)
     evaluate(run, 1.5)
@@ -339,52 +335,6 @@ def test_the_report_is_one_run(project: Path) -> None:
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "report.html", "config.yaml", "tables/text.md", "figures/nats.png",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("prior", ["lstm", "af_scf"])
-def test_the_first_seeds_model_draws(project: Path, prior: str) -> None:
-    import mlflow
-    import pandas
-
-    corpus, spec = prepared(project), tiny_spec(prior)
-    run = Path("results", "test", "tiny", prior, "0", "d")
-    train_run(spec, corpus, run, context(spec))
-    write_json(run / "spec.json", {"data": str(corpus)})
-    sync.sync(run)
-    mlflow.set_tracking_uri(mlflow_store.store_uri())
-    (seed,) = _seeds("test/tiny")
-    store_client().set_tag(seed.info.run_id, "lnf.status", "superseded")
-    sync.sync(run)  # its settings were taken back: it counts again, and its model is logged already
-    (logged,) = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
-    model = mlflow.pyfunc.load_model(logged.model_uri)
-    texts = model.predict(pandas.DataFrame({"length": [3, 5, 10]}))
-    assert [len(text) for text in texts] == [3, 5, 10] and set("".join(texts)) <= set("abcde")
-    needs = Path(mlflow.artifacts.download_artifacts(logged.model_uri), "requirements.txt").read_text(encoding="utf-8")
-    assert "torch==" in needs and "+" not in needs
-
-
-def test_models_of_all_seeds_are_logged_if_that_is_wanted(project: Path) -> None:
-    import mlflow
-
-    corpus, spec = prepared(project), tiny_spec("lstm")
-    folders = [Path("results", "test", "tiny", "lstm", str(seed), "d") for seed in (0, 1)]
-    for seed, folder in enumerate(folders):
-        train_run(spec.replace(seed=seed), corpus, folder, context(spec))
-        write_json(folder / "spec.json", {"data": str(corpus)})
-    mlflow.set_tracking_uri(mlflow_store.store_uri())
-    for models, logged in (("first", 1), ("all", 2), ("first", 2)):
-        assert sync.sync_all("test", models) == (2, 2)
-        found = mlflow.search_logged_models(output_format="list", experiment_ids=[_experiment("test/tiny")])
-        assert len({model.source_run_id for model in found}) == len(found) == logged
-
-
-def test_a_port_that_is_in_use_is_passed_over() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert port < ui._free_port(port) < port + ui.PORTS
-    assert ui._free_port(port) == port
 
 
 def _experiment(name: str) -> str:

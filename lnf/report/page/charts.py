@@ -8,7 +8,7 @@ from typing import Any
 from lnf.report.figures.inline import shown
 from lnf.report.frames import mappings, read_csv
 
-FOLDED = ("converged", "overfitted", "kl", "toy", "sweep")
+FOLDED = ("converged", "overfitted", "kl", "toy")
 """Kinds of figures that the page shows on request."""
 
 

@@ -37,7 +37,11 @@ def showcase(answers: Sequence[Answer], samples: Mapping[str, Any]) -> list[Pair
 
 
 def worst_of(run: Run, data: Mapping[str, Any] | None) -> str:
-    """A sentence on what is least like the data: a total variation distance is the share that would have to change."""
+    """A sentence on what is least like the data: a total variation distance is the share that would have to change.
+    Empty for a kind of data that counts nothing.
+    """
+    if not run["distances"]:
+        return ""
     what = max(run["distances"], key=lambda name: run["distances"][name])
     share = f"Least like the training data: {what}, of which {run['distances'][what]:.0%} would have to change"
     return f"{share}; of {data['split']}, {data['distances'][what]:.0%}." if data else f"{share}."

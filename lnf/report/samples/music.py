@@ -1,4 +1,4 @@
-"""Piano rolls as music: voices, MIDI files, and a picture that a player can follow (audio: `synthesis`).
+"""Piano rolls as music: their voices, and MIDI files.
 
 A roll says which keys sound at each step and not when one is struck: a key that sounds on is one held note.
 """
