@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project folder, which is the working directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # so that what MLflow's functions write there is taken back
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     return tmp_path
 
 
