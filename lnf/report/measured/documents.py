@@ -23,9 +23,9 @@ from lnf.report.measured.archive import (
     read_plan,
     read_texts,
 )
+from lnf.report.measured.claims import claims_section
 from lnf.report.measured.costs import costs
-from lnf.report.measured.hypotheses import findings, read_hypotheses
-from lnf.report.measured.rankings import Ranking, rankings
+from lnf.report.measured.rankings import rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.outcomes import SURE
 from lnf.report.page.listing import machine_of
@@ -56,7 +56,6 @@ RANKINGS = (
     "seeds",
     "verdict",
 )
-EXPECTED = ("corpus", "worse", "better", "by at least", "mean difference", "by seed", "verdict")
 HEAD = f"""# Measured results
 
 `make measured CONFIG=...` keeps what a configuration measured in reports/measured/NAME and writes this page; a test
@@ -66,9 +65,8 @@ sequence, none where the model is exact. The NLL of a flow is a bound at the K t
 
 {LEGEND}
 
-What was expected is held (not held) if the {SURE:.0%} interval of the difference over seeds, by Student's t, lies above
-(below) its margin, else undecided. A ranking of the paper is confirmed (contradicted) if the {SURE:.0%} interval of our
-difference lies above (below) 0, by the seeds of both rows; an exact NLL below a bound decides nothing.
+A ranking of the paper is confirmed (contradicted) if the {SURE:.0%} interval of our difference lies above (below) 0, by
+the seeds of both rows; an exact NLL below a bound decides nothing.
 """
 
 
@@ -101,17 +99,13 @@ def with_block(readme: str, root: Path) -> str:
 
 def results_page(root: Path) -> str:
     """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
-    lines, published = [HEAD], root / "reports" / "paper.csv"
+    published = root / "reports" / "paper.csv"
+    lines = [HEAD, *claims_section(root / "reports" / "claims.csv", root / "reports" / "measured")]
     for folder in kept_folders(root):
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*markdown((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
-        lines += [
-            *_rankings(folder, published),
-            *costs(folder),
-            *_bounds(folder),
-            *_expected(folder, root / "reports" / "hypotheses.csv"),
-        ]
+        lines += [*_rankings(folder, published), *costs(folder), *_bounds(folder)]
         lines += [*markdown(RUNS, _runs(folder)), "", *_differences(folder), *_data(folder)]
     for path in sorted((root / "reports" / "tries").glob("*.csv")):
         lines += [*tries_section(path), ""]
@@ -154,38 +148,22 @@ def _runs(folder: Path) -> Iterator[list[str]]:
                f"`{facts['revision'][:12]}`", machine_of(facts)]  # fmt: skip
 
 
-def _expected(folder: Path, path: Path) -> list[str]:
-    """What was expected of a configuration before its runs, and what came."""
-    metrics = read_kept_metrics(folder)
-    labels = _labels(metrics)
-    lines = []
-    for found in findings(read_hypotheses(path), folder.name, metrics):
-        one = found.hypothesis
-        seeds = ", ".join(f"{difference:+.3f}" for difference in found.differences.values())
-        names = [labels.get(prior, prior) for prior in (one.worse, one.better)]
-        lines.append([one.corpus, *names, f"{one.margin:g}", number(found.mean), seeds, found.verdict])
-    return ["Expected beforehand (reports/hypotheses.csv):", "", *markdown(EXPECTED, lines), ""] if lines else []
-
-
 def _rankings(folder: Path, published: Path) -> list[str]:
     """Which of the paper's rankings are confirmed, of models that are the paper's."""
     if not beside_published(folder):
         return []
     lines = []
     for one in rankings(read_kept_metrics(folder), read_published(published)):
-        seeds = f"{len(one.better.values)}, {len(one.worse.values)}"
-        reach = "one seed" if one.reach is None else f"± {one.reach:.3f}"
-        lead = [f"{one.published:.2f}{_recalled(one)}", f"{one.lead:+.3f}", reach, seeds]
-        lines.append([one.corpus, one.better.label, one.worse.label, *lead, one.verdict])
+        lead = one.lead
+        seeds = f"{len(lead.better.values)}, {len(lead.worse.values)}"
+        reach = "one seed" if lead.reach is None else f"± {lead.reach:.3f}"
+        leads = [f"{one.published:.2f}{'†' if one.recalled else ''}", f"{lead.mean:+.3f}", reach, seeds]
+        lines.append([one.corpus, lead.better.label, lead.worse.label, *leads, lead.verdict])
     if not lines:
         return []
     counts = Counter(line[-1] for line in lines)
     words = ", ".join(f"{count} {word}" for word, count in counts.items())
     return [f"Rankings of the paper ({words}):", "", *markdown(RANKINGS, lines), ""]
-
-
-def _recalled(one: Ranking) -> str:
-    return "†" if one.better.recalled or one.worse.recalled else ""
 
 
 def _bounds(folder: Path) -> list[str]:

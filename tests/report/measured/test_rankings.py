@@ -28,7 +28,7 @@ def found(**values: list[float]) -> dict[tuple[str, str], Ranking]:
         for prior, mine in values.items()
         for value in mine
     ]
-    return {(one.better.label, one.worse.label): one for one in rankings(frame_of(rows, METRICS), published)}
+    return {(one.lead.better.label, one.lead.worse.label): one for one in rankings(frame_of(rows, METRICS), published)}
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def found(**values: list[float]) -> dict[tuple[str, str], Ranking]:
     ],
 )
 def test_a_ranking_needs_the_interval_over_seeds(lstm: list[float], af_af: list[float], verdict: str) -> None:
-    assert found(lstm=lstm, af_af=af_af)["af_af", "lstm"].verdict == verdict
+    assert found(lstm=lstm, af_af=af_af)["af_af", "lstm"].lead.verdict == verdict
 
 
 def test_two_bounds_may_contradict_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PAPER, "af_scf", 7.5)
     one = found(af_af=[7.4, 7.41, 7.42], af_scf=[7.0, 7.01, 7.02])["af_af", "af_scf"]
-    assert one.verdict == "contradicted" and one.lead == pytest.approx(-0.4) and one.published == 0.5
+    assert one.lead.verdict == "contradicted" and one.lead.mean == pytest.approx(-0.4) and one.published == 0.5
 
 
 def test_equal_published_numbers_are_no_ranking() -> None:

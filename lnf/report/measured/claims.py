@@ -1,0 +1,171 @@
+"""What the paper claims, and what kept results say to it: reports/claims.csv, each row a piece of evidence."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Self
+
+from pandas import DataFrame
+
+from lnf.report.frames import frame_of, mappings, markdown, read_csv, records
+from lnf.report.gather import METRICS
+from lnf.report.measured.archive import SPEED, at_paper_settings, read_kept_metrics, read_texts
+from lnf.report.measured.leads import CONFIRMED, CONTRADICTED, NOT_RUN, UNDECIDED, Lead, sides
+from lnf.report.outcomes import SURE, outcomes, over_seeds, reach
+
+Result = tuple[str, str]
+"""What was found, in words, and its verdict."""
+VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN)
+SUMMARY = ("claim", "at the paper's settings", "at other settings")
+EVIDENCE = ("claim", "configuration", "corpus", "what is compared", "found", "verdict")
+HEAD = f"""## The paper's claims
+
+Each piece of evidence (reports/claims.csv) is confirmed (contradicted) if its {SURE:.0%} interval over seeds, by
+Student's t, lies above (below) its margin, else undecided; one seed decides nothing, nor does a bound that may be
+loose. A claim has the verdict of its evidence; where pieces differ, each is counted. Settings other than the paper's
+are small networks on Penn Treebank and few epochs: what they say of the paper's models is a hint.
+"""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A comparison in a configuration. `measure` is nll: NLL of `worse` exceeds that of `better` by at least `margin`,
+    in the corpus' unit; kl_share: the KL's share of the ELBO of `better` is at least `margin`; or sampling: `better`
+    samples one sequence faster than `worse`.
+    """
+
+    claim: str
+    measure: str
+    configuration: str
+    corpus: str
+    better: str
+    worse: str
+    margin: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a configuration: without rows if nothing is."""
+
+    metrics: DataFrame
+    speed: DataFrame
+    at_paper_settings: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """From its folder."""
+        speed = read_texts(folder / "speed.csv", SPEED)
+        if not (folder / "plan.json").exists():
+            return cls(frame_of([], METRICS), speed, False)
+        return cls(read_kept_metrics(folder), speed, at_paper_settings(folder))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a piece of evidence, in words, and its verdict."""
+
+    evidence: Evidence
+    compared: str
+    found: str
+    verdict: str
+    at_paper_settings: bool
+
+
+def read_claims(path: Path) -> list[Evidence]:
+    """The rows of reports/claims.csv."""
+    return [Evidence(**{**row, "margin": float(row["margin"] or 0)}) for row in mappings(read_csv(path))]
+
+
+def claims_section(claims: Path, kept: Path) -> list[str]:
+    """Lines: the verdict on each claim, and its evidence from the folders below `kept`; none without evidence."""
+    evidence = read_claims(claims)
+    configurations = {one.configuration: Kept.read(kept / one.configuration) for one in evidence}
+    found = [finding(one, configurations[one.configuration]) for one in evidence]
+    if all(one.verdict == NOT_RUN for one in found):
+        return []
+    numbers = {claim: number for number, claim in enumerate(dict.fromkeys(one.evidence.claim for one in found), 1)}
+    summary = [
+        [f"{number}. {claim}", *(_together(found, claim, paper) for paper in (True, False))]
+        for claim, number in numbers.items()
+    ]
+    rows = [
+        [str(numbers[one.evidence.claim]), one.evidence.configuration, one.evidence.corpus, one.compared, one.found,
+         one.verdict] for one in found
+    ]  # fmt: skip
+    return [HEAD, *markdown(SUMMARY, summary), "", "The evidence:", "", *markdown(EVIDENCE, rows), ""]
+
+
+def finding(evidence: Evidence, kept: Kept) -> Finding:
+    """What a kept configuration says; "not run" if it lacks a number."""
+    names = {evidence.better: evidence.better, evidence.worse: evidence.worse}
+    labels = names | dict(zip(kept.metrics.prior, kept.metrics.label, strict=True))
+    compared, (found, verdict) = _MEASURES[evidence.measure](evidence, kept, labels)
+    return Finding(evidence, compared, found, verdict, kept.at_paper_settings)
+
+
+def _together(found: Sequence[Finding], claim: str, paper: bool) -> str:
+    """The verdict of evidence of one sort: one word if all pieces say the same, else their numbers."""
+    verdicts = Counter(
+        re.split(r"[ ,]*[(,]", one.verdict)[0]
+        for one in found
+        if one.evidence.claim == claim and one.at_paper_settings == paper
+    )
+    if len(verdicts) < 2:
+        return next(iter(verdicts), "")
+    return ", ".join(f"{verdicts[word]} {word}" for word in VERDICTS if verdicts[word])
+
+
+def _nll(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
+    margin = f" by {one.margin:g}" if one.margin > 0 else f" or at most {-one.margin:g} above" if one.margin else ""
+    compared = f"NLL of {labels[one.better]} below {labels[one.worse]}{margin}"
+    measured = sides(kept.metrics)
+    better, worse = (measured.get((one.corpus, prior)) for prior in (one.better, one.worse))
+    if better is None or worse is None:
+        return compared, ("", NOT_RUN)
+    lead = Lead(better, worse, one.margin)
+    error = "" if lead.reach is None else f" ± {lead.reach:.3f}"
+    found = f"{lead.mean:+.3f}{error}, {len(better.values)} and {len(worse.values)} seeds"
+    return compared, (found, lead.verdict)
+
+
+def _kl_share(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
+    compared = f"KL of {labels[one.better]} at least {one.margin:.0%} of its ELBO"
+    mine = [row for row in outcomes(kept.metrics).get(one.corpus, ()) if row.prior == one.better]
+    shares = [kl / elbo for row in mine for kl, elbo in zip(row.of("kl"), row.of("elbo"), strict=True)]
+    if not shares:
+        return compared, ("", NOT_RUN)
+    error = over_seeds(shares)
+    if error is None:
+        return compared, (f"{mean(shares):.1%}, one seed", UNDECIDED)
+    gap, width = mean(shares) - one.margin, reach(error)
+    verdict = UNDECIDED if abs(gap) <= width else CONFIRMED if gap > 0 else CONTRADICTED
+    return compared, (f"{mean(shares):.1%} ± {width:.1%}, {len(shares)} seeds", verdict)
+
+
+def _sampling(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
+    compared = f"{labels[one.better]} samples one sequence faster than {labels[one.worse]}"
+    alone = kept.speed[(kept.speed.corpus == one.corpus) & (kept.speed.batch == "1")]
+    times = {(row.prior, int(row.length)): row for row in records(alone)}
+    lengths = sorted(length for prior, length in times if prior == one.better and (one.worse, length) in times)
+    return compared, _crossing({length: (times[one.better, length], times[one.worse, length]) for length in lengths})
+
+
+def _crossing(pairs: Mapping[int, tuple[Any, Any]]) -> Result:
+    """From which length on the ranges of the repeats lie apart; length -> the times of both, shortest first."""
+    if not pairs:
+        return "", NOT_RUN
+    ratios = {length: float(worse.seconds) / float(better.seconds) for length, (better, worse) in pairs.items()}
+    short, long = min(pairs), max(pairs)
+    found = f"{ratios[short]:.2f} times as fast at T = {short}, {ratios[long]:.2f} at T = {long}"
+    slower = [length for length, (better, worse) in pairs.items() if float(better.high) >= float(worse.low)]
+    if long not in slower:
+        since = min(length for length in pairs if length > max(slower, default=0))
+        return found, f"{CONFIRMED}, from T = {since} on"
+    better, worse = pairs[long]
+    return found, CONTRADICTED if float(worse.high) < float(better.low) else UNDECIDED
+
+
+_MEASURES = {"nll": _nll, "kl_share": _kl_share, "sampling": _sampling}

@@ -1,0 +1,117 @@
+"""What the paper claims, and the verdict of kept results."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pandas import DataFrame
+
+from lnf.plan import config
+from lnf.plan.config import ROOT
+from lnf.report.frames import frame_of, write_csv
+from lnf.report.gather import METRICS
+from lnf.report.measured.archive import SPEED
+from lnf.report.measured.claims import Evidence, Finding, Kept, claims_section, finding, read_claims
+
+Values = Mapping[str, Sequence[float]]
+
+
+def kept(nll: Values | None = None, kl: Values | None = None, times: Mapping[int, Any] | None = None) -> Kept:
+    """Results of a corpus: NLL by prior and seed, the KL of an ELBO of 2, seconds (lstm, iaf_scf) by length."""
+    head = {"corpus": "ptb", "kind": "text", "role": "main", "split": "test", "status": "ok", "unit": "bpc"}
+    rows: list[dict[str, Any]] = []
+    for metric, of in (("nll", nll or {}), ("kl", kl or {})):
+        for prior, values in of.items():
+            exact = "exact" if prior == "lstm" else "importance"
+            for seed, value in enumerate(values):
+                one = {**head, "prior": prior, "label": prior.upper(), "seed": seed, "estimator": exact}
+                rows.append({**one, "metric": metric, "value": value})
+                rows += [{**one, "metric": "elbo", "value": 2.0}] if metric == "kl" else []
+    speed = [
+        {"corpus": "ptb", "prior": prior, "batch": batch, "length": str(length),
+         "seconds": str(seconds), "low": str(seconds * 0.9), "high": str(seconds * 1.1)}
+        for length, pair in (times or {}).items()
+        for prior, seconds in zip(("lstm", "iaf_scf"), pair, strict=True)
+        for batch in ("1", "16")
+    ]  # fmt: skip
+    return Kept(frame_of(rows, METRICS), DataFrame(speed, columns=list(SPEED)), at_paper_settings=False)
+
+
+def found(measure: str, here: Kept, better: str, worse: str = "", margin: float = 0.0) -> Finding:
+    return finding(Evidence("a claim", measure, "small", "ptb", better, worse, margin), here)
+
+
+@pytest.mark.parametrize(
+    ("af_af", "margin", "verdict"),
+    [
+        ([1.0, 1.02, 1.01], 0.3, "confirmed"),
+        ([1.4, 1.42, 1.41], 0.3, "contradicted"),
+        ([1.4, 1.42, 1.41], 0.0, "confirmed"),
+        ([1.52, 1.53, 1.51], -0.1, "confirmed"),
+        ([1.0, 1.4, 1.1], 0.3, "undecided"),
+        ([0.5], 0.3, "undecided"),
+        ([], 0.3, "not run"),
+    ],
+)
+def test_a_lead_is_held_against_its_margin(af_af: list[float], margin: float, verdict: str) -> None:
+    here = kept(nll={"af_af": af_af, "af_scf": [1.5, 1.51, 1.49]})
+    assert found("nll", here, "af_af", "af_scf", margin).verdict == verdict
+
+
+def test_an_exact_nll_decides_nothing_where_the_bound_may_be_loose() -> None:
+    here = kept(nll={"af_af": [2.0, 2.01, 2.02], "lstm": [1.5, 1.51, 1.49]})
+    assert found("nll", here, "lstm", "af_af").verdict == "undecided (a bound)"
+    assert found("nll", here, "af_af", "lstm").verdict == "undecided (a bound)"
+
+
+@pytest.mark.parametrize(
+    ("kl", "verdict"),
+    [([1.9, 1.91, 1.92], "confirmed"), ([1.7, 1.71], "contradicted"), ([1.7, 1.95], "undecided"), ([1.9], "undecided")],
+)
+def test_the_share_of_the_kl_is_of_the_elbo(kl: list[float], verdict: str) -> None:
+    one = found("kl_share", kept(kl={"af_af": kl}), "af_af", margin=0.9)
+    assert one.verdict == verdict and one.found.startswith(f"{sum(kl) / len(kl) / 2:.1%}")
+
+
+@pytest.mark.parametrize(
+    ("times", "verdict"),
+    [
+        ({16: (1.0, 4.0), 64: (4.0, 4.1), 128: (8.0, 4.2), 288: (16.0, 4.3)}, "confirmed, from T = 128 on"),
+        ({16: (2.0, 1.0), 64: (4.0, 1.0)}, "confirmed, from T = 16 on"),
+        ({16: (2.0, 1.0), 64: (4.0, 8.0)}, "contradicted"),
+        ({16: (2.0, 1.0), 64: (4.0, 4.1)}, "undecided"),
+        ({}, "not run"),
+    ],
+)
+def test_sampling_is_faster_where_the_ranges_of_repeats_lie_apart(times: Any, verdict: str) -> None:
+    assert found("sampling", kept(times=times), "iaf_scf", "lstm").verdict == verdict
+
+
+def test_a_claim_counts_pieces_of_evidence_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = kept(nll={"af_af": [1.0, 1.01], "af_scf": [1.1, 1.11], "iaf_scf": [1.1, 1.3]})
+    rows = (
+        ["one", "nll", "small", "ptb", "af_af", "af_scf", ""],
+        ["one", "nll", "small", "ptb", "af_scf", "iaf_scf", ""],
+    )
+    again = (
+        ["two", "nll", "small", "ptb", "af_af", "af_scf", "0"],
+        ["two", "nll", "small", "ptb", "af_scf", "af_af", ""],
+    )
+    columns = ["claim", "measure", "configuration", "corpus", "better", "worse", "margin"]
+    file = tmp_path / "claims.csv"
+    write_csv(file, columns, [dict(zip(columns, row, strict=True)) for row in (*rows, *again)])
+    assert claims_section(file, tmp_path) == [], "nothing is kept"
+    monkeypatch.setattr(Kept, "read", lambda _: here)
+    lines = claims_section(file, tmp_path)
+    assert "| 1. one |  | 1 confirmed, 1 undecided |" in lines
+    assert "| 2. two |  | 1 confirmed, 1 contradicted |" in lines
+
+
+def test_claims_are_of_variants_and_corpora_that_there_are() -> None:
+    made = config.load(config.read())
+    known = read_claims(ROOT / "reports" / "claims.csv")
+    assert known
+    for one in known:
+        assert {one.better, one.worse} - {""} <= set(made.priors) and one.corpus in made["corpora"]
+        assert (ROOT / "workflow" / "configs" / f"{one.configuration}.yaml").exists()
