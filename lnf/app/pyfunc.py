@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from lnf.kinds.piano import LOWEST_NOTE
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import LOWEST_NOTE, Music
 from lnf.models.base import Sampling
 from lnf.runs import checkpoint, sampling
 
@@ -34,7 +35,7 @@ class Sampler:
         drawn = sampling.draw(self.model, lengths, wish["seed"], torch.device("cpu"), how)
         if self.model.vocabulary is not None:
             return self.model.texts(self.model.batch(drawn)) if drawn else []
-        if self.model.kind != "music":
+        if not isinstance(kind_of(self.model.kind), Music):
             return [x.tolist() for x in drawn]
         return [[[LOWEST_NOTE + int(key) for key in step.nonzero()[0]] for step in x] for x in drawn]
 

@@ -27,6 +27,12 @@ class Emission(nn.Module, ABC):
         nn.init.uniform_(self.hidden.weight, -0.07, 0.07)
         nn.init.zeros_(self.hidden.bias)
 
+    def numbers(self) -> int:
+        """Numbers that `nll` holds for a step, so that an evaluation knows how much memory it takes: logits and what is
+        made of them.
+        """
+        return 3 * len(self.bias)
+
     def logits(self, features: Tensor) -> Tensor:
         """[..., F] to [..., V]."""
         return linear(self.hidden(features), self.embedding, self.bias)

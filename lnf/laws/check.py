@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,13 +42,23 @@ AT_MOST = 1024
 Law = tuple[str, Callable[[], None]]
 
 
+@contextmanager
+def _in_float64() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@_in_float64()
 def check(spec: Spec, out: Path, kinds: Sequence[str] = CHECKED_KINDS) -> None:
     """Run every law on a variant, on some kinds of data, and write {status, laws: {name: seconds}} to `out`.
 
     Prints each law that does not hold, with its usual cause. Raises UserError that names the variant and the first of
     them, or the class that is not what it must be.
     """
-    torch.set_default_dtype(torch.float64)
     spec, seconds, broken = small(spec), dict[str, float](), dict[str, str]()
     try:
         require_contract(spec, kinds)
@@ -75,12 +86,8 @@ def require_laws(rule_file: Path) -> None:
     spec = Spec(
         corpus="none", kind="text", seed=0, prior=variant.prior, options=build(Options, variant.options, "options")
     )
-    before = torch.get_default_dtype()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            check(spec, Path(folder, "check.json"))
-    finally:
-        torch.set_default_dtype(before)
+    with tempfile.TemporaryDirectory() as folder:
+        check(spec, Path(folder, "check.json"))
 
 
 def laws_of(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:

@@ -48,8 +48,10 @@ class LSTMModel(SequenceModel):
         return self.elbo(batch)
 
     def step_bytes(self) -> int:
-        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and logits."""
-        return (28 * self.lstm.units + 3 * self.width) * self._itemsize()
+        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and what the
+        emission holds.
+        """
+        return (28 * self.lstm.units + self.emission.numbers()) * self._itemsize()
 
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         return self.emission.bias.new_empty(1, *batch.mask_BT.shape, 0)

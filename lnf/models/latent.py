@@ -74,8 +74,10 @@ class LatentModel(SequenceModel):
         )
 
     def step_bytes(self) -> int:
-        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and logits."""
-        return (28 * self.decoder.lstm.units + 3 * self.width) * self._itemsize()
+        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and what the
+        emission holds.
+        """
+        return (28 * self.decoder.lstm.units + self.emission.numbers()) * self._itemsize()
 
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         weight, shape = self.emission.embedding, (*batch.mask_BT.shape, self.prior.latent)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lnf.errors import UserError
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import Music
 from lnf.plan.ramp import first_choosing_epoch
 from lnf.spec import Spec, TrainSpec
 
@@ -38,7 +40,7 @@ def misfits(spec: Spec) -> Iterator[Misfit]:
         yield Misfit("model.latent", model.latent, "must be 2 with role 'picture', which is drawn as a plane")
     if hidden == "scf" and model.latent < 2:
         yield Misfit("model.latent", model.latent, "must be at least 2 with hidden 'scf', which splits it")
-    if spec.kind != "music" and train.transpose:
+    if train.transpose and not isinstance(kind_of(spec.kind), Music):
         yield Misfit(
             "train.transpose", train.transpose, f"must be 0 for {spec.kind}, which has no keys to be moved along"
         )

@@ -46,7 +46,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(comparison, "draw", noted)
     (tmp_path / "README.md").write_text("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n", encoding="utf-8")
     made = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0, 1]})
-    for name in ("reports/paper.csv", "reports/claims.csv", "reports/captions", "reports/templates", "config.yaml"):
+    copied = [f"reports/{name}" for name in ("paper.csv", "claims.csv", "literature.csv", "captions", "templates")]
+    for name in [*copied, "config.yaml"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(ROOT / name)
     plan = Plan(Config(made.config.values, made.config.variants, tmp_path))

@@ -1,6 +1,5 @@
 """Classes of a user's own: a density that is not causal, sizes that few classes have, several broken laws at once."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +89,6 @@ class OneSampleAtATime(LSTMModel):
         if len(lengths) == 2:
             raise ValueError("two at once")
         return super().sample(lengths, *arguments, **others)
-
-
-@pytest.fixture(autouse=True)
-def _float32_again() -> Iterator[None]:
-    """A check sets the default to float64, for its process."""
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def laws_of(spec: Spec, tmp_path: Path) -> str:

@@ -1,11 +1,9 @@
 """Leaks and mistakes: the check of a variant says so in one line, and none of its runs is trained."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from lnf.app.command_line import main
 from lnf.plan.run import Run
@@ -92,13 +90,6 @@ ROWS = [
         transform=mutants.OneWay,
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _float32_again() -> Iterator[None]:
-    """A check sets the default to float64, for its process."""
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize(**acting(ROWS))

@@ -25,6 +25,7 @@ from lnf.report.measured.archive import (
 )
 from lnf.report.measured.claims import claims_section
 from lnf.report.measured.costs import costs
+from lnf.report.measured.literature import literature_section
 from lnf.report.measured.rankings import rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.outcomes import SURE
@@ -99,8 +100,10 @@ def with_block(readme: str, root: Path) -> str:
 
 def results_page(root: Path) -> str:
     """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
-    published = root / "reports" / "paper.csv"
-    lines = [HEAD, *claims_section(root / "reports" / "claims.csv", root / "reports" / "measured")]
+    reports = root / "reports"
+    published, measured = reports / "paper.csv", reports / "measured"
+    lines = [HEAD, *claims_section(reports / "claims.csv", measured)]
+    lines += literature_section(reports / "literature.csv", published, measured)
     for folder in kept_folders(root):
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]

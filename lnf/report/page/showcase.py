@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lnf.kinds.base import kind_of
+from lnf.kinds.piano import Music
 from lnf.report.page.answer import Answer
 
 Run = Mapping[str, Any]
@@ -27,7 +29,7 @@ def showcase(answers: Sequence[Answer], samples: Mapping[str, Any]) -> list[Pair
         of_corpus = [run for run in samples["runs"] if run["corpus"] == answer.corpus]
         run = next((run for run in of_corpus if run["prior"] == answer.winner.outcome.prior), None)
         if run is not None:
-            music = run["kind"] == "music"
+            music = isinstance(kind_of(run["kind"]), Music)
             shown = 1 if music else LINES
             drawn = _pieces(run["files"]) if music else [sample["text"] for sample in run["samples"]]
             names = (answer.corpus, run["label"], music)
