@@ -23,25 +23,17 @@ from lnf.report.measured.archive import (
     read_plan,
     read_texts,
 )
+from lnf.report.measured.cells import cells_section
 from lnf.report.measured.claims import claims_section
 from lnf.report.measured.costs import costs
 from lnf.report.measured.literature import literature_section
 from lnf.report.measured.rankings import rankings
 from lnf.report.measured.tries import tries_section
+from lnf.report.measured.verdicts import LEGEND, verdict
 from lnf.report.outcomes import SURE
 from lnf.report.page.listing import machine_of
 from lnf.report.tables import QUANTITY, VARIANT, read_published, summarise
 from lnf.system.files import replacing
-
-WITHIN = 0.02
-"""Share of the published number that a reproduced one may miss it by."""
-LEGEND = (
-    f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
-    " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"
-    " mean over seeds, in percent of the published number; the paper gives no error of its own. Models of another size"
-    " than the paper's, on part of the data, or with another K have no verdict, and rows with a failed seed have none;"
-    " a row that lacks seeds has the verdict of the seeds that are there."
-)
 
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
@@ -56,6 +48,9 @@ RANKINGS = (
     f"{SURE:.0%} interval",
     "seeds",
     "verdict",
+)
+REST = (
+    "\nThe paper's cells and claims, other published models, all that was measured: [docs/results.md](docs/results.md)."
 )
 HEAD = f"""# Measured results
 
@@ -94,7 +89,7 @@ def with_block(readme: str, root: Path) -> str:
     for folder in at_paper or folders:
         lines += [_setting(folder), "", *markdown(HEADINGS, _measured(folder, published)), ""]
     lines += [_best(folder, published) for folder in folders if folder not in at_paper and of_paper_models(folder)]
-    block = "\n".join([*lines, "\nAll that was measured: [docs/results.md](docs/results.md).", ""]) if folders else ""
+    block = "\n".join([*lines, REST, ""]) if folders else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
 
 
@@ -102,9 +97,10 @@ def results_page(root: Path) -> str:
     """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
     reports = root / "reports"
     published, measured = reports / "paper.csv", reports / "measured"
-    lines = [HEAD, *claims_section(reports / "claims.csv", measured)]
+    folders = kept_folders(root)
+    lines = [HEAD, *cells_section(folders, published), *claims_section(reports / "claims.csv", measured)]
     lines += literature_section(reports / "literature.csv", published, measured)
-    for folder in kept_folders(root):
+    for folder in folders:
         plan = read_plan(folder)
         lines += [f"## {plan['name']}", "", *([plan["note"], ""] if plan["note"] else []), _setting(folder), ""]
         lines += [*markdown((*HEADINGS, *OTHERS), _cells(folder, published)), ""]
@@ -247,23 +243,3 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
-
-
-def verdict(cell: Any) -> str:
-    """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; with the miss and its
-    standard error. Empty without both numbers. `cell` is a row of `lnf.report.tables.summarise`.
-
-    Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
-    """
-    if cell.mean is None or cell.published is None or cell.failed:
-        return ""
-    miss = cell.mean / cell.published - 1
-    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published:.1%}"
-    return f"{_word(miss, cell.published_mark == 'memory')} ({miss:+.1%}, {error})"
-
-
-def _word(miss: float, recalled: bool) -> str:
-    if abs(miss) <= WITHIN:
-        return "agrees" if recalled else "reproduced"
-    found = "better" if miss < 0 else "worse"
-    return f"disagrees: {found}" if recalled else found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lnf.report.measured.documents import verdict
+from lnf.report.measured.verdicts import verdict
 
 
 def cell(mean: float | None, published: float | None, mark: str = "certain", **others: Any) -> SimpleNamespace:

@@ -1,0 +1,57 @@
+"""The cells of the paper's tables: which are measured at its settings, and how they came out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas
+from pandas import DataFrame
+
+from lnf.plan.stages import TABLES
+from lnf.report.frames import markdown, number, records
+from lnf.report.measured.archive import Facts, at_paper_settings, read_facts, read_kept_metrics
+from lnf.report.measured.verdicts import verdict
+from lnf.report.tables import read_published, summarise
+
+Key = tuple[str, str]
+"""Corpus and prior."""
+
+
+def cells_section(folders: Sequence[Path], published: Path) -> list[str]:
+    """Lines: a row for each of the paper's rows that are ours, a column for each of its corpora; none without kept
+    results. A cell has its NLL and verdict, or what there is of it.
+    """
+    known = read_published(published)
+    metrics = [read_kept_metrics(folder) for folder in folders]
+    if not metrics:
+        return []
+    labels = {row.prior: row.label for row in records(pandas.concat(metrics)[["prior", "label"]].drop_duplicates())}
+    nll = known[(known.split == "test") & (known.metric == "nll") & known.prior.isin(list(labels))]
+    cells = list(dict.fromkeys(zip(nll.corpus, nll.prior, strict=True)))
+    found: dict[Key, str] = {}
+    for folder in filter(at_paper_settings, folders):
+        found |= {**_measured(read_kept_metrics(folder), known), **_begun(read_facts(folder))}
+    corpora, priors = (list(dict.fromkeys(names)) for names in zip(*cells, strict=True))
+    shown = {cell: found.get(cell, "not run") for cell in cells}
+    rows = [
+        [labels[prior], *(shown.get((corpus, prior), "") for corpus in corpora)] for prior in labels if prior in priors
+    ]
+    measured = sum(text[:1].isdigit() for text in shown.values())
+    said = f"{measured} of its {len(cells)} cells are measured at its settings; NLL on test and verdict:"
+    return ["## The paper's cells", "", said, "", *markdown(["model", *corpora], rows), ""]
+
+
+def _measured(metrics: DataFrame, known: DataFrame) -> Mapping[Key, str]:
+    cells = pandas.concat([summarise(table, metrics, known) for table in TABLES])
+    nll = cells[(cells.split == "test") & (cells.metric == "nll") & cells["mean"].notna()]
+    return {(row.corpus, row.prior): f"{number(row.mean)}, {verdict(row)}" for row in records(nll)}
+
+
+def _begun(facts: Sequence[Facts]) -> Mapping[Key, str]:
+    """Rows of which the furthest seed has not ended well."""
+    done = {(one["corpus"], one["prior"]) for one in facts if one["status"] == "ok"}
+    furthest = sorted(facts, key=lambda one: int(one["epochs"]))
+    return {
+        key: f"{one['status']}, {one['epochs']} of {one['spec']['train']['epochs']} epochs"
+        for one in furthest
+        if (key := (one["corpus"], one["prior"])) not in done
+    }

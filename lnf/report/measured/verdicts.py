@@ -1,0 +1,33 @@
+"""When a number counts as reproduced."""
+
+from typing import Any
+
+WITHIN = 0.02
+"""Share of the published number that a reproduced one may miss it by."""
+LEGEND = (
+    f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
+    " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"
+    " mean over seeds, in percent of the published number; the paper gives no error of its own. Models of another size"
+    " than the paper's, on part of the data, or with another K have no verdict, and rows with a failed seed have none;"
+    " a row that lacks seeds has the verdict of the seeds that are there."
+)
+
+
+def verdict(cell: Any) -> str:
+    """reproduced, better or worse; of a number that is recalled, agrees or how it disagrees; with the miss and its
+    standard error. Empty without both numbers. `cell` is a row of `lnf.report.tables.summarise`.
+
+    Seeds that are missing do not change what the others say; a seed that failed does: without it, they are a choice.
+    """
+    if cell.mean is None or cell.published is None or cell.failed:
+        return ""
+    miss = cell.mean / cell.published - 1
+    error = "one seed" if cell.sd is None else f"± {cell.sd / cell.n**0.5 / cell.published:.1%}"
+    return f"{_word(miss, cell.published_mark == 'memory')} ({miss:+.1%}, {error})"
+
+
+def _word(miss: float, recalled: bool) -> str:
+    if abs(miss) <= WITHIN:
+        return "agrees" if recalled else "reproduced"
+    found = "better" if miss < 0 else "worse"
+    return f"disagrees: {found}" if recalled else found
