@@ -33,10 +33,10 @@ measured: $(READY)
 test: unit e2e
 
 unit: $(READY)
-	$(BIN)/python -m pytest -m "not (e2e or ray or browser)" $(SHARED)
+	$(BIN)/python -m pytest -m "not (e2e or processes or browser)" $(SHARED)
 
 e2e: $(READY)
-	$(BIN)/python -m pytest -m "e2e or ray or browser" $(SHARED)
+	$(BIN)/python -m pytest -m "e2e or processes or browser" $(SHARED)
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .

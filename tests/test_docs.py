@@ -84,6 +84,7 @@ def _paths(document: Path) -> Iterator[str]:
             yield path
 
 
+@pytest.mark.processes
 def test_the_rulegraph_is_snakemakes(tmp_path: Path) -> None:
     block = re.search(r"<!-- rulegraph -->\n(.*?)<!-- /rulegraph -->", (ROOT / "README.md").read_text(), re.DOTALL)
     assert block is not None

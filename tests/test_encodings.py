@@ -10,6 +10,8 @@ import pytest
 from lnf.plan.config import ROOT
 from tests.patience import LIMIT_S
 
+pytestmark = pytest.mark.processes
+
 ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
 """A machine whose Python takes text for ASCII."""
 

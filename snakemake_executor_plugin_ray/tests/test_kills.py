@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from conftest import Workflow, both_run, enough, signal_group, starts, wait_for
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.processes
 
 
 @pytest.mark.parametrize("part", ["gcs_server", "raylet/raylet", "ray::RuntimeEnvAgent", "plugin_ray.driver"])

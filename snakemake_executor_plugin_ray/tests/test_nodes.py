@@ -9,7 +9,7 @@ from conftest import Cluster, Workflow, both_run, enough, starts, wait_for
 
 from snakemake_executor_plugin_ray import worker
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.processes
 
 
 def test_the_node_of_a_job_is_killed(steps: Workflow, nodes: Cluster) -> None:

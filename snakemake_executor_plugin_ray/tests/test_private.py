@@ -10,7 +10,7 @@ import psutil
 import pytest
 from conftest import STEPS, Workflow, both_run, enough, starts, wait_for
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.processes
 
 JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 FOREIGN = {"RAY_OVERRIDE_RESOURCES": '{"CPU": 0}', "RAY_AUTH_TOKEN": "another", "RAY_worker_niceness": "19"}

@@ -6,7 +6,7 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 from snakemake_executor_plugin_ray import ExecutorSettings
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.processes
 
 
 class TestWorkflows(snakemake.common.tests.TestWorkflowsLocalStorageBase):

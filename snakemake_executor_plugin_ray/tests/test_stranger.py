@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Cluster, Workflow
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.processes
 
 STRANGER = """
 rule all:

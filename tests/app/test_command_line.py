@@ -96,6 +96,7 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert subprocess.run(["bash", script], capture_output=True, encoding="utf-8", check=True).stdout == "status\n"
 
 
+@pytest.mark.processes
 def test_both_ways_to_start_find_the_modules_of_this_folder(tmp_path: Path) -> None:
     """The command `lnf` of an environment, as `python -m lnf`: rules of one's own name such modules."""
     (tmp_path / "mine.py").write_text("", encoding="utf-8")

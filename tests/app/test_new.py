@@ -58,6 +58,7 @@ def test_a_corpus_is_planned_once_its_files_are_there(folder: Path) -> None:
     assert store.read_meta(corpus.folder)["unit"] == "bits/symbol"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("kind", ["transform", "corpus"])
 def test_its_test_runs(kind: str, folder: Path) -> None:
     assert main(["new", kind, "mine"]) == 0

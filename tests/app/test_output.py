@@ -63,6 +63,7 @@ def test_a_stream_that_is_not_the_systems_stays() -> None:
     assert tolerant(stream) is stream
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("prior", "status"), [("af_af", 0), ("af_ag", 1)])
 def test_a_command_ends_as_it_does_with_a_reader(unread: io.TextIOWrapper, prior: str, status: int) -> None:
     command = [sys.executable, "-m", "lnf", "spec", "markov", prior, "0"]

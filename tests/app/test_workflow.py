@@ -67,6 +67,7 @@ def overlay(folder: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.processes
 def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -88,11 +89,13 @@ def test_the_paper_is_planned_whole_and_nothing_is_written(tmp_path: Path) -> No
     assert {path.name for path in folder.iterdir()} <= {".snakemake"}
 
 
+@pytest.mark.processes
 def test_the_demo_is_planned(tmp_path: Path) -> None:
     counts = jobs(dry_run(tmp_path, "--configfile", str(ROOT / "workflow" / "configs" / "demo.yaml")))
     assert (counts["train"], counts["evaluate"], counts["prepare"], counts["check"]) == (32, 32, 2, 14)
 
 
+@pytest.mark.processes
 def test_a_mistake_is_one_line_before_any_job(tmp_path: Path) -> None:
     done = dry_run(tmp_path, "--configfile", overlay(tmp_path, "defaults: {train: {epocs: 3}}\n"))
     assert done.returncode == 1
@@ -101,6 +104,7 @@ def test_a_mistake_is_one_line_before_any_job(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_results_below_a_regular_file(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     done = dry_run(tmp_path)
@@ -109,6 +113,7 @@ def test_results_below_a_regular_file(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_two_files_one_prior(copy: Path) -> None:
     shutil.copy(copy / "rules" / "priors" / "af_af.smk", copy / "rules" / "priors" / "mine.smk")
     done = dry_run(copy, root=copy)
@@ -117,6 +122,7 @@ def test_two_files_one_prior(copy: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_one_more_rule_file_is_one_more_row(copy: Path) -> None:
     (copy / "rules" / "priors" / "mine.smk").write_text(MINE)
     counts = jobs(dry_run(copy, root=copy))

@@ -188,6 +188,7 @@ def in_a_room_of_its_own(words: list[str], mount: str, project: Project) -> subp
     )  # fmt: skip
 
 
+@pytest.mark.processes
 def test_a_folder_that_cannot_be_written_to(project: Project) -> None:
     here = str(project.folder)
     mount = f"mount --bind '{here}' '{here}' && mount -o remount,bind,ro '{here}' && cd '{here}'"

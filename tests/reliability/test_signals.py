@@ -102,6 +102,7 @@ def test_twice_ends_at_once(project: Project) -> None:
     wait_for(lambda: not project.processes())
 
 
+@pytest.mark.processes
 def test_a_single_run_that_is_terminated_goes_on(tmp_path: Path) -> None:
     data = prepared(tmp_path)
     spec = tiny_spec("af_scf", epochs=60)

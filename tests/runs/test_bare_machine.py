@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lnf.plan.config import ROOT
 from tests.patience import LIMIT_S
 from tests.specs import tiny_spec
 from tests.tiny_corpus import prepared
+
+pytestmark = pytest.mark.processes
 
 BARE = """
 import sys
