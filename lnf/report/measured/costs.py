@@ -3,9 +3,10 @@
 The paper's LSTM is its best row on text and samples step by step; IAF / SCF is its row that samples all steps at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean, median
+from typing import NamedTuple
 
 from pandas import DataFrame
 
@@ -35,17 +36,28 @@ def costs(folder: Path) -> list[str]:
     sampling = [f"seconds, B = {batch}, T = {length}" for batch, length in batches.items()]
     rows = markdown((*COLUMNS, *sampling), _rows(folder, speed, batches))
     places = ", ".join(dict.fromkeys(speed["where"]))
-    return ["What each row costs:", "", *rows, "", f"{LEGEND} Sampling on {places}.", ""]
+    answers = [f"- {corpus}: {said}." for corpus, found in _by_prior(folder).items() if (said := _answer(found))]
+    heading = "NLL by the interval of its difference over seeds:"
+    return ["What each row costs:", "", *rows, "", f"{LEGEND} Sampling on {places}.", "",
+            *([heading, "", *answers, ""] if answers else [])]  # fmt: skip
 
 
-def _rows(folder: Path, speed: DataFrame, batches: dict[int, int]) -> Iterator[list[str]]:
+def _by_prior(folder: Path) -> dict[str, dict[str, Outcome]]:
+    """Corpus -> prior -> its result, of those that have one."""
+    return {
+        corpus: {one.prior: one for one in found if one.trained and one.mean("nll") is not None}
+        for corpus, found in outcomes(read_kept_metrics(folder)).items()
+    }
+
+
+def _rows(folder: Path, speed: DataFrame, batches: Mapping[int, int]) -> Iterator[list[str]]:
     facts = read_facts(folder)
-    for corpus, found in outcomes(read_kept_metrics(folder)).items():
-        by_prior = {one.prior: one for one in found if one.trained and one.mean("nll") is not None}
+    for corpus, by_prior in _by_prior(folder).items():
         for prior, one in by_prior.items():
             runs = [run for run in facts if (run["corpus"], run["prior"]) == (corpus, prior)]
             seconds = speed[(speed.corpus == corpus) & (speed.prior == prior)]
-            yield [*_loss(one, runs), of_the_gap(one, by_prior), _minutes(runs),
+            share = of_the_gap(one, by_prior)
+            yield [*_loss(one, runs), "" if share is None else str(share), _minutes(runs),
                    *(_sampling(seconds, batch, length) for batch, length in batches.items())]  # fmt: skip
 
 
@@ -56,15 +68,40 @@ def _loss(one: Outcome, runs: list[Facts]) -> list[str]:
     return [one.corpus, one.label, f"{runs[0]['parameters']:,}", number(one.mean("nll")), interval, one.unit, samples]
 
 
-def of_the_gap(one: Outcome, rows: dict[str, Outcome]) -> str:
-    """The share of the gap that a row closes; empty where the gap is not known, or is the row's own."""
+class Share(NamedTuple):
+    """Of the gap, and half its interval; None with one seed."""
+
+    value: float
+    reach: float | None
+
+    def __str__(self) -> str:
+        return f"{self.value:+.0%}{', one seed' if self.reach is None else f' ± {self.reach:.0%}'}"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.reach is not None and abs(self.value) > self.reach
+
+
+def of_the_gap(one: Outcome, rows: Mapping[str, Outcome]) -> Share | None:
+    """The share of the gap that a row closes; None where the gap is not known, or is the row's own."""
     if one.prior in (STEPWISE, PARALLEL) or not {STEPWISE, PARALLEL} <= rows.keys():
-        return ""
+        return None
     far, near, values = (rows[PARALLEL].of("nll"), rows[STEPWISE].of("nll"), one.of("nll"))
     gap = mean(far) - mean(near)
     errors = [error for error in map(over_seeds, (far, values)) if error is not None]
-    share = f"{(mean(far) - mean(values)) / gap:+.0%}"
-    return f"{share} ± {reach(together(errors)) / abs(gap):.0%}" if len(errors) == 2 else f"{share}, one seed"
+    half = reach(together(errors)) / abs(gap) if len(errors) == 2 else None
+    return Share((mean(far) - mean(values)) / gap, half)
+
+
+def _answer(rows: Mapping[str, Outcome]) -> str:
+    """Which rows close a part of the gap, and which widen it, as far as their intervals say."""
+    shares = {one.label: share for one in rows.values() if (share := of_the_gap(one, rows)) is not None}
+    closing = [label for label, share in shares.items() if share.settled and share.value > 0]
+    widening = [label for label, share in shares.items() if share.settled and share.value < 0]
+    open_ones = [label for label, share in shares.items() if not share.settled]
+    parts = (("Below IAF / SCF", closing), ("Above it", widening), ("Undecided", open_ones))
+    return ". ".join(f"{what}: {'; '.join(labels) or 'none'}" for what, labels in parts) if shares else ""
 
 
 def _minutes(runs: list[Facts]) -> str:

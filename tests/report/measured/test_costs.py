@@ -4,6 +4,7 @@ import pytest
 
 from lnf.report.frames import frame_of
 from lnf.report.gather import METRICS
+from lnf.report.measured import costs
 from lnf.report.measured.costs import of_the_gap
 from lnf.report.outcomes import Outcome, outcomes
 
@@ -29,9 +30,16 @@ def rows_of(values: dict[str, tuple[float, ...]]) -> dict[str, Outcome]:
 )
 def test_the_share_of_the_gap(prior: str, share: str) -> None:
     rows = rows_of(NLL)
-    assert of_the_gap(rows[prior], rows) == share
+    found = of_the_gap(rows[prior], rows)
+    assert ("" if found is None else str(found)) == share
+
+
+def test_rows_are_named_by_their_side_as_far_as_that_is_settled() -> None:
+    said = costs._answer(rows_of({**NLL, "wide": (2.0, 3.0, 3.9)}))
+    assert said == "Below IAF / SCF: half; spread. Above it: worse. Undecided: one; wide"
+    assert costs._answer(rows_of({"lstm": (1.0,), "af_af": (1.0,)})) == ""
 
 
 def test_a_gap_needs_both_of_its_sides() -> None:
     rows = rows_of({prior: seeds for prior, seeds in NLL.items() if prior != "lstm"})
-    assert of_the_gap(rows["half"], rows) == ""
+    assert of_the_gap(rows["half"], rows) is None
