@@ -29,7 +29,7 @@ from tests.tiny_corpus import prepared
 from tests.training import Cut, cut_after
 
 KIND = "Damaged files"
-SPEC = tiny_spec("af_scf", state_minutes=0.0).replace(
+SPEC = tiny_spec("af_scf").replace(
     evaluate=EvaluateSpec(samples=3),
     sample=SampleSpec(samples=4, reconstructions=1),
 )
@@ -39,8 +39,9 @@ SPEC = tiny_spec("af_scf", state_minutes=0.0).replace(
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus, a run `whole` that is evaluated, and a run `cut` inside an epoch."""
     folder = tmp_path_factory.mktemp("original")
-    told = Run.from_dict({"spec": SPEC.to_dict()}, prepared(folder)).to_dict()
-    for name in ("whole", "cut"):
+    corpus, each_step = prepared(folder), SPEC.replace(train=SPEC.train.replace(state_minutes=0.0))
+    for name, spec in (("whole", SPEC), ("cut", each_step)):
+        told = Run.from_dict({"spec": spec.to_dict()}, corpus).to_dict()
         write_json(folder / name / "spec.json", told | {"data": "data/tiny/c0ffee"})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -61,9 +61,9 @@ def test_the_average_is_validated_and_kept(corpus: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("steps", [3, 25])
 def test_a_cut_run_goes_on_with_its_average(steps: int, corpus: Path, tmp_path: Path) -> None:
-    spec = tiny_spec(average=0.9, state_minutes=0.0)
+    spec = tiny_spec(average=0.9)
     whole = on(corpus, spec, tmp_path / "whole").fit().state
-    again = on(corpus, spec, tmp_path / "cut").cut_and_resumed(steps).state
+    again = on(corpus, tiny_spec(average=0.9, state_minutes=0.0), tmp_path / "cut").cut_and_resumed(steps).state
     assert again.history == whole.history
     assert all(map(torch.equal, weights(again.judged), weights(whole.judged)))
 
@@ -81,9 +81,9 @@ def musical(spec: Spec, folder: Path) -> Training:
 
 @pytest.mark.parametrize("steps", [1, 5])
 def test_a_cut_run_goes_on_in_the_keys_of_its_epoch(steps: int, tmp_path: Path) -> None:
-    spec = tiny_spec(kind="music", transpose=4, state_minutes=0.0)
+    spec = tiny_spec(kind="music", transpose=4)
     whole, plain = musical(spec, tmp_path / "whole").fit(), musical(tiny_spec(kind="music"), tmp_path / "plain").fit()
-    again = musical(spec, tmp_path / "cut").cut_and_resumed(steps)
+    again = musical(tiny_spec(kind="music", transpose=4, state_minutes=0.0), tmp_path / "cut").cut_and_resumed(steps)
     assert again.state.history == whole.state.history != plain.state.history
 
 

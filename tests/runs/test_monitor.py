@@ -11,7 +11,7 @@ from lnf.runs.training import train_run
 from lnf.system.sealed import read_rows
 from tests.specs import tiny_spec
 from tests.tiny_corpus import context, prepared
-from tests.training import training_of
+from tests.training import Training, training_of
 
 CPU = torch.device("cpu")
 
@@ -32,9 +32,14 @@ def test_a_run_leaves_a_line_an_epoch(corpus: Path, tmp_path: Path) -> None:
     assert list(rows[0]) == MONITOR.names and all(0.05 < row["memory_gib"] < 64 for row in rows)
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """A run that was not cut."""
+    return training_of(tiny_spec(), loading.load(corpus, tiny_spec()), tmp_path_factory.mktemp("whole")).fit()
+
+
 @pytest.mark.parametrize("batches", [3, 9, 14])
-def test_a_run_that_was_cut_has_every_epoch_once(batches: int, corpus: Path, tmp_path: Path) -> None:
-    whole = training_of(tiny_spec(state_minutes=0.0), loading.load(corpus, tiny_spec()), tmp_path / "whole").fit()
+def test_a_run_that_was_cut_has_every_epoch_once(batches: int, whole: Training, corpus: Path, tmp_path: Path) -> None:
     cut = training_of(tiny_spec(state_minutes=0.0), loading.load(corpus, tiny_spec()), tmp_path / "cut")
     again = cut.cut_and_resumed(batches)
     ours, theirs = ([(row["epoch"], row["steps"]) for row in one.keeper.monitor.rows()] for one in (again, whole))

@@ -39,6 +39,14 @@ def _train(spec: Spec, corpus: Path, out: Path) -> bytes:
     return (out / "history.parquet").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was not cut."""
+    out = tmp_path_factory.mktemp("whole")
+    _train(_spec(accumulate=3), corpus, out)
+    return out
+
+
 @pytest.mark.parametrize("prior", ["lstm", "af_scf", "iaf_scf"])
 def test_same_seed_same_bits(prior: str, corpus: Path, tmp_path: Path) -> None:
     first, again = (_train(_spec(prior), corpus, tmp_path / name) for name in ("first", "again"))
@@ -86,16 +94,15 @@ def test_loss_falls(corpus: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("state_minutes", [0.0, 60.0], ids=["inside an epoch", "at an epoch's start"])
 @pytest.mark.parametrize("steps", [0, 3, 10, 25, 39])
 def test_a_cut_run_ends_with_the_same_bits(
-    steps: int, state_minutes: float, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    steps: int, state_minutes: float, whole: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = _spec(state_minutes=state_minutes, accumulate=3)
-    whole = _train(spec, corpus, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(Cut):
         cut_after(patch, steps)
         _train(spec, corpus, tmp_path / "cut")
     assert (tmp_path / "cut" / "state" / "epoch.pt").exists()
-    assert _train(spec, corpus, tmp_path / "cut") == whole
-    models = [checkpoint.load(tmp_path / name / "model.pt")[0].state_dict() for name in ("whole", "cut")]
+    assert _train(spec, corpus, tmp_path / "cut") == (whole / "history.parquet").read_bytes()
+    models = [checkpoint.load(run / "model.pt")[0].state_dict() for run in (whole, tmp_path / "cut")]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
 
 
