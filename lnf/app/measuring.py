@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pandas import DataFrame
 
 from lnf.app.kept_studies import STUDIES, rows_of_study
 from lnf.errors import UserError
@@ -19,16 +20,9 @@ from lnf.plan.stages import tables_of
 from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import METRICS, references_of, rows_of_run
-from lnf.report.measured.archive import (
-    Facts,
-    kept_places,
-    place,
-    read_kept_metrics,
-    read_plan,
-    read_texts,
-)
+from lnf.report.measured.archive import Facts, Kept, all_kept, kept_places, place, read_texts
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
-from lnf.report.measured.documents import kept_folders, show
+from lnf.report.measured.documents import show
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import on_test, read_published, summarise, write_table
 from lnf.runs.keeper import Keeper
@@ -76,8 +70,9 @@ def keep_measured(plan: Plan, results: Path = Path("results"), drop: bool = Fals
 
 def make_again(root: Path) -> None:
     """Write all that is made of kept results again: tables, figures, docs/results.md, the README's block."""
-    for kept in kept_folders(root):
-        write_made(kept, root / "reports" / "paper.csv")
+    published = read_published(root / "reports" / "paper.csv")
+    for kept in all_kept(root):
+        write_made(kept, published)
     show(root)
 
 
@@ -186,18 +181,16 @@ def _references(plan: Plan, before: Path) -> Sequence[Mapping[str, Any]]:
     return here + mappings(kept[kept.corpus.isin(plan.corpora.keys() - there)])
 
 
-def write_made(folder: Path, published: Path) -> None:
+def write_made(kept: Kept, published: DataFrame) -> None:
     """FOLDER/tables and FOLDER/figures/results.png, from the other files of the folder and the paper's numbers."""
-    write_kept_tables(folder, published, folder / "tables")
-    corpora, known = outcomes(read_kept_metrics(folder)), on_test(read_published(published))
-    comparison.draw(corpora, known, folder / "figures", ["png"])
+    write_kept_tables(kept, published, kept.folder / "tables")
+    comparison.draw(outcomes(kept.metrics), on_test(published), kept.folder / "figures", ["png"])
 
 
-def write_kept_tables(folder: Path, published: Path, out: Path) -> None:
+def write_kept_tables(kept: Kept, published: DataFrame, out: Path) -> None:
     """OUT/TABLE.{csv, md}, those that have a row."""
-    metrics, known, options = read_kept_metrics(folder), read_published(published), read_plan(folder)["options"]
     out.mkdir(parents=True, exist_ok=True)
-    for table, name in tables_of(metrics.kind.unique()).items():
-        cells = summarise(table, metrics, known)
+    for table, name in tables_of(kept.metrics.kind.unique()).items():
+        cells = summarise(table, kept.metrics, published)
         if len(cells):
-            write_table(out / name, table, cells, known, options, ("md",))
+            write_table(out / name, table, cells, published, kept.plan["options"], ("md",))

@@ -14,7 +14,7 @@ from lnf.plan.config import Config, load, merge
 from lnf.plan.results import Plan
 from lnf.report.figures import comparison
 from lnf.report.gather import read_metrics
-from lnf.report.measured.archive import read_facts, read_kept_metrics
+from lnf.report.measured.archive import Kept
 from lnf.report.measured.documents import results_page, with_block
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.sealed import write_table
@@ -31,7 +31,7 @@ def test_a_finished_plan_is_kept_and_shown(plan: Plan, monkeypatch: pytest.Monke
     keep_measured(plan)
     for name in ("text.md", "text.csv"):
         assert (FOLDER / "tables" / name).read_bytes() == (plan.out / "tables" / name).read_bytes()
-    assert_frame_equal(read_kept_metrics(FOLDER), read_metrics(plan.metrics))
+    assert_frame_equal(Kept(FOLDER).metrics, read_metrics(plan.metrics))
     assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
     readme = Path("README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n<!-- measured -->\nConfiguration `small`, settings")
@@ -162,7 +162,7 @@ def test_a_run_that_was_cut_is_kept_as_far_as_it_came(plan: Plan) -> None:
     cut_short(plan.runs[0], epochs=2)
     shutil.rmtree(plan.runs[-1].folder)
     keep_measured(plan)
-    found = {facts["status"]: facts for facts in read_facts(FOLDER)}
+    found = {facts["status"]: facts for facts in Kept(FOLDER).facts}
     assert (found["unfinished"]["epochs"], found["unfinished"]["wall_seconds"]) == (2, 72.0)
     page = Path("docs", "results.md").read_text(encoding="utf-8")
     assert "| unfinished | 2 of 100 |" in page and "4 runs (1 unfinished, 2 ok, 1 not run)" in page
@@ -226,7 +226,7 @@ def test_other_code_changes_nothing_of_what_is_kept(plan: Plan, capsys: pytest.C
     out = capsys.readouterr().out
     assert "3 kept as before: markov/lstm/1, markov/af_af/0, markov/af_af/1" in out
     assert "replaced: markov/lstm/0, ok of revision " in out
-    assert len(read_facts(FOLDER)) == 4
+    assert len(Kept(FOLDER).facts) == 4
 
 
 @pytest.mark.parametrize("prepared", [True, False])
@@ -250,7 +250,7 @@ def test_a_run_that_is_no_longer_planned_is_dropped_only_when_told(plan: Plan) -
     with pytest.raises(UserError, match=r"2 kept runs would be lost: markov/af_af/1 \(not planned\); markov/lstm/1"):
         keep_measured(smaller)
     keep_measured(smaller, drop=True)
-    assert len(read_facts(FOLDER)) == 2
+    assert len(Kept(FOLDER).facts) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "format", "no data", "no metrics"])
@@ -294,8 +294,8 @@ def test_results_of_an_older_revision_are_taken_by_settings_and_data(plan: Plan,
     Path("results").rename(older / "results")
     Path("data").rename(older / "data")
     keep_measured(plan, older / "results")
-    assert [facts["status"] for facts in read_facts(FOLDER)] == ["ok"] * 4
-    kept = read_kept_metrics(FOLDER)
+    assert [facts["status"] for facts in Kept(FOLDER).facts] == ["ok"] * 4
+    kept = Kept(FOLDER).metrics
     assert set(kept.value[kept.metric == "nll"]) == {1.5, 1.51, 1.6, 1.61}
     shutil.rmtree(older / "data")
     with pytest.raises(UserError, match=r"measured: .*: does not say what its data are, and .*meta\.json is not there"):

@@ -13,7 +13,7 @@ from lnf.plan.config import Config, merge
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.frames import write_csv
-from lnf.report.measured.archive import BOUNDS, read_facts
+from lnf.report.measured.archive import BOUNDS, Kept
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import write_table
 from tests.app.small_plan import FOLDER, cut_short, plan
@@ -62,7 +62,7 @@ def test_what_was_kept_of_other_settings_is_dropped_only_when_told(
     assert {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == kept
     keep_measured(other, drop=True)
     assert "dropped markov/lstm/0 (train.epochs 100, now 50)" in capsys.readouterr().out
-    kept = {(facts["prior"], facts["seed"]) for facts in read_facts(FOLDER)}
+    kept = {(facts["prior"], facts["seed"]) for facts in Kept(FOLDER).facts}
     assert kept == {("lstm", 1), ("af_af", 0), ("af_af", 1)}
 
 

@@ -1,5 +1,7 @@
 """A finished plan on text and music, its result files made up: what views are drawn from, in a second."""
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from lnf.plan.jobs import Job
 from lnf.plan.origin import prepared_data
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
+from lnf.report.frames import write_csv
+from lnf.report.gather import METRICS
+from lnf.report.measured.archive import SPEED, Kept
 from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
 from lnf.spec import STORED_FORMAT
@@ -39,6 +44,14 @@ def plan_of(**changes: Any) -> Plan:
     return Plan(
         config.load(config.merge(config.read(), {"name": "small", "select": SELECT, "bounds": None, **changes}))
     )
+
+
+def keep(folder: Path, rows: Iterable[Mapping[str, Any]], speed: Iterable[Mapping[str, Any]] = ()) -> Kept:
+    """A configuration as it is kept, with no run of its own: its metrics, and its times of sampling."""
+    write_json(folder / "plan.json", {"name": folder.name, "note": "", "options": {}, "runs": []})
+    write_csv(folder / "references.csv", METRICS.names, rows)
+    write_csv(folder / "speed.csv", SPEED, speed)
+    return Kept(folder)
 
 
 def finish(plan: Plan, revision: str = FACTS["revision"]) -> None:

@@ -11,6 +11,7 @@ tables/*, figures/results.png     made of these files alone
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,43 +69,66 @@ def read_metrics_of(place: Path) -> DataFrame:
     return read_csv(place / "evaluation.csv", METRICS)
 
 
-def read_plan(folder: Path) -> Facts:
-    """plan.json."""
-    plan: Facts = read_json(folder / "plan.json")
-    return plan
+class Kept:
+    """A measured configuration, from its folder; each file is read once, when it is first used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def plan(self) -> Facts:
+        """plan.json."""
+        plan: Facts = read_json(self.folder / "plan.json")
+        return plan
+
+    @cached_property
+    def metrics(self) -> DataFrame:
+        """The metrics of all runs and of the references, as they were gathered."""
+        files = [place(self.folder, run) / "evaluation.csv" for run in self.plan["runs"]]
+        frames = [read_csv(file, METRICS) for file in [*files, self.folder / "references.csv"]]
+        return pandas.concat([frame for frame in frames if len(frame)], ignore_index=True)
+
+    @cached_property
+    def facts(self) -> list[Facts]:
+        """run.json of each run that began, in the order of the plan."""
+        found = [read_kept(place(self.folder, run)) for run in self.plan["runs"]]
+        return [facts for facts in found if facts is not None]
+
+    @cached_property
+    def bounds(self) -> DataFrame:
+        """bounds.csv, as texts; no rows without it."""
+        return read_texts(self.folder / "bounds.csv", BOUNDS)
+
+    @cached_property
+    def speed(self) -> DataFrame:
+        """speed.csv, as texts; no rows without it."""
+        return read_texts(self.folder / "speed.csv", SPEED)
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """The settings in which a run differs from the paper's."""
+        return {key for facts in self.facts for key in facts["differs_from_paper"]}
+
+    @property
+    def at_paper_settings(self) -> bool:
+        """Whether no setting of any run differs from the paper's."""
+        return not self.changed
+
+    @property
+    def of_paper_models(self) -> bool:
+        """Whether every run trains a model of the paper's size on all of its corpus, in whatever way."""
+        return not any(key in SIZES or key.startswith("subset.") for key in self.changed)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its numbers can be compared with the published ones: of the paper's models, by as many samples."""
+        return self.of_paper_models and "evaluate.samples" not in self.changed
 
 
-def read_kept_metrics(folder: Path) -> DataFrame:
-    """The metrics of all runs, as they were gathered."""
-    files = [place(folder, run) / "evaluation.csv" for run in read_plan(folder)["runs"]]
-    frames = [read_csv(file, METRICS) for file in [*files, folder / "references.csv"]]
-    return pandas.concat([frame for frame in frames if len(frame)], ignore_index=True)
-
-
-def read_facts(folder: Path) -> list[Facts]:
-    """run.json of each run that began, in the order of the plan."""
-    found = [read_kept(place(folder, run)) for run in read_plan(folder)["runs"]]
-    return [facts for facts in found if facts is not None]
-
-
-def at_paper_settings(folder: Path) -> bool:
-    """Whether no setting of any run differs from the paper's."""
-    return not _changed(folder)
-
-
-def of_paper_models(folder: Path) -> bool:
-    """Whether every run trains a model of the paper's size on all of its corpus, in whatever way."""
-    return not any(key in SIZES or key.startswith("subset.") for key in _changed(folder))
-
-
-def beside_published(folder: Path) -> bool:
-    """Whether its numbers can be held against the published ones: of the paper's models, by as many samples."""
-    return of_paper_models(folder) and "evaluate.samples" not in _changed(folder)
-
-
-def _changed(folder: Path) -> set[str]:
-    """The settings in which a run differs from the paper's."""
-    return {key for facts in read_facts(folder) for key in facts["differs_from_paper"]}
+def all_kept(root: Path) -> list[Kept]:
+    """What is kept in a project: what has the paper's settings first."""
+    found = [Kept(path.parent) for path in sorted((root / "reports" / "measured").glob("*/plan.json"))]
+    return sorted(found, key=lambda one: not one.at_paper_settings)
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> DataFrame:

@@ -1,35 +1,34 @@
 """The cells of the paper's tables: which are measured at its settings, and how they came out."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas
 from pandas import DataFrame
 
 from lnf.plan.stages import TABLES
 from lnf.report.frames import markdown, number, records
-from lnf.report.measured.archive import Facts, at_paper_settings, read_facts, read_kept_metrics
+from lnf.report.measured.archive import Facts, Kept
 from lnf.report.measured.verdicts import verdict
-from lnf.report.tables import read_published, summarise
+from lnf.report.tables import summarise
 
 Key = tuple[str, str]
 """Corpus and prior."""
 
 
-def cells_section(folders: Sequence[Path], published: Path) -> list[str]:
+def cells_section(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     """Lines: a row for each of the paper's rows that are ours, a column for each of its corpora; none without kept
     results. A cell has its NLL and verdict, or what there is of it.
     """
-    known = read_published(published)
-    metrics = [read_kept_metrics(folder) for folder in folders]
-    if not metrics:
+    if not kept:
         return []
-    labels = {row.prior: row.label for row in records(pandas.concat(metrics)[["prior", "label"]].drop_duplicates())}
-    nll = known[(known.split == "test") & (known.metric == "nll") & known.prior.isin(list(labels))]
+    names = pandas.concat([one.metrics[["prior", "label"]] for one in kept]).drop_duplicates()
+    labels = dict(zip(names.prior, names.label, strict=True))
+    nll = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(list(labels))]
     cells = list(dict.fromkeys(zip(nll.corpus, nll.prior, strict=True)))
     found: dict[Key, str] = {}
-    for folder in filter(at_paper_settings, folders):
-        found |= {**_measured(read_kept_metrics(folder), known), **_begun(read_facts(folder))}
+    for one in kept:
+        if one.at_paper_settings:
+            found |= {**_measured(one.metrics, published), **_begun(one.facts)}
     corpora, priors = (list(dict.fromkeys(names)) for names in zip(*cells, strict=True))
     shown = {cell: found.get(cell, "not run") for cell in cells}
     rows = [

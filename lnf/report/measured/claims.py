@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any, Self
+from typing import Any
 
-from pandas import DataFrame
-
-from lnf.report.frames import frame_of, mappings, markdown, read_csv, records
-from lnf.report.gather import METRICS
-from lnf.report.measured.archive import SPEED, at_paper_settings, read_kept_metrics, read_texts
+from lnf.report.frames import mappings, markdown, read_csv, records
+from lnf.report.measured.archive import Kept
 from lnf.report.measured.leads import CONFIRMED, CONTRADICTED, NOT_RUN, UNDECIDED, Lead, sides
 from lnf.report.outcomes import SURE, outcomes, over_seeds, reach
 
@@ -48,23 +45,6 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What is kept of a configuration: without rows if nothing is."""
-
-    metrics: DataFrame
-    speed: DataFrame
-    at_paper_settings: bool
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """From its folder."""
-        speed = read_texts(folder / "speed.csv", SPEED)
-        if not (folder / "plan.json").exists():
-            return cls(frame_of([], METRICS), speed, False)
-        return cls(read_kept_metrics(folder), speed, at_paper_settings(folder))
-
-
-@dataclass(frozen=True)
 class Finding:
     """What was found of a piece of evidence, in words, and its verdict."""
 
@@ -80,11 +60,10 @@ def read_claims(path: Path) -> list[Evidence]:
     return [Evidence(**{**row, "margin": float(row["margin"] or 0)}) for row in mappings(read_csv(path))]
 
 
-def claims_section(claims: Path, kept: Path) -> list[str]:
-    """Lines: the verdict on each claim, and its evidence from the folders below `kept`; none without evidence."""
-    evidence = read_claims(claims)
-    configurations = {one.configuration: Kept.read(kept / one.configuration) for one in evidence}
-    found = [finding(one, configurations[one.configuration]) for one in evidence]
+def claims_section(claims: Path, kept: Sequence[Kept]) -> list[str]:
+    """Lines: the verdict on each claim, and its evidence from what is kept; none without evidence."""
+    by_name = {one.folder.name: one for one in kept}
+    found = [finding(one, by_name.get(one.configuration)) for one in read_claims(claims)]
     if all(one.verdict == NOT_RUN for one in found):
         return []
     numbers = {claim: number for number, claim in enumerate(dict.fromkeys(one.evidence.claim for one in found), 1)}
@@ -99,12 +78,14 @@ def claims_section(claims: Path, kept: Path) -> list[str]:
     return [HEAD, *markdown(SUMMARY, summary), "", "The evidence:", "", *markdown(EVIDENCE, rows), ""]
 
 
-def finding(evidence: Evidence, kept: Kept) -> Finding:
-    """What a kept configuration says; "not run" if it lacks a number."""
-    names = {evidence.better: evidence.better, evidence.worse: evidence.worse}
-    labels = names | dict(zip(kept.metrics.prior, kept.metrics.label, strict=True))
-    compared, (found, verdict) = _MEASURES[evidence.measure](evidence, kept, labels)
-    return Finding(evidence, compared, found, verdict, kept.at_paper_settings)
+def finding(evidence: Evidence, kept: Kept | None) -> Finding:
+    """What a configuration says of a piece of evidence; "not run" if it is not kept, or lacks a number."""
+    labels = {} if kept is None else dict(zip(kept.metrics.prior, kept.metrics.label, strict=True))
+    better, worse = (labels.get(prior, prior) for prior in (evidence.better, evidence.worse))
+    compare, judge = _MEASURES[evidence.measure]
+    found, verdict = ("", NOT_RUN) if kept is None else judge(evidence, kept)
+    at_paper_settings = kept is not None and kept.at_paper_settings
+    return Finding(evidence, compare(better, worse, evidence.margin), found, verdict, at_paper_settings)
 
 
 def _together(found: Sequence[Finding], claim: str, paper: bool) -> str:
@@ -119,39 +100,48 @@ def _together(found: Sequence[Finding], claim: str, paper: bool) -> str:
     return ", ".join(f"{verdicts[word]} {word}" for word in VERDICTS if verdicts[word])
 
 
-def _nll(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
-    margin = f" by {one.margin:g}" if one.margin > 0 else f" or at most {-one.margin:g} above" if one.margin else ""
-    compared = f"NLL of {labels[one.better]} below {labels[one.worse]}{margin}"
+def _of_nll(better: str, worse: str, margin: float) -> str:
+    by = f" by {margin:g}" if margin > 0 else f" or at most {-margin:g} above" if margin else ""
+    return f"NLL of {better} below {worse}{by}"
+
+
+def _nll(one: Evidence, kept: Kept) -> Result:
     measured = sides(kept.metrics)
     better, worse = (measured.get((one.corpus, prior)) for prior in (one.better, one.worse))
     if better is None or worse is None:
-        return compared, ("", NOT_RUN)
+        return "", NOT_RUN
     lead = Lead(better, worse, one.margin)
     error = "" if lead.reach is None else f" ± {lead.reach:.3f}"
     found = f"{lead.mean:+.3f}{error}, {len(better.values)} and {len(worse.values)} seeds"
-    return compared, (found, lead.verdict)
+    return found, lead.verdict
 
 
-def _kl_share(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
-    compared = f"KL of {labels[one.better]} at least {one.margin:.0%} of its ELBO"
+def _of_kl_share(better: str, _: str, margin: float) -> str:
+    return f"KL of {better} at least {margin:.0%} of its ELBO"
+
+
+def _kl_share(one: Evidence, kept: Kept) -> Result:
     mine = [row for row in outcomes(kept.metrics).get(one.corpus, ()) if row.prior == one.better]
     shares = [kl / elbo for row in mine for kl, elbo in zip(row.of("kl"), row.of("elbo"), strict=True)]
     if not shares:
-        return compared, ("", NOT_RUN)
+        return "", NOT_RUN
     error = over_seeds(shares)
     if error is None:
-        return compared, (f"{mean(shares):.1%}, one seed", UNDECIDED)
+        return f"{mean(shares):.1%}, one seed", UNDECIDED
     gap, width = mean(shares) - one.margin, reach(error)
     verdict = UNDECIDED if abs(gap) <= width else CONFIRMED if gap > 0 else CONTRADICTED
-    return compared, (f"{mean(shares):.1%} ± {width:.1%}, {len(shares)} seeds", verdict)
+    return f"{mean(shares):.1%} ± {width:.1%}, {len(shares)} seeds", verdict
 
 
-def _sampling(one: Evidence, kept: Kept, labels: Mapping[str, str]) -> tuple[str, Result]:
-    compared = f"{labels[one.better]} samples one sequence faster than {labels[one.worse]}"
+def _of_sampling(better: str, worse: str, _: float) -> str:
+    return f"{better} samples one sequence faster than {worse}"
+
+
+def _sampling(one: Evidence, kept: Kept) -> Result:
     alone = kept.speed[(kept.speed.corpus == one.corpus) & (kept.speed.batch == "1")]
     times = {(row.prior, int(row.length)): row for row in records(alone)}
     lengths = sorted(length for prior, length in times if prior == one.better and (one.worse, length) in times)
-    return compared, _crossing({length: (times[one.better, length], times[one.worse, length]) for length in lengths})
+    return _crossing({length: (times[one.better, length], times[one.worse, length]) for length in lengths})
 
 
 def _crossing(pairs: Mapping[int, tuple[Any, Any]]) -> Result:
@@ -169,4 +159,9 @@ def _crossing(pairs: Mapping[int, tuple[Any, Any]]) -> Result:
     return found, CONTRADICTED if float(worse.high) < float(better.low) else UNDECIDED
 
 
-_MEASURES = {"nll": _nll, "kl_share": _kl_share, "sampling": _sampling}
+_MEASURES = {
+    "nll": (_of_nll, _nll),
+    "kl_share": (_of_kl_share, _kl_share),
+    "sampling": (_of_sampling, _sampling),
+}
+"""Measure -> what it compares, in words, and what is found."""

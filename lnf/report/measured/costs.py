@@ -4,14 +4,13 @@ The paper's LSTM is its best row on text and samples step by step; IAF / SCF is 
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
 from pandas import DataFrame
 
 from lnf.report.frames import markdown, number, records
-from lnf.report.measured.archive import SPEED, Facts, read_facts, read_kept_metrics, read_texts
+from lnf.report.measured.archive import Facts, Kept
 from lnf.report.outcomes import SURE, Outcome, outcomes, over_seeds, reach, together
 
 STEPWISE, PARALLEL = "lstm", "iaf_scf"
@@ -26,35 +25,35 @@ LEGEND = (
 )
 
 
-def costs(folder: Path) -> list[str]:
+def costs(kept: Kept) -> list[str]:
     """Lines of a table: parameters, NLL, training and sampling time of each row; none without times of sampling."""
-    speed = read_texts(folder / "speed.csv", SPEED)
+    speed = kept.speed
     if speed.empty:
         return []
     grid = sorted({(int(row.batch), int(row.length)) for row in records(speed)})
     batches = {batch: max(length for of, length in grid if of == batch) for batch, _ in grid}
     sampling = [f"seconds, B = {batch}, T = {length}" for batch, length in batches.items()]
-    rows = markdown((*COLUMNS, *sampling), _rows(folder, speed, batches))
+    rows = markdown((*COLUMNS, *sampling), _rows(kept, batches))
     places = ", ".join(dict.fromkeys(speed["where"]))
-    answers = [f"- {corpus}: {said}." for corpus, found in _by_prior(folder).items() if (said := _answer(found))]
+    answers = [f"- {corpus}: {said}." for corpus, found in _by_prior(kept).items() if (said := _answer(found))]
     heading = "NLL by the interval of its difference over seeds:"
     return ["What each row costs:", "", *rows, "", f"{LEGEND} Sampling on {places}.", "",
             *([heading, "", *answers, ""] if answers else [])]  # fmt: skip
 
 
-def _by_prior(folder: Path) -> dict[str, dict[str, Outcome]]:
+def _by_prior(kept: Kept) -> dict[str, dict[str, Outcome]]:
     """Corpus -> prior -> its result, of those that have one."""
     return {
         corpus: {one.prior: one for one in found if one.trained and one.mean("nll") is not None}
-        for corpus, found in outcomes(read_kept_metrics(folder)).items()
+        for corpus, found in outcomes(kept.metrics).items()
     }
 
 
-def _rows(folder: Path, speed: DataFrame, batches: Mapping[int, int]) -> Iterator[list[str]]:
-    facts = read_facts(folder)
-    for corpus, by_prior in _by_prior(folder).items():
+def _rows(kept: Kept, batches: Mapping[int, int]) -> Iterator[list[str]]:
+    speed = kept.speed
+    for corpus, by_prior in _by_prior(kept).items():
         for prior, one in by_prior.items():
-            runs = [run for run in facts if (run["corpus"], run["prior"]) == (corpus, prior)]
+            runs = [run for run in kept.facts if (run["corpus"], run["prior"]) == (corpus, prior)]
             seconds = speed[(speed.corpus == corpus) & (speed.prior == prior)]
             share = of_the_gap(one, by_prior)
             yield [*_loss(one, runs), "" if share is None else str(share), _minutes(runs),

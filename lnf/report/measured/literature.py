@@ -1,13 +1,15 @@
 """Kept results next to the best published likelihoods on the same sets: reports/literature.csv."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pandas import DataFrame
+
 from lnf.report.frames import markdown, number, read_csv, records
-from lnf.report.measured.archive import read_kept_metrics
+from lnf.report.measured.archive import Kept
 from lnf.report.outcomes import outcomes
-from lnf.report.tables import on_test, read_published
+from lnf.report.tables import on_test
 
 Line = tuple[float, list[str]]
 """An NLL, and the cells of its row."""
@@ -21,17 +23,18 @@ samples as its authors took. A number with † is recalled and was not read agai
 """
 
 
-def literature_section(literature: Path, published: Path, kept: Path) -> list[str]:
-    """Lines: a table for each corpus of which a row is kept; `kept` holds the folders of configurations.
+def literature_section(literature: Path, published: DataFrame, kept: Sequence[Kept]) -> list[str]:
+    """Lines: a table for each corpus of which a row is kept.
 
     A row of reports/literature.csv has its NLL itself, or is `quoted` by the paper (a model of reports/paper.csv), or
     is ours: `kept` is CONFIGURATION/CORPUS/PRIOR.
     """
-    quoted = on_test(read_published(published))
+    quoted = on_test(published)
+    by_name = {one.folder.name: one for one in kept}
     lines: list[str] = []
     for corpus, models in read_csv(literature).groupby("corpus", sort=False):
         rows = records(models)
-        ours = [line for row in rows if row.kept and (line := _ours(kept, row)) is not None]
+        ours = [line for row in rows if row.kept and (line := _ours(by_name, row)) is not None]
         if ours:
             found = sorted([*ours, *(_theirs(row, quoted) for row in rows if not row.kept)], key=lambda one: one[0])
             lines += [f"{corpus}:", "", *markdown(COLUMNS, [cells for _, cells in found]), ""]
@@ -46,12 +49,12 @@ def _theirs(row: Any, quoted: Mapping[tuple[str, str, str], Any]) -> Line:
     return float(row.nll), [row.model, row.nll, row.estimate, row.notes, row.source]
 
 
-def _ours(kept: Path, row: Any) -> Line | None:
+def _ours(kept: Mapping[str, Kept], row: Any) -> Line | None:
     """A kept row; None without a number."""
     configuration, corpus, prior = row.kept.split("/")
-    if not (kept / configuration / "plan.json").exists():
+    if configuration not in kept:
         return None
-    known = outcomes(read_kept_metrics(kept / configuration)).get(corpus, ())
+    known = outcomes(kept[configuration].metrics).get(corpus, ())
     mine = next((one for one in known if one.prior == prior), None)
     nll = None if mine is None else mine.mean("nll_given_length")
     if mine is None or nll is None:

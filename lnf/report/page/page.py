@@ -1,7 +1,7 @@
 """report.html: everything of a plan on one page, from result files and the views next to it."""
 
 import base64
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pandas import DataFrame
 from lnf.plan.stages import tables_of
 from lnf.report.frames import records
 from lnf.report.gather import read_metrics
-from lnf.report.measured.archive import at_paper_settings, hours_of, read_facts
+from lnf.report.measured.archive import Kept, hours_of
 from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
@@ -55,22 +55,23 @@ def context(shown: Mapping[str, Any], metrics: DataFrame) -> dict[str, Any]:
     views = {stage: Path(folder) for stage, folder in shown["views"].items()}
     found = list(answers(corpora, shown["runs"], _bounds(shown["studies"]), _sources(shown["corpora"])))
     samples = _samples(views["samples"])
+    published, kept = read_published(Path(shown["published"])), [Kept(Path(folder)) for folder in shown["measured"]]
     return {
         "name": shown["name"],
         "config": str(Path(shown["published_at"], "config.yaml")),
         "note": shown["note"],
         "answers": found,
         "sure": SURE,
-        "tables": tables(metrics, read_published(Path(shown["published"]))),
+        "tables": tables(metrics, published),
         "headings": NAMES,
         "legend": LEGEND,
         "charts": charts(Path(shown["captions"]), views["figures"]),
         "showcase": showcase(found, samples),
         "worst_of": worst_of,
-        "coverage": _coverage(shown, lines),
+        "coverage": _coverage(shown["rows"], published, kept, lines),
         "samples": samples,
         "runs": lines,
-        "measured": _measured(map(Path, shown["measured"]), Path(shown["published"])),
+        "measured": _measured(kept, published),
         "setting": setting(lines),
         "data_uri": lambda name: data_uri(_file(views, name)),
         "text_of": lambda name: _file(views, name).read_text(encoding="utf-8"),
@@ -125,25 +126,24 @@ def _sources(corpora: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
     return {corpus: file.exists() and bool(read_json(file).get("source")) for corpus, file in files.items()}
 
 
-def _measured(folders: Iterable[Path], published: Path) -> dict[str, Any] | None:
+def _measured(kept: Iterable[Kept], published: DataFrame) -> dict[str, Any] | None:
     """What was measured at the paper's settings, to be shown next to the results of a smaller configuration."""
-    of_paper = [folder for folder in folders if at_paper_settings(folder)]
+    of_paper = [one for one in kept if one.at_paper_settings]
     if not of_paper:
         return None
-    facts = [one for folder in of_paper for one in read_facts(folder)]
-    return {"headings": HEADINGS, "rows": [row for folder in of_paper for row in rows_of(folder, published)],
-            "hours": hours_of(facts)}  # fmt: skip
+    rows = [row for one in of_paper for row in rows_of(one, published)]
+    return {"headings": HEADINGS, "rows": rows, "hours": sum(hours_of(one.facts) for one in of_paper)}
 
 
-def _coverage(shown: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def _coverage(
+    priors: Collection[str], published: DataFrame, kept: Iterable[Kept], lines: Iterable[Mapping[str, Any]]
+) -> dict[str, int]:
     """How many of the paper's cells, rows of a corpus with a published NLL, are measured at its settings: `measured` of
     `cells`, here or in another configuration.
     """
-    published = read_published(Path(shown["published"]))
-    known = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(shown["rows"])]
+    known = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(priors)]
     cells = set(zip(known.corpus, known.prior, strict=True))
-    kept = [one for folder in shown["measured"] for one in read_facts(Path(folder))]
-    facts = [*kept, *(line["facts"] for line in lines if line["facts"])]
+    facts = [*(facts for one in kept for facts in one.facts), *(line["facts"] for line in lines if line["facts"])]
     done = {(one["corpus"], one["prior"]) for one in facts if one["status"] == "ok" and not one["differs_from_paper"]}
     return {"measured": len(cells & done), "cells": len(cells)}
 

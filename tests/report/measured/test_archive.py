@@ -11,13 +11,14 @@ from lnf.plan import config
 from lnf.plan.config import ROOT
 from lnf.plan.origin import planned_data
 from lnf.plan.results import Plan
-from lnf.report.measured.archive import kept_places, read_facts, read_kept_metrics
+from lnf.report.measured.archive import Kept, all_kept, kept_places
 from lnf.report.measured.candidates import choose, require_known
-from lnf.report.measured.documents import kept_folders, results_page, with_block
+from lnf.report.measured.documents import results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
+from lnf.report.tables import read_published
 
-PUBLISHED = ROOT / "reports" / "paper.csv"
-KEPT = kept_folders(ROOT)
+PUBLISHED = read_published(ROOT / "reports" / "paper.csv")
+KEPT = all_kept(ROOT)
 
 
 def names(folder: Path) -> list[str]:
@@ -30,12 +31,12 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_tables_are_made_of_the_runs_kept(tmp_path: Path) -> None:
-    for folder in KEPT:
-        out = tmp_path / folder.name
-        write_kept_tables(folder, PUBLISHED, out)
-        assert names(out) == names(folder / "tables")
+    for one in KEPT:
+        out = tmp_path / one.folder.name
+        write_kept_tables(one, PUBLISHED, out)
+        assert names(out) == names(one.folder / "tables")
         for name in names(out):
-            assert (out / name).read_bytes() == (folder / "tables" / name).read_bytes(), (folder.name, name)
+            assert (out / name).read_bytes() == (one.folder / "tables" / name).read_bytes(), (one.folder.name, name)
 
 
 def test_the_readme_and_the_page_of_results_show_what_is_kept() -> None:
@@ -45,23 +46,22 @@ def test_the_readme_and_the_page_of_results_show_what_is_kept() -> None:
 
 
 def test_what_is_ablated_stands_behind_what_it_is_held_against() -> None:
-    for folder in KEPT:
-        metrics = read_kept_metrics(folder).drop_duplicates(["corpus", "label"])
-        first = metrics.set_index(["corpus", "label"]).role
-        roles = [first[(line[0], line[1])] == "ablation" for line in measured_rows(folder, PUBLISHED)]
-        assert roles == sorted(roles), folder.name
+    for one in KEPT:
+        first = one.metrics.drop_duplicates(["corpus", "label"]).set_index(["corpus", "label"]).role
+        roles = [first[(line[0], line[1])] == "ablation" for line in measured_rows(one, PUBLISHED)]
+        assert roles == sorted(roles), one.folder.name
 
 
-@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
-def test_every_run_kept_is_recognised(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: kept.folder.name)
+def test_every_run_kept_is_recognised(kept: Kept, tmp_path: Path) -> None:
     """By settings and raw files: no corpus is prepared, and no code is compared."""
-    overlay = ROOT / "workflow" / "configs" / f"{folder.name}.yaml"
+    overlay = ROOT / "workflow" / "configs" / f"{kept.folder.name}.yaml"
     plan = Plan(config.load(config.read([overlay])))
     choices = [
-        choose(run, planned_data(plan.corpora[run.spec.corpus].arguments["settings"]), tmp_path, folder)
+        choose(run, planned_data(plan.corpora[run.spec.corpus].arguments["settings"]), tmp_path, kept.folder)
         for run in plan.runs
     ]
-    assert [choice.differs for choice in choices if choice.kept] == [[]] * len(kept_places(folder))
+    assert [choice.differs for choice in choices if choice.kept] == [[]] * len(kept_places(kept.folder))
 
 
 def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:
@@ -70,5 +70,5 @@ def test_every_run_kept_was_made_by_a_commit_of_this_project() -> None:
     if found.stdout.strip() != "false":
         pytest.skip("needs a checkout with all of git's history")
     tried = [row for path in (ROOT / "reports" / "tries").glob("*.csv") for row in rows_of(path) if row["revision"]]
-    for one in [*(facts for folder in KEPT for facts in read_facts(folder)), *tried]:
+    for one in [*(facts for kept in KEPT for facts in kept.facts), *tried]:
         require_known(one, ROOT)

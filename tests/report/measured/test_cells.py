@@ -1,19 +1,18 @@
 """Which of the paper's cells are measured."""
 
 from lnf.plan.config import ROOT
-from lnf.report.measured.archive import at_paper_settings, read_facts
+from lnf.report.measured.archive import all_kept
 from lnf.report.measured.cells import cells_section
-from lnf.report.measured.documents import kept_folders
 from lnf.report.tables import read_published
 
-PUBLISHED = ROOT / "reports" / "paper.csv"
+PUBLISHED = read_published(ROOT / "reports" / "paper.csv")
 
 
 def test_each_cell_says_what_there_is_of_it() -> None:
-    lines = cells_section(kept_folders(ROOT), PUBLISHED)
+    lines = cells_section(all_kept(ROOT), PUBLISHED)
     rows = {line.split(" | ")[0].strip("| "): line for line in lines if line.startswith("| ")}
     headings = [name.strip("| ") for name in rows["model"].split(" | ")]
-    facts = [one for folder in filter(at_paper_settings, kept_folders(ROOT)) for one in read_facts(folder)]
+    facts = [facts for one in all_kept(ROOT) if one.at_paper_settings for facts in one.facts]
     finished = {(one["corpus"], one["label"]) for one in facts if one["status"] == "ok"}
     cells = 0
     for label, row in rows.items():
@@ -23,8 +22,7 @@ def test_each_cell_says_what_there_is_of_it() -> None:
                 begun = any((one["corpus"], one["label"]) == (corpus, label) for one in facts)
                 assert text[:1].isdigit() == ((corpus, label) in finished)
                 assert ("not run" in text) == (not begun)
-    known = read_published(PUBLISHED)
-    nll = known[(known.split == "test") & (known.metric == "nll") & known.label.isin(list(rows))]
+    nll = PUBLISHED[(PUBLISHED.split == "test") & (PUBLISHED.metric == "nll") & PUBLISHED.label.isin(list(rows))]
     assert cells == len(nll[["corpus", "prior"]].drop_duplicates())
     assert any(line.startswith(f"{len(finished & set(zip(nll.corpus, nll.label, strict=True)))} of") for line in lines)
 

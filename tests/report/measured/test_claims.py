@@ -5,23 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pandas import DataFrame
 
 from lnf.plan import config
 from lnf.plan.config import ROOT
-from lnf.report.frames import frame_of, write_csv
-from lnf.report.gather import METRICS
-from lnf.report.measured.archive import SPEED
-from lnf.report.measured.claims import Evidence, Finding, Kept, claims_section, finding, read_claims
+from lnf.report.frames import write_csv
+from lnf.report.measured.archive import Kept
+from lnf.report.measured.claims import Evidence, Finding, claims_section, finding, read_claims
+from tests.report.fabricated import keep
 
 Values = Mapping[str, Sequence[float]]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def kept(nll: Values | None = None, kl: Values | None = None, times: Mapping[int, Any] | None = None) -> Kept:
     """Results of a corpus: NLL by prior and seed, the KL of an ELBO of 2, seconds (lstm, iaf_scf) by length."""
     head = {"corpus": "ptb", "kind": "text", "role": "main", "split": "test", "status": "ok", "unit": "bpc"}
     rows: list[dict[str, Any]] = []
-    for metric, of in (("nll", nll or {}), ("kl", kl or {})):
+    for metric, of in (("nll", nll or {"lstm": [1.0]}), ("kl", kl or {})):
         for prior, values in of.items():
             exact = "exact" if prior == "lstm" else "importance"
             for seed, value in enumerate(values):
@@ -35,7 +39,7 @@ def kept(nll: Values | None = None, kl: Values | None = None, times: Mapping[int
         for prior, seconds in zip(("lstm", "iaf_scf"), pair, strict=True)
         for batch in ("1", "16")
     ]  # fmt: skip
-    return Kept(frame_of(rows, METRICS), DataFrame(speed, columns=list(SPEED)), at_paper_settings=False)
+    return keep(Path("small"), rows, speed)
 
 
 def found(measure: str, here: Kept, better: str, worse: str = "", margin: float = 0.0) -> Finding:
@@ -88,7 +92,7 @@ def test_sampling_is_faster_where_the_ranges_of_repeats_lie_apart(times: Any, ve
     assert found("sampling", kept(times=times), "iaf_scf", "lstm").verdict == verdict
 
 
-def test_a_claim_counts_pieces_of_evidence_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_counts_pieces_of_evidence_that_differ(tmp_path: Path) -> None:
     here = kept(nll={"af_af": [1.0, 1.01], "af_scf": [1.1, 1.11], "iaf_scf": [1.1, 1.3]})
     rows = (
         ["one", "nll", "small", "ptb", "af_af", "af_scf", ""],
@@ -101,11 +105,10 @@ def test_a_claim_counts_pieces_of_evidence_that_differ(tmp_path: Path, monkeypat
     columns = ["claim", "measure", "configuration", "corpus", "better", "worse", "margin"]
     file = tmp_path / "claims.csv"
     write_csv(file, columns, [dict(zip(columns, row, strict=True)) for row in (*rows, *again)])
-    assert claims_section(file, tmp_path) == [], "nothing is kept"
-    monkeypatch.setattr(Kept, "read", lambda _: here)
-    lines = claims_section(file, tmp_path)
-    assert "| 1. one |  | 1 confirmed, 1 undecided |" in lines
-    assert "| 2. two |  | 1 confirmed, 1 contradicted |" in lines
+    assert claims_section(file, []) == [], "nothing is kept"
+    lines = claims_section(file, [here])
+    assert "| 1. one | 1 confirmed, 1 undecided |  |" in lines
+    assert "| 2. two | 1 confirmed, 1 contradicted |  |" in lines
 
 
 def test_claims_are_of_variants_and_corpora_that_there_are() -> None:
