@@ -44,7 +44,7 @@ def _users_modules_are_read_again() -> Iterator[None]:
     """A process reads sources once; a test may write modules that an earlier one did not have, or had otherwise."""
     yield
     sources = code_digests.sources()
-    own = {"lnf", *sys.stdlib_module_names}
+    own = {"lnf", "beyond", *sys.stdlib_module_names}
     places = {top: sources.locate(top) for top in {name.partition(".")[0] for name in sources.known} - own}
     mine = {top for top, path in places.items() if path is None or not set(path.parts) & set(code_digests.INSTALLED)}
     sources.forget(lambda name: name.partition(".")[0] in mine)

@@ -112,11 +112,15 @@ class Graph:
         self.load, self.inert = load, inert
         self._digests: dict[Key, str] = {}
         self._targets: dict[Key, dict[str, Key | str]] = {}
+        self._imports: dict[str, frozenset[str]] = {}
+        self._acts: dict[str, frozenset[Key]] = {}
 
     def clear(self) -> None:
         """Forget what was derived from modules."""
         self._digests.clear()
         self._targets.clear()
+        self._imports.clear()
+        self._acts.clear()
 
     def digest(self, key: Key) -> str:
         """The digest of a definition and of all that it refers to."""
@@ -137,12 +141,7 @@ class Graph:
 
     def acting(self, modules: Iterable[str]) -> set[Key]:
         """What acts when modules are imported, with the packages around them and all that they import."""
-        return {
-            Key(name, act)
-            for name in self.imported(modules, through_inert=False)
-            if (module := self.load(name)) is not None
-            for act in [*module.acts, *self._calls(module)]
-        }
+        return {act for name in self.imported(modules, through_inert=False) for act in self._acting(name)}
 
     def imported(self, modules: Iterable[str], through_inert: bool = True) -> set[str]:
         """Modules that are imported when others are, with those, and the packages around them all."""
@@ -150,11 +149,11 @@ class Graph:
         waiting = list(modules)
         while waiting:
             name = waiting.pop()
-            module = self.load(name)
-            if name in found or module is None or (self.inert(Key(name, "*")) and not through_inert):
+            if name in found or self.load(name) is None or (self.inert(Key(name, "*")) and not through_inert):
                 continue
             found.add(name)
-            waiting += [name.rpartition(".")[0], *self._imported_by(module)]
+            waiting += self._imported_by(name)
+            waiting += [name.rpartition(".")[0]] if "." in name else []
         return found
 
     def targets(self, key: Key) -> dict[str, Key | str]:
@@ -188,13 +187,23 @@ class Graph:
         assert module is not None, key
         return self._follow(module, module.definitions[key.name].references, tuple(name.split(".")))
 
-    def _imported_by(self, module: Module) -> Iterator[str]:
+    def _imported_by(self, name: str) -> frozenset[str]:
         """The modules that a module imports; one may be imported from a package as if it were a name in it."""
-        for source, name in module.imported:
-            yield source
-            target = self.resolve(source, name) if name is not None and self.load(source) else None
-            if isinstance(target, Key):
-                yield target.module
+        if name not in self._imports:
+            module = self.load(name)
+            found = set(module.imported) if module else set()
+            named = {self.resolve(source, what) for source, what in found if what is not None and self.load(source)}
+            modules = {target.module for target in named if isinstance(target, Key)}
+            self._imports[name] = frozenset(modules | {source for source, _ in found})
+        return self._imports[name]
+
+    def _acting(self, name: str) -> frozenset[Key]:
+        """The definitions of a module that act when it is imported."""
+        if name not in self._acts:
+            module = self.load(name)
+            acts = [*module.acts, *self._calls(module)] if module else []
+            self._acts[name] = frozenset(Key(name, act) for act in acts)
+        return self._acts[name]
 
     def _imported(self, source: str, attribute: str | None) -> Key | str:
         if attribute is None:

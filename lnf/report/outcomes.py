@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev, variance
 
 from pandas import DataFrame
-from scipy import stats
+from scipy.special import stdtrit
 
 from lnf.report.tables import VARIANT, status_of, unit_of
 
@@ -98,5 +98,5 @@ def together(errors: Sequence[Error]) -> Error:
 
 def reach(error: Error) -> float:
     """Half the width of the SURE interval."""
-    quantile = float(stats.t.ppf((1 + SURE) / 2, error.freedom))
+    quantile = float(stdtrit(error.freedom, (1 + SURE) / 2))
     return quantile * math.sqrt(error.variance)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lnf.plan.config import ROOT, Config
-from lnf.plan.jobs import perform
+from lnf.plan.jobs import Job, perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.plan.stages import FIGURE_FORMS
@@ -69,6 +69,6 @@ def cut_short(run: Run, epochs: int) -> None:
     )
 
 
-def shown(plan: Plan) -> None:
-    for job in (plan.gathered, *plan.views.values(), plan.publishing):
+def made(*jobs: Job) -> None:
+    for job in jobs:
         perform(job.stage.name, job.spec, job.folder)

@@ -18,7 +18,7 @@ from lnf.report.measured.archive import Kept
 from lnf.report.measured.documents import results_page, with_block
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.sealed import write_table
-from tests.app.small_plan import DRAW, FOLDER, cut_short, plan, shown
+from tests.app.small_plan import DRAW, FOLDER, cut_short, made, plan
 
 __all__ = ["plan"]
 
@@ -27,10 +27,11 @@ WORSE = "worse (+50.5%, ± 0.5%)"
 
 def test_a_finished_plan_is_kept_and_shown(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "draw", DRAW)
-    shown(plan)
+    tables = plan.views["tables"]
+    made(plan.gathered, tables)
     keep_measured(plan)
     for name in ("text.md", "text.csv"):
-        assert (FOLDER / "tables" / name).read_bytes() == (plan.out / "tables" / name).read_bytes()
+        assert (FOLDER / "tables" / name).read_bytes() == (tables.folder / name).read_bytes()
     assert_frame_equal(Kept(FOLDER).metrics, read_metrics(plan.metrics))
     assert (FOLDER / "figures" / "results.png").stat().st_size > 10_000
     readme = Path("README.md").read_text(encoding="utf-8")
@@ -200,16 +201,16 @@ def test_a_run_of_sources_that_git_does_not_have_is_refused(plan: Plan, revision
 
 
 def test_a_smaller_configurations_page_shows_what_was_measured_at_the_papers_settings(plan: Plan) -> None:
-    shown(plan)
     before = plan.views["page"].digest
     for run in plan.runs:
         write_json(run.folder / "run.json", read_json(run.folder / "run.json") | {"differs_from_paper": {}})
     keep_measured(plan)
     FOLDER.rename(FOLDER.with_name("paper_markov"))
     again = Plan(plan.config)
-    assert again.views["page"].digest != before
-    shown(again)
-    page = (plan.out / "report.html").read_text(encoding="utf-8")
+    shown = again.views["page"]
+    assert shown.digest != before
+    made(again.gathered, again.views["exhibits"], shown)
+    page = (shown.folder / "report.html").read_text(encoding="utf-8")
     assert "The paper's settings at full size, measured (0.1 hours of training)" in page
     assert "<td>markov</td><td>LSTM</td><td>1.505</td>" in page
 
