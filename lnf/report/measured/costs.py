@@ -83,13 +83,15 @@ class Share(NamedTuple):
 
 
 def of_the_gap(one: Outcome, rows: Mapping[str, Outcome]) -> Share | None:
-    """The share of the gap that a row closes; None where the gap is not known, or is the row's own."""
+    """The share of the gap that a row closes; None where there is no gap, it is not known, or it is the row's own."""
     if one.prior in (STEPWISE, PARALLEL) or not {STEPWISE, PARALLEL} <= rows.keys():
         return None
     far, near, values = (rows[PARALLEL].of("nll"), rows[STEPWISE].of("nll"), one.of("nll"))
     gap = mean(far) - mean(near)
+    if gap <= 0:  # as on music: IAF / SCF is ahead already
+        return None
     errors = [error for error in map(over_seeds, (far, values)) if error is not None]
-    half = reach(together(errors)) / abs(gap) if len(errors) == 2 else None
+    half = reach(together(errors)) / gap if len(errors) == 2 else None
     return Share((mean(far) - mean(values)) / gap, half)
 
 

@@ -43,3 +43,8 @@ def test_rows_are_named_by_their_side_as_far_as_that_is_settled() -> None:
 def test_a_gap_needs_both_of_its_sides() -> None:
     rows = rows_of({prior: seeds for prior, seeds in NLL.items() if prior != "lstm"})
     assert of_the_gap(rows["half"], rows) is None
+
+
+def test_there_is_no_gap_where_all_steps_at_once_are_ahead() -> None:
+    rows = rows_of({**NLL, "lstm": (3.5, 3.5, 3.5)})
+    assert of_the_gap(rows["half"], rows) is None and costs._answer(rows) == ""
