@@ -1,6 +1,7 @@
 """Settings of all tests: LNF_NO_SKIP=1 turns a skip into a failure; neither a user's cluster nor signals that a shell
 ignores for what it starts in the background are inherited. Shared fixtures."""
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,13 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: a fifth of the suite's time would go into looking for garbage among it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.hookimpl(hookwrapper=True)

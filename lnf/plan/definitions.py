@@ -37,19 +37,19 @@ class Definition:
     nodes: list[ast.stmt] = field(default_factory=list)
 
     @cached_property
-    def tree(self) -> list[Any]:
-        """The statements, bare of what changes no number, as lists and texts."""
-        return [plain(Bare().visit(node)) for node in self.nodes]
+    def bare(self) -> list[Any]:
+        """The statements without what changes no number."""
+        return [Bare().visit(node) for node in self.nodes]
 
     @cached_property
     def own(self) -> str:
         """The digest of the statements without what they refer to."""
-        return digest(self.tree)
+        return digest([plain(node) for node in self.bare])
 
     @cached_property
     def references(self) -> "References":
         """The names and imports in the statements."""
-        _ = self.tree  # references in texts that do not count are gone by now
+        _ = self.bare  # which takes references in texts that do not count out of the nodes
         found = References(self.module, self.is_package)
         for node in self.nodes:
             found.visit(node)
