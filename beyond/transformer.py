@@ -50,10 +50,14 @@ class Transformer(SequenceModel):
         how: Sampling = FROM_THE_MODEL,
     ) -> SequenceBatch:
         mask_BT = self.mask(lengths)
+        positions_BTU = self.positions(position_codes(mask_BT, self.max_length))
         x = self.emission.sample(self.start.expand(*mask_BT.shape, -1), greedy=True)  # a place for each step
+        attended: list[Tensor | None] = [None] * len(self.body.layers)
+        before_BU = self.start.expand(len(x), -1)
         for t in range(mask_BT.shape[1]):
-            features_BTU = self._features(x, mask_BT)
-            x[:, t] = self.emission.sample(features_BTU[:, t], generator, how.greedy, how.temperature)
+            features_BU = self._next(before_BU + positions_BTU[:, t], attended)
+            x[:, t] = self.emission.sample(features_BU, generator, how.greedy, how.temperature)
+            before_BU = self.emission.embed(x[:, t])
         return SequenceBatch.masked(x, mask_BT)
 
     def _features(self, x: Tensor, mask_BT: Tensor) -> Tensor:
@@ -62,3 +66,15 @@ class Transformer(SequenceModel):
         later_TT = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
         features_BTU: Tensor = self.body(inputs_BTU, mask=later_TT)
         return features_BTU
+
+    def _next(self, input_BU: Tensor, attended: list[Tensor | None]) -> Tensor:
+        """The features of one more step; `attended`: what each layer attends to, [B, steps so far, U], which grows."""
+        y = self.dropout(input_BU)[:, None]
+        for number, layer in enumerate(self.body.layers):
+            query, before = layer.norm1(y), attended[number]
+            keys = query if before is None else torch.cat([before, query], 1)
+            attended[number] = keys
+            y = y + layer.self_attn(query, keys, keys, need_weights=False)[0]
+            y = y + layer.linear2(layer.activation(layer.linear1(layer.norm2(y))))
+        features_BU: Tensor = y[:, 0]
+        return features_BU

@@ -101,14 +101,17 @@ class Progress:
 
 @contextmanager
 def shown(run_dir: Path, label: str) -> Iterator[None]:
-    """Print the progress that this process itself reports in RUN_DIR, from a thread: a line every ten seconds."""
+    """Print the progress that this process itself reports in RUN_DIR, from a thread: a line every ten seconds, the last
+    that is reported too.
+    """
     progress, ended = Progress(run_dir), threading.Event()
 
     def follow() -> None:
-        printed_at = -EVERY_S
+        printed_at, news = -EVERY_S, False
         while not ended.wait(TICK_S):
-            if progress.poll() and time.monotonic() - printed_at >= EVERY_S:
-                printed_at = time.monotonic()
+            news = progress.poll() or news
+            if news and time.monotonic() - printed_at >= EVERY_S:
+                printed_at, news = time.monotonic(), False
                 left = "" if progress.seconds_left is None else f" left {duration(progress.seconds_left)}"
                 print(f"{label} {progress.message}{left}", flush=True)
 

@@ -60,6 +60,22 @@ def test_one_line_in_ten_seconds(
     ]  # fmt: skip
 
 
+def test_what_was_reported_last_is_shown_when_ten_seconds_have_passed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long step that reports once, right after another, is named while it lasts."""
+    monkeypatch.setattr(progress, "TICK_S", 0.001)
+    monkeypatch.setattr(progress, "EVERY_S", 0.2)
+    file, said = ProgressFile(tmp_path), list[str]()
+    (tmp_path / "state").mkdir()
+    with shown(tmp_path, "markov/lstm/0"):
+        file.write("evaluating", None, at_once=True)
+        wait_for(lambda: said.append(capsys.readouterr().out) or "".join(said))
+        file.write("drawing samples", None, at_once=True)
+        wait_for(lambda: said.append(capsys.readouterr().out) or len("".join(said).splitlines()) == 2)
+    assert "".join(said) == "markov/lstm/0 evaluating\nmarkov/lstm/0 drawing samples\n"
+
+
 def test_a_process_shows_its_own_progress(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, said = ProgressFile(tmp_path), list[str]()
     (tmp_path / "state").mkdir()
