@@ -29,6 +29,7 @@ BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
+SETTINGS = ("setting that is not the paper's", "here", "paper", "of")
 RANKINGS = (
     "corpus",
     "better in the paper",
@@ -184,14 +185,17 @@ def _setting(kept: Kept) -> str:
 
 
 def _differences(kept: Kept) -> list[str]:
-    """Each setting that is not the paper's, with the values that runs have."""
-    found: dict[str, Counter[str]] = {}
+    """A table of each setting that is not the paper's: the values that runs have, and which rows have them."""
+    found: dict[tuple[str, str, str], dict[str, None]] = {}
     for facts in kept.facts:
         for key, (ours, paper) in facts["differs_from_paper"].items():
-            found.setdefault(f"`{key}` {ours} ({paper})", Counter())[facts["label"]] += 1
-    runs = Counter(facts["label"] for facts in kept.facts)
-    words = [text if set(labels) == set(runs) else f"{text} for {', '.join(labels)}" for text, labels in found.items()]
-    return [f"Settings, and the paper's in brackets: {'; '.join(words)}.", ""] if words else []
+            found.setdefault((f"`{key}`", str(ours), str(paper)), {})[facts["label"]] = None
+    all_labels = {facts["label"] for facts in kept.facts}
+    rows = [
+        [*setting, "all" if labels.keys() == all_labels else "; ".join(labels)]
+        for setting, labels in sorted(found.items())
+    ]
+    return [*markdown(SETTINGS, rows), ""] if rows else []
 
 
 def _data(kept: Kept) -> list[str]:
