@@ -60,22 +60,34 @@ def read_claims(path: Path) -> list[Evidence]:
     return [Evidence(**{**row, "margin": float(row["margin"] or 0)}) for row in mappings(read_csv(path))]
 
 
-def claims_section(claims: Path, kept: Sequence[Kept]) -> list[str]:
-    """Lines: the verdict on each claim, and its evidence from what is kept; none without evidence."""
+def findings(claims: Path, kept: Sequence[Kept]) -> list[Finding]:
+    """What is kept says of each piece of evidence; nothing if no piece has a number."""
     by_name = {one.folder.name: one for one in kept}
     found = [finding(one, by_name.get(one.configuration)) for one in read_claims(claims)]
-    if all(one.verdict == NOT_RUN for one in found):
+    return [] if all(one.verdict == NOT_RUN for one in found) else found
+
+
+def claims_section(found: Sequence[Finding]) -> list[str]:
+    """Lines: the verdict on each claim, and its evidence; none without evidence."""
+    if not found:
         return []
-    numbers = {claim: number for number, claim in enumerate(dict.fromkeys(one.evidence.claim for one in found), 1)}
-    summary = [
-        [f"{number}. {claim}", *(_together(found, claim, paper) for paper in (True, False))]
-        for claim, number in numbers.items()
-    ]
+    numbers = _numbers(found)
     rows = [
         [str(numbers[one.evidence.claim]), one.evidence.configuration, one.evidence.corpus, one.compared, one.found,
          one.verdict] for one in found
     ]  # fmt: skip
-    return [HEAD, *markdown(SUMMARY, summary), "", "The evidence:", "", *markdown(EVIDENCE, rows), ""]
+    return [HEAD, *claims_table(found), "", "The evidence:", "", *markdown(EVIDENCE, rows), ""]
+
+
+def claims_table(found: Sequence[Finding]) -> list[str]:
+    """Lines of a table: the verdict on each claim."""
+    return markdown(
+        SUMMARY,
+        [
+            [f"{number}. {claim}", *(_together(found, claim, paper) for paper in (True, False))]
+            for claim, number in _numbers(found).items()
+        ],
+    )
 
 
 def finding(evidence: Evidence, kept: Kept | None) -> Finding:
@@ -86,6 +98,11 @@ def finding(evidence: Evidence, kept: Kept | None) -> Finding:
     found, verdict = ("", NOT_RUN) if kept is None else judge(evidence, kept)
     at_paper_settings = kept is not None and kept.at_paper_settings
     return Finding(evidence, compare(better, worse, evidence.margin), found, verdict, at_paper_settings)
+
+
+def _numbers(found: Sequence[Finding]) -> dict[str, int]:
+    """Claim -> its number."""
+    return {claim: number for number, claim in enumerate(dict.fromkeys(one.evidence.claim for one in found), 1)}
 
 
 def _together(found: Sequence[Finding], claim: str, paper: bool) -> str:

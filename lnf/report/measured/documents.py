@@ -14,7 +14,7 @@ from lnf.plan.stages import tables_of
 from lnf.report.frames import markdown, number, records
 from lnf.report.measured.archive import Kept, all_kept, hours_of
 from lnf.report.measured.cells import cells_section
-from lnf.report.measured.claims import claims_section
+from lnf.report.measured.claims import claims_section, claims_table, findings
 from lnf.report.measured.costs import costs
 from lnf.report.measured.literature import literature_section
 from lnf.report.measured.rankings import rankings
@@ -40,6 +40,10 @@ RANKINGS = (
     "seeds",
     "verdict",
 )
+CLAIMS = f"""\
+What the paper claims, and what is found here: confirmed or contradicted where the {SURE:.0%} interval over seeds
+settles it. Other settings are small networks and few epochs, whose verdict is a hint.
+"""
 REST = (
     "\nThe paper's cells and claims, other published models, all that was measured: [docs/results.md](docs/results.md)."
 )
@@ -65,12 +69,14 @@ def show(root: Path) -> None:
 
 
 def with_block(readme: str, root: Path) -> str:
-    """A README with its block made again: one figure and the rows that were measured at the paper's settings, the best
-    row of the paper's models with other settings; without such, every configuration.
+    """A README with its block made again: verdicts on the paper's claims, one figure and the rows that were measured at
+    the paper's settings, the best row of the paper's models with other settings; without such, every configuration.
     """
     kept, published = all_kept(root), read_published(root / "reports" / "paper.csv")
     at_paper = [one for one in kept if one.at_paper_settings]
-    lines = [_picture(one) + "\n" for one in at_paper[:1]]
+    claims = findings(root / "reports" / "claims.csv", kept)
+    lines = [CLAIMS, *claims_table(claims), ""] if claims else []
+    lines += [_picture(one) + "\n" for one in at_paper[:1]]
     for one in at_paper or kept:
         lines += [_setting(one), "", *markdown(HEADINGS, _measured(one, published)), ""]
     lines += [_best(one, published) for one in kept if one not in at_paper and one.of_paper_models]
@@ -82,7 +88,7 @@ def results_page(root: Path) -> str:
     """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
     reports = root / "reports"
     kept, published = all_kept(root), read_published(reports / "paper.csv")
-    lines = [HEAD, *cells_section(kept, published), *claims_section(reports / "claims.csv", kept)]
+    lines = [HEAD, *cells_section(kept, published), *claims_section(findings(reports / "claims.csv", kept))]
     lines += literature_section(reports / "literature.csv", published, kept)
     for one in kept:
         note = one.plan["note"]
@@ -210,11 +216,16 @@ def _measured(kept: Kept, published: DataFrame) -> list[list[str]]:
 
 
 def _best(kept: Kept, published: DataFrame) -> str:
-    """A line with the row of the lowest NLL of each corpus."""
+    """A line with the row of the lowest NLL of each corpus, of those that are not the paper's at its settings."""
+    changed = {(facts["corpus"], facts["label"]) for facts in kept.facts if facts["differs_from_paper"]}
+    rows = [row for row in _measured(kept, published) if not row[7] or (row[0], row[1]) in changed]
     best: dict[str, list[str]] = {}
-    for row in sorted(_measured(kept, published), key=lambda row: float(row[2].split()[0])):
+    for row in sorted(rows, key=lambda row: float(row[2].split()[0])):
         best.setdefault(row[0], row)
-    found = [f"{row[1]} on {row[0]}, {row[2]} {row[3]} (published: {row[7]})" for row in best.values()]
+    found = [
+        f"{row[1]} on {row[0]}, {row[2]} {row[3]}" + (f" (published: {row[7]})" if row[7] else "")
+        for row in best.values()
+    ]
     return f"- {_setting(kept)}" + (f" Best: {'; '.join(found)}." if found else "")
 
 

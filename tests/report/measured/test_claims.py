@@ -10,7 +10,7 @@ from lnf.plan import config
 from lnf.plan.config import ROOT
 from lnf.report.frames import write_csv
 from lnf.report.measured.archive import Kept
-from lnf.report.measured.claims import Evidence, Finding, claims_section, finding, read_claims
+from lnf.report.measured.claims import Evidence, Finding, claims_section, finding, findings, read_claims
 from tests.report.fabricated import keep
 
 Values = Mapping[str, Sequence[float]]
@@ -105,8 +105,8 @@ def test_a_claim_counts_pieces_of_evidence_that_differ(tmp_path: Path) -> None:
     columns = ["claim", "measure", "configuration", "corpus", "better", "worse", "margin"]
     file = tmp_path / "claims.csv"
     write_csv(file, columns, [dict(zip(columns, row, strict=True)) for row in (*rows, *again)])
-    assert claims_section(file, []) == [], "nothing is kept"
-    lines = claims_section(file, [here])
+    assert claims_section(findings(file, [])) == [], "nothing is kept"
+    lines = claims_section(findings(file, [here]))
     assert "| 1. one | 1 confirmed, 1 undecided |  |" in lines
     assert "| 2. two | 1 confirmed, 1 contradicted |  |" in lines
 
