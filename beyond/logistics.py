@@ -7,8 +7,8 @@ from torch import Tensor
 
 LARGEST = 4.0
 """Log scales, of components and of the whole, stay within +- this."""
-HALVINGS, STEPS = 24, 4
-"""Of the interval in which the inverse is searched, and steps of Newton's method from there."""
+MOST = 60
+"""Steps in the search for the inverse; some six are usual."""
 
 
 class MixtureOfLogistics:
@@ -19,8 +19,8 @@ class MixtureOfLogistics:
         log de/dy = log F'(u) - log F(u) - log(1 - F(u)) - s
 
     y is the data side, e the noise side. All arguments have one shape; log-derivatives are per element, in nats. If all
-    raw parameters are 0, it is the identity. The inverse is found between those of the components, by bisection and
-    Newton's method.
+    raw parameters are 0, it is the identity. The inverse is found between those of the components, by Newton's method,
+    or by bisection where its step leaves the interval or is more than half of the last.
 
     Options: `components` K.
     References: Ho, Chen, Srinivas, Duan and Abbeel 2019, "Flow++", section 3.2.
@@ -75,15 +75,21 @@ def _value(mixture: _Mixture, u: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _root(mixture: _Mixture, e: Tensor) -> Tensor:
-    """u with logit F(u) = e: F lies between its components, so u lies between their inverses."""
+    """u with logit F(u) = e, but for what the step of Newton's method that follows takes away: F lies between its
+    components, so u lies between their inverses.
+    """
     inverses = mixture.means + e[..., None] * torch.exp(mixture.log_scales)
     low, high = inverses.amin(-1), inverses.amax(-1)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        above = _value(mixture, middle)[0] > e
-        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-    u = 0.5 * (low + high)
-    for _ in range(STEPS):
+    near = torch.finfo(e.dtype).eps ** 0.75
+    u, moved = 0.5 * (low + high), high - low
+    for _ in range(MOST):
         value, log_slope = _value(mixture, u)
-        u = torch.clamp(u - (value - e) * torch.exp(-log_slope), low, high)
+        low, high = torch.where(value > e, low, u), torch.where(value > e, u, high)
+        newton = u - (value - e) * torch.exp(-log_slope)
+        close = near * (1 + u.abs())
+        good = (newton >= low) & (newton <= high) & ((newton - u).abs() <= torch.maximum(0.5 * moved, close))
+        before, u = u, torch.where(good, newton, 0.5 * (low + high))
+        moved = (u - before).abs()
+        if bool((moved <= close).all()):
+            break
     return u
