@@ -115,6 +115,11 @@ class Kept:
         return not self.changed
 
     @property
+    def in_bfloat16(self) -> bool:
+        """Whether its runs differ from the paper's settings in their precision alone."""
+        return self.changed == {"model.precision"}
+
+    @property
     def of_paper_models(self) -> bool:
         """Whether every run trains a model of the paper's size on all of its corpus, in whatever way."""
         return not any(key in SIZES or key.startswith("subset.") for key in self.changed)

@@ -8,6 +8,7 @@ from pandas import DataFrame
 from lnf.plan.stages import TABLES
 from lnf.report.frames import markdown, number, records
 from lnf.report.measured.archive import Facts, Kept
+from lnf.report.measured.precision import bfloat16_counts
 from lnf.report.measured.verdicts import verdict
 from lnf.report.tables import summarise
 
@@ -17,7 +18,7 @@ Key = tuple[str, str]
 
 def cells_section(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     """Lines: a row for each of the paper's rows that are ours, a column for each of its corpora; none without kept
-    results. A cell has its NLL and verdict, or what there is of it.
+    results. A cell has its NLL and verdict, or what there is of it; that of float32 before that of bfloat16.
     """
     if not kept:
         return []
@@ -26,9 +27,13 @@ def cells_section(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     nll = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(list(labels))]
     cells = list(dict.fromkeys(zip(nll.corpus, nll.prior, strict=True)))
     found: dict[Key, str] = {}
-    for one in kept:
-        if one.at_paper_settings:
-            found |= {**_measured(one.metrics, published), **_begun(one.facts)}
+    counted = [one for one in kept if one.in_bfloat16] if bfloat16_counts(kept) else []
+    counted += [one for one in kept if one.at_paper_settings]
+    for one in counted:
+        found |= _begun(one.facts)
+    for one in counted:
+        mark = ", bfloat16" if one.in_bfloat16 else ""
+        found |= {cell: text + mark for cell, text in _measured(one.metrics, published).items()}
     corpora, priors = (list(dict.fromkeys(names)) for names in zip(*cells, strict=True))
     shown = {cell: found.get(cell, "not run") for cell in cells}
     rows = [

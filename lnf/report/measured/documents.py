@@ -17,6 +17,7 @@ from lnf.report.measured.cells import cells_section
 from lnf.report.measured.claims import claims_section, claims_table, findings
 from lnf.report.measured.costs import costs
 from lnf.report.measured.literature import literature_section
+from lnf.report.measured.precision import precision_section
 from lnf.report.measured.rankings import rankings
 from lnf.report.measured.tries import tries_section
 from lnf.report.measured.verdicts import LEGEND, verdict
@@ -88,7 +89,8 @@ def results_page(root: Path) -> str:
     """docs/results.md: every kept configuration with its cells and its runs, and what was tried."""
     reports = root / "reports"
     kept, published = all_kept(root), read_published(reports / "paper.csv")
-    lines = [HEAD, *cells_section(kept, published), *claims_section(findings(reports / "claims.csv", kept))]
+    lines = [HEAD, *cells_section(kept, published), *precision_section(kept)]
+    lines += claims_section(findings(reports / "claims.csv", kept))
     lines += literature_section(reports / "literature.csv", published, kept)
     for one in kept:
         note = one.plan["note"]

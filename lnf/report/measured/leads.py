@@ -19,6 +19,11 @@ class Side:
     values: tuple[float, ...]
     exact: bool
 
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return mean(self.values)
+
 
 @dataclass(frozen=True)
 class Lead:
@@ -31,7 +36,7 @@ class Lead:
     @property
     def mean(self) -> float:
         """How far the mean over seeds of `better` lies below that of `worse`."""
-        return mean(self.worse.values) - mean(self.better.values)
+        return self.worse.mean - self.better.mean
 
     @property
     def reach(self) -> float | None:
