@@ -94,8 +94,13 @@ def as_svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lnf.report.figures.canvas.FIGURE_FORMS", ("svg",))
 
 
+def of_markov(plan: Plan) -> Plan:
+    """One of its corpora, which takes less time to draw."""
+    return Plan(config.load(config.merge(plan.config.values, {"select": {"corpora": ["markov"]}})))
+
+
 def test_the_plan_names_what_is_drawn_and_the_same_numbers_give_the_same_bytes(plan: Plan) -> None:
-    plan = Plan(config.load(config.merge(plan.config.values, {"select": {"corpora": ["markov"]}})))
+    plan = of_markov(plan)
     trained(plan)
     first = drawn(plan, rows_of(plan))
     assert all(path.exists() for path in plan.views["figures"].files)
@@ -105,6 +110,7 @@ def test_the_plan_names_what_is_drawn_and_the_same_numbers_give_the_same_bytes(p
 
 @pytest.mark.usefixtures("as_svg_alone")
 def test_a_number_is_seen(plan: Plan) -> None:
+    plan = of_markov(plan)
     before = drawn(plan, rows_of(plan))
     seen_in = {"nll": {"results", "nats"}, "length": {"nats"}, "kl": {"results", "nats"}}
     for metric, figures in seen_in.items():
@@ -180,6 +186,7 @@ def test_the_speed_axis_names_what_it_shows(kept: list[Figure], tmp_path: Path) 
 
 @pytest.mark.usefixtures("as_svg_alone")
 def test_a_users_matplotlibrc_changes_no_figure(plan: Plan) -> None:
+    plan = of_markov(plan)
     before = drawn(plan, rows_of(plan))
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
         assert drawn(plan, rows_of(plan)) == before
