@@ -1,12 +1,14 @@
 """Scalar transforms beyond the paper: against zuko, against autograd, and there and back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from zuko.transforms import MonotonicRQSTransform
 
+from beyond import logistics
 from beyond.logistics import MixtureOfLogistics
 from beyond.splines import RationalQuadraticSpline
 
@@ -73,3 +75,19 @@ def test_far_tails_stay_finite(transform: RationalQuadraticSpline | MixtureOfLog
     y = torch.tensor([-1e3, -50.0, 50.0, 1e3], dtype=torch.float64)
     e, log_slope = transform.to_noise(y, raw)
     assert e.isfinite().all() and log_slope.isfinite().all() and (e.diff() > 0).all()
+
+
+@pytest.mark.parametrize(("wide", "most"), [(0.3, 12), (1.0, 20), (3.0, 40)])
+def test_the_root_of_logistics_is_found_in_few_steps(wide: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch ends when its last element is there, which bisection alone would take some fifty steps for."""
+    transform, steps, value = MixtureOfLogistics(components=4), [0], logistics._value
+
+    def counted(*arguments: Any) -> Any:
+        steps[0] += 1
+        return value(*arguments)
+
+    monkeypatch.setattr(logistics, "_value", counted)
+    e, raw = drawn(transform.parameters, points=20_000, wide=wide)
+    y, _ = transform.to_latent(e, raw)
+    assert steps[0] <= most
+    torch.testing.assert_close(transform.to_noise(y, raw)[0], e, rtol=0.0, atol=1e-11)

@@ -43,7 +43,7 @@ RANKINGS = (
 )
 CLAIMS = f"""\
 What the paper claims, and what is found here: confirmed or contradicted where the {SURE:.0%} interval over seeds
-settles it. Other settings are small networks and few epochs, whose verdict is a hint.
+settles it. Verdicts at other settings are of small networks and few epochs: a hint.
 """
 REST = (
     "\nThe paper's cells and claims, other published models, all that was measured: [docs/results.md](docs/results.md)."

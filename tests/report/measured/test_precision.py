@@ -59,6 +59,16 @@ def test_a_cell_in_bfloat16_is_shown_if_it_counts_and_never_in_place_of_float32(
     assert ("2.400, reproduced (+0.4%, one seed), bfloat16" in row) == counts and "6.640, reproduced" in row
 
 
+def test_a_row_with_few_seeds_in_float32_decides_nothing(tmp_path: Path) -> None:
+    row = ("nottingham", "af_af")
+    here = [
+        kept(tmp_path / "paper", {**FLOAT32, row: [2.4]}),
+        kept(tmp_path / "fast", {("jsb_chorales", "af_af"): [6.61, 6.63, 6.69], row: [2.5]}, "model.precision"),
+    ]
+    assert [pair.verdict for pair in pairs(here)] == ["no difference", "too few seeds"] and bfloat16_counts(here)
+    assert not bfloat16_counts([kept(tmp_path / "one", {row: [2.4]}), here[1]])
+
+
 def test_nothing_is_said_without_rows_in_both(tmp_path: Path) -> None:
     here = [kept(tmp_path / "paper", FLOAT32)]
     assert precision_section(here) == [] and not bfloat16_counts(here)

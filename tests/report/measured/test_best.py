@@ -1,0 +1,33 @@
+"""The line of a configuration with other settings in the README."""
+
+from pathlib import Path
+
+import pytest
+
+from lnf.plan.config import ROOT
+from lnf.report.measured.documents import _best
+from lnf.report.tables import read_published
+from tests.report.fabricated import keep
+
+OF_THE_PAPER = "AF / AF on jsb_chorales, 6.500 nats/step (published: 6.53)."
+BEYOND = "coupling in time on jsb_chorales, 6.800 nats/step."
+
+
+@pytest.mark.parametrize(("changed", "best"), [({}, BEYOND), ({"train.batch": [5, 15]}, OF_THE_PAPER)])
+def test_a_row_of_the_paper_at_its_settings_is_not_the_best_with_other_settings(
+    changed: dict[str, list[int]], best: str, tmp_path: Path
+) -> None:
+    head = {"corpus": "jsb_chorales", "kind": "music", "role": "main", "seed": 0, "status": "ok", "unit": "nats/step"}
+    rows = [
+        {**head, "prior": prior, "label": label, "split": split, "metric": metric, "value": value, "k": 30}
+        for prior, label, value in (("af_af", "AF / AF", 6.5), ("bidirectional", "coupling in time", 6.8))
+        for split in ("test", "valid")
+        for metric in ("nll", "nll_given_length")
+    ]
+    one = keep(tmp_path / "small", rows)
+    facts = {"corpus": "jsb_chorales", "status": "ok", "wall_seconds": 60.0}
+    one.facts = [
+        {**facts, "label": "AF / AF", "differs_from_paper": changed},
+        {**facts, "label": "coupling in time", "differs_from_paper": {"options.time.width": [160, 0]}},
+    ]
+    assert _best(one, read_published(ROOT / "reports" / "paper.csv")).endswith(f" Best: {best}")
