@@ -10,7 +10,7 @@ from lnf.plan.jobs import perform
 from lnf.plan.raw_files import mirror_folder
 from lnf.plan.run import Run
 from lnf.runs.progress import ask_to_stop, duration, shown
-from lnf.spec import CHECKED_KINDS
+from lnf.spec import CHECKED_KINDS, Spec
 from lnf.system.files import read_json, write_json
 from lnf.system.sealed import read_rows
 from lnf.system.signals import stopping
@@ -28,6 +28,8 @@ def do(stage: str, spec: Mapping[str, Any], out: Path) -> None:
         perform(stage, spec, out)
         return
     run = Run.from_dict(spec)
+    if (line := first_line(run.spec)) is not None:
+        print(line, flush=True)
     with shown(out, run.spec.key), stopping(lambda: ask_to_stop(out)) if stage == "train" else nullcontext():
         perform(stage, spec, out)
     print(last_line(stage, run, out), flush=True)
@@ -85,6 +87,14 @@ def note_failure(out: Path, error: str, message: str) -> None:
     with suppress(OSError):  # a disk that is full has no room for the note either
         if not note.exists():
             write_json(note, {"error": error, "message": message})
+
+
+def first_line(spec: Spec) -> str | None:
+    """A line on what makes a run slow on this machine, or None."""
+    from lnf.runs.machine import device_of, processor, slow_precision
+
+    slow = slow_precision(spec.model.precision, device_of(spec.resources.gpus), processor())
+    return slow and f"lnf: {spec.key}: {slow}"
 
 
 def last_line(step: str, run: Run, out: Path) -> str:

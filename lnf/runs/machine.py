@@ -3,12 +3,17 @@
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 CACHED_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """How many shapes of products oneDNN and PyTorch's layer above it remember. Batches have ever new lengths: at the
 thousand that is usual, a run in bfloat16 grows by gigabytes and is no faster."""
+
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""A processor's instructions for products in bfloat16, as PyTorch names them; any of them will do."""
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _LARGEST = 2**31 - 1
@@ -26,6 +31,23 @@ def settle(threads: int) -> None:
 def device_of(gpus: float | str) -> torch.device:
     """Where a run computes: on a GPU, if there is one and its `resources.gpus` is not 0."""
     return torch.device("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
+
+
+def processor() -> Mapping[str, Any]:
+    """What this machine's processor can do; empty where this PyTorch cannot tell."""
+    found = getattr(torch.cpu, "get_capabilities", None)
+    return found() if found else {}
+
+
+def slow_precision(precision: str, device: torch.device, can: Mapping[str, Any]) -> str | None:
+    """What to do about a precision that the processor has to emulate, by what it `can` do; None if it is not so."""
+    has_it = not can or any(can.get(name) for name in BFLOAT16)
+    if precision != "bfloat16" or device.type != "cpu" or has_it:
+        return None
+    return (
+        "model.precision: bfloat16: this processor has no instructions for it and takes several times as long as in"
+        " float32; use float32, a GPU, or a processor with AVX512-BF16 or AMX"
+    )
 
 
 def keep_freed_memory() -> bool:
