@@ -29,6 +29,7 @@ from lnf.system.files import replacing
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
 HEADINGS = ("corpus", "model", "NLL, test", "unit", "K", "sd", "seeds", "published", "verdict")
 OTHERS = ("NLL given T, test", "NLL, valid", "NLL given T, valid")
+BEST = ("configuration", "corpus", "model", "NLL, test", "unit", "K", "seeds", "published", "hours of training")
 RUNS = ("corpus", "model", "seed", "status", "epochs", "best", "valid loss", "hours", "revision", "machine")
 SETTINGS = ("setting that is not the paper's", "here", "paper", "of")
 RANKINGS = (
@@ -45,6 +46,7 @@ CLAIMS = f"""\
 What the paper claims, and what is found here: confirmed or contradicted where the {SURE:.0%} interval over seeds
 settles it. Verdicts at other settings are of small networks and few epochs: a hint.
 """
+ELSEWHERE = "With settings that are not the paper's, the best row of each configuration and corpus:\n"
 REST = (
     "\nThe paper's cells and claims, other published models, all that was measured: [docs/results.md](docs/results.md)."
 )
@@ -80,7 +82,9 @@ def with_block(readme: str, root: Path) -> str:
     lines += [_picture(one) + "\n" for one in at_paper[:1]]
     for one in at_paper or kept:
         lines += [_setting(one), "", *markdown(HEADINGS, _measured(one, published)), ""]
-    lines += [_best(one, published) for one in kept if one not in at_paper and one.of_paper_models]
+    others = [one for one in kept if one not in at_paper and one.of_paper_models] if at_paper else []
+    best = [row for one in others for row in _best(one, published)]
+    lines += [ELSEWHERE, *markdown(BEST, best)] if best else []
     block = "\n".join([*lines, REST, ""]) if kept else ""
     return BLOCK.sub(lambda found: found[1] + block + found[2], readme)
 
@@ -217,18 +221,18 @@ def _measured(kept: Kept, published: DataFrame) -> list[list[str]]:
     return [row for row in rows_of(kept, published) if row[2][:1].isdigit()]
 
 
-def _best(kept: Kept, published: DataFrame) -> str:
-    """A line with the row of the lowest NLL of each corpus, of those that are not the paper's at its settings."""
+def _best(kept: Kept, published: DataFrame) -> list[list[str]]:
+    """Under BEST, the row of the lowest NLL of each corpus, of those that are not the paper's at its settings."""
     changed = {(facts["corpus"], facts["label"]) for facts in kept.facts if facts["differs_from_paper"]}
     rows = [row for row in _measured(kept, published) if not row[7] or (row[0], row[1]) in changed]
     best: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: float(row[2].split()[0])):
         best.setdefault(row[0], row)
-    found = [
-        f"{row[1]} on {row[0]}, {row[2]} {row[3]}" + (f" (published: {row[7]})" if row[7] else "")
-        for row in best.values()
+    hours = f"{hours_of(kept.facts):.2f}"
+    return [
+        [f"`{kept.plan['name']}`", corpus, model, nll, unit, samples, seeds, known, hours]
+        for corpus, model, nll, unit, samples, _, seeds, known, _ in best.values()
     ]
-    return f"- {_setting(kept)}" + (f" Best: {'; '.join(found)}." if found else "")
 
 
 def _picture(kept: Kept) -> str:
