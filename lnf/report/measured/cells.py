@@ -27,11 +27,9 @@ def cells_section(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     nll = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(list(labels))]
     cells = list(dict.fromkeys(zip(nll.corpus, nll.prior, strict=True)))
     found: dict[Key, str] = {}
-    counted = [one for one in kept if one.in_bfloat16] if bfloat16_counts(kept) else []
-    counted += [one for one in kept if one.at_paper_settings]
-    for one in counted:
+    for one in counted(kept):
         found |= _begun(one.facts)
-    for one in counted:
+    for one in counted(kept):
         mark = ", bfloat16" if one.in_bfloat16 else ""
         found |= {cell: text + mark for cell, text in _measured(one.metrics, published).items()}
     corpora, priors = (list(dict.fromkeys(names)) for names in zip(*cells, strict=True))
@@ -42,6 +40,14 @@ def cells_section(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     measured = sum(text[:1].isdigit() for text in shown.values())
     said = f"{measured} of its {len(cells)} cells are measured at its settings; NLL on test and verdict:"
     return ["## The paper's cells", "", said, "", *markdown(["model", *corpora], rows), ""]
+
+
+def counted(kept: Sequence[Kept]) -> list[Kept]:
+    """The configurations whose rows are cells of the paper: those at its settings, last; first those in bfloat16, if it
+    changes nothing.
+    """
+    in_bfloat16 = [one for one in kept if one.in_bfloat16] if bfloat16_counts(kept) else []
+    return in_bfloat16 + [one for one in kept if one.at_paper_settings]
 
 
 def _measured(metrics: DataFrame, known: DataFrame) -> Mapping[Key, str]:

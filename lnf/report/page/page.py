@@ -1,7 +1,7 @@
 """report.html: everything of a plan on one page, from result files and the views next to it."""
 
 import base64
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lnf.plan.stages import tables_of
 from lnf.report.frames import records
 from lnf.report.gather import read_metrics
 from lnf.report.measured.archive import Kept, hours_of
+from lnf.report.measured.cells import counted
 from lnf.report.measured.documents import HEADINGS, rows_of
 from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
@@ -136,15 +137,16 @@ def _measured(kept: Iterable[Kept], published: DataFrame) -> dict[str, Any] | No
 
 
 def _coverage(
-    priors: Collection[str], published: DataFrame, kept: Iterable[Kept], lines: Iterable[Mapping[str, Any]]
+    priors: Collection[str], published: DataFrame, kept: Sequence[Kept], lines: Iterable[Mapping[str, Any]]
 ) -> dict[str, int]:
-    """How many of the paper's cells, rows of a corpus with a published NLL, are measured at its settings: `measured` of
-    `cells`, here or in another configuration.
+    """How many of the paper's cells, rows of a corpus with a published NLL, are measured: `measured` of `cells`, at its
+    settings here, or in a configuration that counts.
     """
     known = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(priors)]
     cells = set(zip(known.corpus, known.prior, strict=True))
-    facts = [*(facts for one in kept for facts in one.facts), *(line["facts"] for line in lines if line["facts"])]
-    done = {(one["corpus"], one["prior"]) for one in facts if one["status"] == "ok" and not one["differs_from_paper"]}
+    here = [line["facts"] for line in lines if line["facts"] and not line["facts"]["differs_from_paper"]]
+    facts = [*here, *(facts for one in counted(kept) for facts in one.facts)]
+    done = {(one["corpus"], one["prior"]) for one in facts if one["status"] == "ok"}
     return {"measured": len(cells & done), "cells": len(cells)}
 
 

@@ -10,6 +10,7 @@ from lnf.plan.config import ROOT
 from lnf.report.measured.archive import Kept
 from lnf.report.measured.cells import cells_section
 from lnf.report.measured.precision import bfloat16_counts, pairs, precision_section
+from lnf.report.page.page import _coverage
 from lnf.report.tables import read_published
 from tests.report.fabricated import keep
 
@@ -57,6 +58,9 @@ def test_a_cell_in_bfloat16_is_shown_if_it_counts_and_never_in_place_of_float32(
     here = [kept(tmp_path / "fast", fast, "model.precision"), kept(tmp_path / "paper", FLOAT32)]
     (row,) = (line for line in cells_section(here, PUBLISHED) if line.startswith("| AF / AF |"))
     assert ("2.400, reproduced (+0.4%, one seed), bfloat16" in row) == counts and "6.640, reproduced" in row
+    for one in here:
+        one.facts = [{"corpus": corpus, "prior": "af_af", "status": "ok"} for corpus in one.metrics.corpus.unique()]
+    assert _coverage(["af_af"], PUBLISHED, here, [])["measured"] == (2 if counts else 1)
 
 
 def test_a_row_with_few_seeds_in_float32_decides_nothing(tmp_path: Path) -> None:
