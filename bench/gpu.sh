@@ -21,5 +21,5 @@ PY
 mkdir -p "$folder"
 name=$folder/$(date +%F)-gpu
 timeout 420 "$python" -m bench.speed --json "$name.json" || echo "bench/gpu.sh: cut off; $name.json holds what was measured"
-timeout 110 "$python" -m bench.speed --only ptb af_af train bfloat16 --beside 4 --json "$name-shared.json" ||
+timeout 110 "$python" -m bench.speed --only ptb af_af train bfloat16 --processes 4 --json "$name-shared.json" ||
     echo "bench/gpu.sh: cut off; $name-shared.json holds what was measured"

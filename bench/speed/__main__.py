@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
     parser.add_argument("--only", nargs="+", default=[], help="words of a case, e.g. ptb af_af train; else all of them")
     parser.add_argument("--threads", type=int, help="of PyTorch; else one a core")
-    parser.add_argument("--beside", type=int, default=1, help="processes that measure a case at the same time")
+    parser.add_argument("--processes", type=int, default=1, help="processes that measure a case at the same time")
     parser.add_argument("--against", metavar="REV", help="measure another git revision too, in turn, and print ratios")
     parser.add_argument("--json", type=Path, help="file for the table; rows of other cases that it has stay")
     parser.add_argument("--profile", type=Path, help="file for where the time of each case goes, by operation")
@@ -36,15 +36,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bench(asked: argparse.Namespace) -> None:
-    for option, value in (("--threads", asked.threads), ("--beside", asked.beside)):
+    for option, value in (("--threads", asked.threads), ("--processes", asked.processes)):
         if value is not None and value < 1:
             raise UserError(f"bench: {option} {value}: 1 or more would be right")
     threads = asked.threads or os.cpu_count() or 1
     if asked.against is None:
-        bench(Wish(asked.only, threads, asked.beside, None, asked.json, asked.profile))
+        bench(Wish(asked.only, threads, asked.processes, None, asked.json, asked.profile))
         return
     with _checked_out(asked.against) as folder:
-        bench(Wish(asked.only, threads, asked.beside, folder, asked.json, asked.profile))
+        bench(Wish(asked.only, threads, asked.processes, folder, asked.json, asked.profile))
 
 
 @contextmanager

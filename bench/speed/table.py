@@ -46,7 +46,7 @@ class Wish:
 
     only: Sequence[str]
     threads: int
-    beside: int
+    processes: int
     against: Path | None
     out: Path | None
     profiles: Path | None = None
@@ -62,7 +62,7 @@ def bench(wish: Wish) -> None:
     _tell_if_busy()
     torch.set_num_threads(wish.threads)
     inverses = "compiled" if compiled.available() else "plain: numba finds no compiler"
-    print(f"{wish.threads} threads on {device}, {wish.beside} at once; inverses: {inverses}\n{HEAD}", flush=True)
+    print(f"{wish.threads} threads on {device}, {wish.processes} at once; inverses: {inverses}\n{HEAD}", flush=True)
     rows: list[dict[str, Any]] = []
     profiles: list[str] = []
     for case in chosen:
@@ -74,7 +74,7 @@ def bench(wish: Wish) -> None:
     unsteady = [row for row in rows if row["drift"] > DRIFT]
     if unsteady:
         print(f"lnf: bench: ~: the machine's own rates changed by up to {max(row['drift'] for row in unsteady):.0%}"
-              f" beside {len(unsteady)} of {len(rows)} cases, {TRIES} times over: not a quiet machine")  # fmt: skip
+              f" around {len(unsteady)} of {len(rows)} cases, {TRIES} times over: not a quiet machine")  # fmt: skip
     for path in filter(None, (wish.out, wish.profiles)):
         print(f"lnf: {path}")
 
@@ -90,8 +90,8 @@ def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]], profile
 
 def _setting(wish: Wish, device: torch.device) -> dict[str, Any]:
     """What all rows of a table share."""
-    return {"threads": wish.threads, "beside": wish.beside, "device": _name(device), "machine": provenance.machine(),
-            "versions": provenance.versions()}  # fmt: skip
+    return {"threads": wish.threads, "processes": wish.processes, "device": _name(device),
+            "machine": provenance.machine(), "versions": provenance.versions()}  # fmt: skip
 
 
 def _others(out: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], 
     spec, asked = case.spec, case.asked(wish.threads, REPEATS, wish.profiles is not None)
     parameters, needed = _parameters(case, spec), case.work(spec)
     before = _rates(case, device)
-    ours = _measured(asked, None, wish.beside)
+    ours = _measured(asked, None, wish.processes)
     after = _rates(case, device)
     floors = [case.floor(needed, found, parameters) for found in (before, after)]
     seconds, floor, found = statistics.median(ours["seconds"]), sum(floors) / 2, before.mean(after)
@@ -138,18 +138,18 @@ def _row(case: Case, wish: Wish, device: torch.device) -> tuple[dict[str, Any], 
            "repeats": len(ours["seconds"]), "revision": provenance.revision(ROOT).text,
            "when": time.time()}  # fmt: skip
     if case.steps_an_epoch is not None:
-        row["epoch_seconds"] = case.steps_an_epoch * seconds / wish.beside
+        row["epoch_seconds"] = case.steps_an_epoch * seconds / wish.processes
         if device.type == "cuda" and case.setting.name == "ptb" and case.prior in EPOCH:
             row["epoch_target"] = EPOCH[case.prior]
     if wish.against is not None:
-        row |= _against(asked, wish.against, wish.beside)
+        row |= _against(asked, wish.against, wish.processes)
     return row, ours["profile"]
 
 
-def _against(asked: dict[str, Any], sources: Path, beside: int) -> dict[str, Any]:
+def _against(asked: dict[str, Any], sources: Path, processes: int) -> dict[str, Any]:
     """What other sources take for the same, or why they cannot do it."""
     try:
-        return {"against_seconds": statistics.median(_measured(asked, sources, beside)["seconds"])}
+        return {"against_seconds": statistics.median(_measured(asked, sources, processes)["seconds"])}
     except UserError as problem:
         return {"against_failed": str(problem)}
 
@@ -194,14 +194,14 @@ def _verdicts(row: dict[str, Any], float32: dict[str, Any] | None) -> Iterator[s
         yield f"the other: {row['against_failed']}"
 
 
-def _measured(asked: dict[str, Any], sources: Path | None, beside: int) -> dict[str, Any]:
-    """What a process of its own measured, with this lnf or that of another folder; the slowest of `beside` at once."""
+def _measured(asked: dict[str, Any], sources: Path | None, processes: int) -> dict[str, Any]:
+    """What a process of its own measured, with this lnf or that of another folder; the slowest of those at once."""
     root = sources or ROOT
     environment = os.environ | {"PYTHONPATH": str(root.absolute())}
     command = [sys.executable, measurement.__file__, json.dumps(asked)]
     started = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
-        for _ in range(beside)
+        for _ in range(processes)
     ]
     try:
         return max((_result(process) for process in started), key=lambda found: statistics.median(found["seconds"]))

@@ -40,12 +40,12 @@ class Lock:
         text = str(Holder.of(pid))
         self.path.write_text(text, encoding="utf-8")
         if self.descriptor is None:
-            _beside(self.path, HOLDER).write_text(text, encoding="utf-8")
+            _next_to(self.path, HOLDER).write_text(text, encoding="utf-8")
 
     def release(self) -> None:
         """Let others have it; the kernel, once no process has the descriptor."""
         if self.descriptor is None:
-            _beside(self.path, HOLDER).unlink(missing_ok=True)
+            _next_to(self.path, HOLDER).unlink(missing_ok=True)
         else:
             os.close(self.descriptor)
 
@@ -110,7 +110,7 @@ def try_lock(path: Path) -> Lock | None:
 
 def _try_create(path: Path) -> Lock | None:
     """`try_lock` by a file that only one process can create."""
-    held, taking = _beside(path, HOLDER), _beside(path, TAKING)
+    held, taking = _next_to(path, HOLDER), _next_to(path, TAKING)
     if (found := _text(held)) is not None and not Holder.parse(found).may_live and _create(taking):
         if _text(held) == found:  # one process at a time removes what a dead one left, and only that
             held.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _try_create(path: Path) -> Lock | None:
     return Lock(path, None, before)
 
 
-def _beside(path: Path, ending: str) -> Path:
+def _next_to(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 

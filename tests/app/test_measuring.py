@@ -1,4 +1,4 @@
-"""What a configuration measured is copied beside the sources, finished or not, and shown."""
+"""What a configuration measured is copied next to the sources, finished or not, and shown."""
 
 import shutil
 from pathlib import Path

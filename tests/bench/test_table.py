@@ -13,7 +13,7 @@ STEPS = config.read()["corpora"]["jsb_chorales"]["prepare"]["expect"]["steps"]["
 
 
 @pytest.mark.e2e
-def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bfloat16_stands_next_to_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
     assert main(["--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
     plain, coarse = read_json(out)["rows"]
@@ -29,7 +29,7 @@ def test_bfloat16_stands_beside_float32(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.e2e
-def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_case_is_measured_next_to_its_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, profile = tmp_path / "bench.json", tmp_path / "profile.txt"
     words = ["jsb", "lstm", "train", "float32"]
     assert main(["--only", *words, "--threads", "1", "--json", str(out), "--profile", str(profile)]) == 0
@@ -52,7 +52,7 @@ def test_a_case_is_measured_beside_its_floor(tmp_path: Path, capsys: pytest.Capt
     [
         (["--only", "nope"], "bench: --only nope: no such case; words are, for instance, ptb af_af train"),
         (["--threads", "0"], "bench: --threads 0: 1 or more would be right"),
-        (["--beside", "0"], "bench: --beside 0: 1 or more would be right"),
+        (["--processes", "0"], "bench: --processes 0: 1 or more would be right"),
         (["--against", "no-such-revision"], "bench: --against no-such-revision: fatal: invalid reference"),
     ],
 )

@@ -104,7 +104,7 @@ def test_neither_records_nor_dates_decide(copied: Project, records: str) -> None
 
 
 def test_results_count_without_their_data(copied: Project) -> None:
-    """New runs want the corpus again; that it is prepared anew redoes none of the old."""
+    """New runs want the corpus again; that it is prepared again redoes none of the old."""
     shutil.rmtree(copied.folder / "data")
     assert copied.planned() == {}
     assert copied.planned(**FASTER) == {"prepare": 1, **FLOW}

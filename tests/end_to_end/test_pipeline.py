@@ -18,7 +18,7 @@ from tests.pipeline import PRIORS, Project
 pytestmark = pytest.mark.e2e
 
 
-def test_every_planned_cell_is_filled_beside_source_and_unigram(finished: Project) -> None:
+def test_every_planned_cell_is_filled_next_to_source_and_unigram(finished: Project) -> None:
     rows = finished.table()
     assert {row["prior"] for row in rows} == {*PRIORS, "source", "unigram", "bigram"}
     assert {(row["status"], row["n"]) for row in rows if row["prior"] in PRIORS and row["mean"]} == {("ok", "1")}

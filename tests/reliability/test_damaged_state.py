@@ -183,7 +183,7 @@ CASES = [
     Case(
         "both states at the start of an epoch and that inside it",
         f"…/epoch.before.pt: damaged (…); it is set aside as epoch.before.pt.damaged, {BEFORE}",
-        "the run begins anew; the same bytes",
+        "the run starts again; the same bytes",
         states("step.pt", "epoch.pt", "epoch.before.pt"),
     ),
     Case(

@@ -31,7 +31,7 @@ def results_a_file(folder: Path) -> None:
 
 
 def editors_files(folder: Path) -> None:
-    """A lock link as Emacs leaves it, and what macOS keeps beside a file: no variants. The configuration is refused
+    """A lock link as Emacs leaves it, and what macOS keeps next to a file: no variants. The configuration is refused
     for another reason, so that no job begins.
     """
     (folder / "rules" / "priors" / ".#af_af.smk").symlink_to("someone@host.1:2")

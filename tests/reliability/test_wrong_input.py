@@ -254,7 +254,7 @@ ELSEWHERE = [
     Case(
         "a label with |, $, ^, ~ or braces",
         "",
-        "nothing: they are shown as they stand, in Markdown, LaTeX and the page",
+        "nothing: they are shown as they are written, in Markdown, LaTeX and the page",
         proved="tests/report/test_tables.py::test_what_markdown_and_latex_read_is_escaped",
     ),
 ]

@@ -199,7 +199,7 @@ def test_tables_of_what_exists(
 
 
 FAKE_TEX = """#!/bin/sh
-# pdflatex, as far as it is asked here: its last argument is the source, beside which the PDF goes.
+# pdflatex, as far as it is asked here: its last argument is the source, next to which the PDF goes.
 for last; do :; done
 { grep -q toprule "$last" && grep -q booktabs "$last" && %s; } && cp "$last" "${last%%.tex}.pdf"
 """

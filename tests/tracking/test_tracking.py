@@ -72,7 +72,7 @@ def leave_run(epochs: int, status: str = "ok", seed: int = 0, code: str = "c1", 
 
 
 def evaluate(run: Path, value: float) -> None:
-    """The evaluation that its plan asks for, beside it, and another."""
+    """The evaluation that its plan asks for, next to it, and another."""
     write_json(run / "spec.json", {"evaluation": "e1"})
     row = {"split": "test", "metric": "nll", "unit": "nats/step", "value": value, "estimator": "importance", "k": 3}
     write_table(run / "evaluation-e1.parquet", pyarrow.Table.from_pylist([row]))

@@ -136,7 +136,7 @@ def test_missing_runs_leave_room_for_what_is_there(plan: Plan) -> None:
     }
 
 
-def test_what_is_missing_has_a_unit_and_its_reason_beside_the_axes(
+def test_what_is_missing_has_a_unit_and_its_reason_next_to_the_axes(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Not inside of them, where it would lie over published numbers."""

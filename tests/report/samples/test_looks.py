@@ -1,4 +1,4 @@
-"""Samples beside the data: what is near, what differs, and that files hold what was drawn."""
+"""Samples next to the data: what is near, what differs, and that files hold what was drawn."""
 
 from pathlib import Path
 
