@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -108,8 +109,16 @@ def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
     if left := follow.left(ended.identity):
         print(f"lnf: MLflow lacks {left} runs or reports so far (see {follow.LOG}); the next workflow here makes good"
               f" what is left, or type: python -m lnf sync {flow.name}")  # fmt: skip
-    again = f"make run CONFIG={configfiles[0]}" if configfiles else "make run"
-    print(f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again}", flush=True)
+    print(
+        f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again(configfiles)}", flush=True
+    )
+
+
+def again(configfiles: Sequence[Path]) -> str:
+    """The command that goes on with a workflow."""
+    if len(configfiles) > 1:
+        return shlex.join(["python", "-m", "lnf", "run", "--configfile", *map(str, configfiles)])
+    return shlex.join(["make", "run", *(f"CONFIG={path}" for path in configfiles)])
 
 
 def require_room(specs: Sequence[Spec], runs: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lnf.app import workflow_lock
+from lnf.app.launcher import again
 from lnf.errors import UserError
 from lnf.system import processes
 from lnf.system.locks import holder
@@ -35,6 +36,18 @@ with workflow_lock.held() as lock:
     status = attend(snakemake([], "1"), lock).status
 sys.exit(status)
 """
+
+
+@pytest.mark.parametrize(
+    ("configfiles", "command"),
+    [
+        ([], "make run"),
+        (["mine.yaml"], "make run CONFIG=mine.yaml"),
+        (["demo.yaml", "my own.yaml"], "python -m lnf run --configfile demo.yaml 'my own.yaml'"),
+    ],
+)
+def test_the_next_command_names_every_overlay(configfiles: list[str], command: str) -> None:
+    assert again([Path(name) for name in configfiles]) == command
 
 
 @pytest.fixture
