@@ -52,8 +52,9 @@ def test_the_readme_leaves_out_models_of_another_size_where_the_papers_are_there
         for path in folder.glob("runs/*/*/*/run.json"):
             write_json(path, read_json(path) | {"differs_from_paper": {key: [3, 100]} if key else {}})
     readme = with_block(Path("README.md").read_text(encoding="utf-8"), Path())
-    place = {name: readme.find(f"reports/measured/{name}.") for name in settings}
-    assert 0 < place["at_paper"] < place["other_training"] and place["small"] == place["subset"] == -1
+    place = {name: readme.find(f"| `{name}` |") for name in settings}
+    assert 0 < readme.find("reports/measured/at_paper.") < place["other_training"]
+    assert place["at_paper"] == place["small"] == place["subset"] == -1
     assert readme.count("/figures/results.png") == 1
 
 

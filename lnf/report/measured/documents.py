@@ -230,7 +230,7 @@ def _best(kept: Kept, published: DataFrame) -> list[list[str]]:
         best.setdefault(row[0], row)
     hours = f"{hours_of(kept.facts):.2f}"
     return [
-        [f"`{kept.plan['name']}`", corpus, model, nll, unit, samples, seeds, known, hours]
+        [f"`{kept.folder.name}`", corpus, model, nll, unit, samples, seeds, known, hours]
         for corpus, model, nll, unit, samples, _, seeds, known, _ in best.values()
     ]
 
