@@ -60,7 +60,7 @@ sequence, none where the model is exact. The NLL of a flow is a bound at the K t
 {LEGEND}
 
 A ranking of the paper is confirmed (contradicted) if the {SURE:.0%} interval of our difference lies above (below) 0, by
-the seeds of both rows; an exact NLL below a bound decides nothing.
+the seeds of both rows; an exact NLL below a bound decides nothing. Rankings of a row with one seed are left out.
 """
 
 
@@ -143,15 +143,16 @@ def _runs(kept: Kept) -> Iterator[list[str]]:
 
 
 def _rankings(kept: Kept, published: DataFrame) -> list[str]:
-    """Which of the paper's rankings are confirmed, of models that are the paper's."""
+    """Which of the paper's rankings are confirmed, of models that are the paper's; none that one seed leaves open."""
     if not kept.comparable:
         return []
     lines = []
     for one in rankings(kept.metrics, published):
         lead = one.lead
+        if lead.reach is None:
+            continue
         seeds = f"{len(lead.better.values)}, {len(lead.worse.values)}"
-        reach = "one seed" if lead.reach is None else f"± {lead.reach:.3f}"
-        leads = [f"{one.published:.2f}{'†' if one.recalled else ''}", f"{lead.mean:+.3f}", reach, seeds]
+        leads = [f"{one.published:.2f}{'†' if one.recalled else ''}", f"{lead.mean:+.3f}", f"± {lead.reach:.3f}", seeds]
         lines.append([one.corpus, lead.better.label, lead.worse.label, *leads, lead.verdict])
     if not lines:
         return []

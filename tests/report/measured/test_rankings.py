@@ -1,13 +1,18 @@
 """Which rankings of the paper are confirmed, contradicted or undecided."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pandas import DataFrame
 
+from lnf.plan.config import ROOT
 from lnf.report.frames import frame_of
 from lnf.report.gather import METRICS
+from lnf.report.measured.documents import _rankings
 from lnf.report.measured.rankings import Ranking, rankings
+from lnf.report.tables import read_published
+from tests.report.fabricated import keep
 
 PAPER = {"lstm": 8.0, "af_af": 7.0, "af_scf": 7.0}
 
@@ -53,3 +58,15 @@ def test_two_bounds_may_contradict_the_paper(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_equal_published_numbers_are_no_ranking() -> None:
     assert set(found(lstm=[8.0], af_af=[7.0], af_scf=[7.0])) == {("af_af", "lstm"), ("af_scf", "lstm")}
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(1, False), (3, True)])
+def test_a_ranking_of_one_seed_is_not_shown(seeds: int, shown: bool, tmp_path: Path) -> None:
+    head = {"corpus": "jsb_chorales", "kind": "music", "split": "test", "metric": "nll", "status": "ok"}
+    rows = [
+        {**head, "prior": prior, "label": label, "seed": seed, "value": value + 0.01 * seed}
+        for prior, label, value in (("lstm", "LSTM", 8.2), ("af_af", "AF / AF", 6.6))
+        for seed in range(seeds)
+    ]
+    lines = _rankings(keep(tmp_path / "small", rows), read_published(ROOT / "reports" / "paper.csv"))
+    assert any(line.startswith("| jsb_chorales | AF / AF | LSTM |") for line in lines) == shown == bool(lines)
