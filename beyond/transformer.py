@@ -1,26 +1,20 @@
 """A causal Transformer over x, with an exact likelihood (Vaswani et al. 2017)."""
 
-from collections.abc import Sequence
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from lnf.corpora.batches import CorpusShape, SequenceBatch
-from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
-from lnf.models.objectives import Terms
+from lnf.models.autoregressive import AutoregressiveModel, Stepper
 from lnf.nn.dropout import Dropout
 from lnf.nn.positions import PositionTable, position_codes
 
 
-class Transformer(SequenceModel):
+class Transformer(AutoregressiveModel):
     """p(T) prod_t p(x_t | x_{<t}, T): step t is given x_{t-1} and the position code of t, and attends to earlier steps.
 
     Arguments: shape of the corpus; units, layers, heads, dropout on the inputs.
     References: Vaswani et al. 2017, "Attention is all you need".
     """
-
-    exact: ClassVar[bool] = True
 
     def __init__(
         self, shape: CorpusShape, *, units: int = 256, layers: int = 4, heads: int = 4, dropout: float = 0.1
@@ -34,38 +28,23 @@ class Transformer(SequenceModel):
         layer = nn.TransformerEncoderLayer(units, heads, 4 * units, dropout=0.0, batch_first=True, norm_first=True)
         self.body = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
-    def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
-        return self.emission.bias.new_empty(1, *batch.mask_BT.shape, 0)
-
-    def terms_given(self, batch: SequenceBatch, noise_SBTH: Tensor) -> Terms:
-        nll_BT = self.emission.nll(self._features(batch.x, batch.mask_BT), batch.x)
-        log_p_length_B = self.log_p_length[batch.lengths_B].to(nll_BT)
-        return Terms(nll_BT.masked_fill(~batch.mask_BT, 0).sum(1)[None], None, log_p_length_B)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        lengths: Tensor | Sequence[int],
-        generator: torch.Generator | None = None,
-        how: Sampling = FROM_THE_MODEL,
-    ) -> SequenceBatch:
-        mask_BT = self.mask(lengths)
-        positions_BTU = self.positions(position_codes(mask_BT, self.max_length))
-        x = self.emission.sample(self.start.expand(*mask_BT.shape, -1), greedy=True)  # a place for each step
-        attended: list[Tensor | None] = [None] * len(self.body.layers)
-        before_BU = self.start.expand(len(x), -1)
-        for t in range(mask_BT.shape[1]):
-            features_BU = self._next(before_BU + positions_BTU[:, t], attended)
-            x[:, t] = self.emission.sample(features_BU, generator, how.greedy, how.temperature)
-            before_BU = self.emission.embed(x[:, t])
-        return SequenceBatch.masked(x, mask_BT)
-
-    def _features(self, x: Tensor, mask_BT: Tensor) -> Tensor:
-        before_BTU = torch.cat([self.start.expand(len(x), 1, -1), self.emission.embed(x[:, :-1])], 1)
-        inputs_BTU = self.dropout(before_BTU + self.positions(position_codes(mask_BT, self.max_length)))
-        later_TT = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
+    def features(self, batch: SequenceBatch) -> Tensor:
+        before_BTU = torch.cat([self.start.expand(len(batch.x), 1, -1), self.emission.embed(batch.x[:, :-1])], 1)
+        inputs_BTU = self.dropout(before_BTU + self.positions(position_codes(batch.mask_BT, self.max_length)))
+        steps = batch.x.shape[1]
+        later_TT = torch.ones(steps, steps, dtype=torch.bool, device=batch.x.device).triu(1)
         features_BTU: Tensor = self.body(inputs_BTU, mask=later_TT)
         return features_BTU
+
+    def stepper(self, mask_BT: Tensor) -> Stepper:
+        positions_TBU = iter(self.positions(position_codes(mask_BT, self.max_length)).unbind(1))
+        attended: list[Tensor | None] = [None] * len(self.body.layers)
+
+        def step(before: Tensor | None) -> Tensor:
+            before_BU = self.start.expand(len(mask_BT), -1) if before is None else self.emission.embed(before)
+            return self._next(before_BU + next(positions_TBU), attended)
+
+        return step
 
     def _next(self, input_BU: Tensor, attended: list[Tensor | None]) -> Tensor:
         """The features of one more step; `attended`: what each layer attends to, [B, steps so far, U], which grows."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lnf.flows.transforms import NLSq as NLSq
     from lnf.library import build as build
     from lnf.library import load as load
+    from lnf.models.autoregressive import AutoregressiveModel as AutoregressiveModel
     from lnf.models.base import Sampling as Sampling
     from lnf.models.base import SequenceModel as SequenceModel
     from lnf.models.baseline import LSTMModel as LSTMModel
@@ -36,6 +37,7 @@ _MODULES = {
     "flows.time": ("AutoregressiveTime", "IndependentTime", "InverseAutoregressiveTime"),
     "flows.transforms": ("Affine", "NLSq"),
     "library": ("build", "load"),
+    "models.autoregressive": ("AutoregressiveModel",),
     "models.base": ("Sampling", "SequenceModel"),
     "models.baseline": ("LSTMModel",),
     "models.latent": ("LatentModel",),

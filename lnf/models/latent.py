@@ -19,7 +19,7 @@ from lnf.flows.base import Prior
 from lnf.models.base import FROM_THE_MODEL, Sampling, SequenceModel
 from lnf.models.objectives import Terms
 from lnf.nn.linear import Linear
-from lnf.nn.lstm import BiLSTM
+from lnf.nn.lstm import HELD, BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.spec import Spec, class_of
 
@@ -74,10 +74,8 @@ class LatentModel(SequenceModel):
         )
 
     def step_bytes(self) -> int:
-        """Gates and activations of a layer's two directions (16 U), cell and output (8 U), inputs (4 U), and what the
-        emission holds.
-        """
-        return (28 * self.decoder.lstm.units + self.emission.numbers()) * self._itemsize()
+        """Of what a layer of the decoder and the emission hold."""
+        return (HELD * self.decoder.lstm.units + self.emission.numbers()) * self._itemsize()
 
     def draw_noise(self, batch: SequenceBatch, samples: int, generator: torch.Generator | None) -> Tensor:
         weight, shape = self.emission.embedding, (*batch.mask_BT.shape, self.prior.latent)

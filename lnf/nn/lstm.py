@@ -52,6 +52,11 @@ class LSTMLayer(nn.Module):
         return linear(x, self.weight_ih.flatten(0, 1), bias)
 
 
+HELD = 28
+"""Numbers that a layer holds for each unit of a step: gates and activations of two directions (16), cell and output
+(8), inputs (4)."""
+
+
 @dataclass(frozen=True)
 class State:
     """Output h and cell c of every layer of a one-directional stack, a list of [B, U] each."""
