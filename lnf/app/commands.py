@@ -112,8 +112,8 @@ def new(arguments: Namespace) -> None:
     for path in new(arguments.kind, arguments.name):
         print(f"lnf: {path}")
     overlays = f"workflow/configs/demo.yaml workflow/configs/{arguments.name}.yaml"
-    print(f"lnf: test it: python -m pytest ideas/test_{arguments.name}.py")
-    print(f"lnf: run it: python -m lnf run --configfile {overlays}")
+    print(f"lnf: test it: pytest ideas/test_{arguments.name}.py")
+    print(f"lnf: run it: lnf run --configfile {overlays}")
 
 
 def schema(arguments: Namespace) -> None:

@@ -108,7 +108,7 @@ def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
     follow.wait(ended.identity, MIRROR_WAIT_S)
     if left := follow.left(ended.identity):
         print(f"lnf: MLflow lacks {left} runs or reports so far (see {follow.LOG}); the next workflow here makes good"
-              f" what is left, or type: python -m lnf sync {flow.name}")  # fmt: skip
+              f" what is left, or type: lnf sync {flow.name}")  # fmt: skip
     print(
         f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again(configfiles)}", flush=True
     )
@@ -117,7 +117,7 @@ def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
 def again(configfiles: Sequence[Path]) -> str:
     """The command that goes on with a workflow."""
     if len(configfiles) > 1:
-        return shlex.join(["python", "-m", "lnf", "run", "--configfile", *map(str, configfiles)])
+        return shlex.join(["lnf", "run", "--configfile", *map(str, configfiles)])
     return shlex.join(["make", "run", *(f"CONFIG={path}" for path in configfiles)])
 
 

@@ -60,7 +60,7 @@ def read_split(folder: Path, split: str) -> tuple[Sequences, Columns]:
     try:
         found = sha256_of(path)
     except FileNotFoundError as problem:
-        raise UserError(f"data: {path} does not exist; `python -m lnf prepare` writes it") from problem
+        raise UserError(f"data: {path} does not exist; `lnf prepare` writes it") from problem
     sums = read_meta(folder).get("sha256")
     if sums is None:
         raise unsealed(folder / META)
@@ -105,7 +105,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     try:
         meta: dict[str, Any] = read_json(folder / META)
     except FileNotFoundError as problem:
-        raise UserError(f"data: {folder / META} does not exist; `python -m lnf prepare` writes it") from problem
+        raise UserError(f"data: {folder / META} does not exist; `lnf prepare` writes it") from problem
     return meta
 
 

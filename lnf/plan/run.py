@@ -86,7 +86,7 @@ class Run:
         unknown = set(values) - known
         if unknown or "spec" not in values:
             what = f"{min(unknown)}: unknown key" if unknown else "spec: missing"
-            raise UserError(f"{what}; give what `python -m lnf spec CORPUS PRIOR SEED --json` prints")
+            raise UserError(f"{what}; give what `lnf spec CORPUS PRIOR SEED --json` prints")
         spec = read_spec(values["spec"], values.get("format"))
         folder = data or Path(values.get("data", ""))
         digests = values.get("digests") or run_digests(spec, _digest_of(folder, spec.corpus))

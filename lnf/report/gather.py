@@ -75,7 +75,7 @@ def rows_of_run(run: Mapping[str, Any], existing: bool, unit: str | None = None)
     head |= {"digest": digest(run["digests"]), "unit": unit}
     status = absence(folder, run["evaluation"])
     if status and not existing:
-        raise UserError(f"{folder}: {status}; run snakemake, or `python -m lnf tables` for tables of what exists")
+        raise UserError(f"{folder}: {status}; run snakemake, or `lnf tables` for tables of what exists")
     if status:
         yield head | {"status": status}
         return

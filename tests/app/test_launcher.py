@@ -43,7 +43,7 @@ sys.exit(status)
     [
         ([], "make run"),
         (["mine.yaml"], "make run CONFIG=mine.yaml"),
-        (["demo.yaml", "my own.yaml"], "python -m lnf run --configfile demo.yaml 'my own.yaml'"),
+        (["demo.yaml", "my own.yaml"], "lnf run --configfile demo.yaml 'my own.yaml'"),
     ],
 )
 def test_the_next_command_names_every_overlay(configfiles: list[str], command: str) -> None:

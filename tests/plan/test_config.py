@@ -145,7 +145,7 @@ def test_committed_configurations_resolve_to_the_same_specs_as_ever(overlay: Pat
 
 def test_the_schema_for_editors_is_that_of_the_code() -> None:
     written = json.loads((config.ROOT / "workflow" / "schema.json").read_text(encoding="utf-8"))
-    assert written == form.schema(), "run `python -m lnf schema > workflow/schema.json`"
+    assert written == form.schema(), "run `lnf schema > workflow/schema.json`"
 
 
 def few_epochs(floor: int, ramp: int, least: int) -> str:
