@@ -13,7 +13,7 @@ from pandas import DataFrame
 from lnf.plan.stages import tables_of
 from lnf.report.frames import markdown, number, records
 from lnf.report.measured.archive import Kept, all_kept, hours_of
-from lnf.report.measured.cells import cells_section
+from lnf.report.measured.cells import cells_section, outcomes_table
 from lnf.report.measured.claims import claims_section, claims_table, findings
 from lnf.report.measured.costs import costs
 from lnf.report.measured.literature import literature_section
@@ -72,13 +72,15 @@ def show(root: Path) -> None:
 
 
 def with_block(readme: str, root: Path) -> str:
-    """A README with its block made again: verdicts on the paper's claims, one figure and the rows that were measured at
-    the paper's settings, the best row of the paper's models with other settings; without such, every configuration.
+    """A README with its block made again: how the paper's cells and claims came out, one figure and the rows that were
+    measured at the paper's settings, the best row of the paper's models with other settings; without such, every
+    configuration.
     """
     kept, published = all_kept(root), read_published(root / "reports" / "paper.csv")
     at_paper = [one for one in kept if one.at_paper_settings]
     claims = findings(root / "reports" / "claims.csv", kept)
-    lines = [CLAIMS, *claims_table(claims), ""] if claims else []
+    lines = outcomes_table(kept, published) if at_paper else []
+    lines += [CLAIMS, *claims_table(claims), ""] if claims else []
     lines += [_picture(one) + "\n" for one in at_paper[:1]]
     for one in at_paper or kept:
         lines += [_setting(one), "", *markdown(HEADINGS, _measured(one, published)), ""]

@@ -4,6 +4,8 @@ from typing import Any
 
 WITHIN = 0.02
 """Share of the published number that a reproduced one may miss it by."""
+WORDS = ("reproduced", "agrees", "better", "disagrees: better", "worse", "disagrees: worse")
+"""All verdicts, without the miss."""
 LEGEND = (
     f"A number is reproduced if it is within {WITHIN:.0%} of the published one, else better or worse; with one that is"
     " recalled and was not read again (†) it agrees or disagrees. In brackets: the miss, and the standard error of our"

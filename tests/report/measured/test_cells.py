@@ -1,8 +1,11 @@
 """Which of the paper's cells are measured."""
 
+from collections import Counter
+
 from lnf.plan.config import ROOT
 from lnf.report.measured.archive import all_kept
-from lnf.report.measured.cells import cells_section
+from lnf.report.measured.cells import NOT_RUN, cells, cells_section, outcomes_table
+from lnf.report.measured.verdicts import WORDS
 from lnf.report.tables import read_published
 
 PUBLISHED = read_published(ROOT / "reports" / "paper.csv")
@@ -25,6 +28,14 @@ def test_each_cell_says_what_there_is_of_it() -> None:
     nll = PUBLISHED[(PUBLISHED.split == "test") & (PUBLISHED.metric == "nll") & PUBLISHED.label.isin(list(rows))]
     assert cells == len(nll[["corpus", "prior"]].drop_duplicates())
     assert any(line.startswith(f"{len(finished & set(zip(nll.corpus, nll.label, strict=True)))} of") for line in lines)
+
+
+def test_outcomes_count_every_cell() -> None:
+    kept = all_kept(ROOT)
+    counts = Counter(cell.outcome for cell in cells(kept, PUBLISHED).values())
+    words, numbers = (line.strip("| ").split(" | ") for line in outcomes_table(kept, PUBLISHED)[2:5:2])
+    assert {word: int(number) for word, number in zip(words, numbers, strict=True)} == counts
+    assert set(WORDS) & set(words) and words[-1] == NOT_RUN
 
 
 def test_nothing_is_said_without_results() -> None:
