@@ -188,8 +188,10 @@ def test_the_plan_names_the_page_and_where_it_is_published(plan: Plan) -> None:
     """What is shown of an unfinished plan is marked as no whole plan's, so that the next workflow publishes its own."""
     plan = plan_of(toy=None, speed=None, select={"corpora": ["markov"], "priors": ["lstm", "af_af"], "seeds": [0]})
     finish(plan)
-    write_existing(plan)
     (marker,) = plan.publishing.files
+    marker.parent.mkdir(parents=True)
+    marker.touch()  # as if a whole plan's views were there
+    write_existing(plan)
     assert (plan.out / "report.html").exists() and not marker.exists()
     top = Path("results", plan.name, "existing")
     for stage, view in plan.views.items():
@@ -199,5 +201,3 @@ def test_the_plan_names_the_page_and_where_it_is_published(plan: Plan) -> None:
     assert marker.exists()
     shown = {file.relative_to(plan.out) for file in plan.out.rglob("*") if file.is_file() and file != marker}
     assert {Path("tables", "text.md"), Path("samples", "samples.json"), Path("report.html")} <= shown
-    write_existing(plan)
-    assert not marker.exists()
