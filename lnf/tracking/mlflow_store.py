@@ -131,7 +131,7 @@ def _own_client() -> "MlflowClient":
     from mlflow.exceptions import MlflowException
 
     if not DATABASE.exists():
-        with _made_anew() as scratch:
+        with _freshly_made() as scratch:
             _client(_sqlite(scratch))
     follow_project(DATABASE, ARTIFACTS)
     try:
@@ -139,7 +139,7 @@ def _own_client() -> "MlflowClient":
     except MlflowException as problem:
         if "db upgrade" not in str(problem):
             raise
-        with _made_anew() as scratch:
+        with _freshly_made() as scratch:
             shutil.copy(DATABASE, scratch)
             command = [sys.executable, "-m", "mlflow", "db", "upgrade", _sqlite(scratch)]
             subprocess.run(command, check=True, capture_output=True)
@@ -147,7 +147,7 @@ def _own_client() -> "MlflowClient":
 
 
 @contextmanager
-def _made_anew() -> Iterator[Path]:
+def _freshly_made() -> Iterator[Path]:
     """A path for a database that takes its place if the block succeeds; each is another, for MLflow keeps them open."""
     with tempfile.TemporaryDirectory(dir=DATABASE.absolute().parent, prefix=".mlflow-") as folder:
         yield Path(folder, DATABASE.name)

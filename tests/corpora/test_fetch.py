@@ -98,7 +98,7 @@ def test_download_goes_through_the_addresses_and_is_cached(tmp_path: Path, serve
     assert files_below(tmp_path / "raw") == [path]
 
 
-def test_a_damaged_cache_is_downloaded_anew(tmp_path: Path, server: str) -> None:
+def test_a_damaged_cache_is_downloaded_again(tmp_path: Path, server: str) -> None:
     path = fetch("a.txt", entry(server + "/good"), None, tmp_path / "raw")
     path.write_bytes(b"damaged")
     assert fetch("a.txt", entry(server + "/good"), None, tmp_path / "raw").read_bytes() == GOOD

@@ -9,7 +9,7 @@ from torch import Tensor
 from lnf.nn import gpu_chain, recording, recurrence
 
 
-def recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def recorded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Record a shape at its second call, and nothing of it for later tests."""
     monkeypatch.setattr(recording, "_recordings", {})
     monkeypatch.setattr(recording, "_calls", recording.Counter())

@@ -11,7 +11,7 @@ from lnf.nn import gpu_chain, recording
 from lnf.nn.lstm import LSTM, BiLSTM
 from lnf.nn.positions import position_codes
 from lnf.spec import ModelSpec
-from tests.models.gpu_chain_here import chain_of_gpus_here, recorded_anew
+from tests.models.gpu_chain_here import chain_of_gpus_here, recorded_again
 from tests.specs import PRIORS, tiny_spec
 
 PARAMETERS = {
@@ -91,7 +91,7 @@ def test_recurrence_is_pytorchs(chain: str, directions: int, stretch: int, monke
     for module in (cpu_chain, gpu_chain):
         monkeypatch.setattr(module, "STRETCH_BYTES", stretch * directions * 4 * 4 * 5 * 8)
     monkeypatch.setattr(gpu_chain, "PIECE", 2)
-    recorded_anew(monkeypatch)
+    recorded_again(monkeypatch)
     if chain == "gpu":
         chain_of_gpus_here(monkeypatch)
     with torch.device("cuda" if chain == "cuda" else "cpu"):

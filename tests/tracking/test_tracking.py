@@ -133,7 +133,7 @@ def test_a_run_that_trains_resumes_ends_and_is_evaluated_is_one_run(project: Pat
     )
 
 
-def test_a_curve_that_went_back_is_drawn_anew(project: Path) -> None:
+def test_a_curve_that_went_back_is_drawn_again(project: Path) -> None:
     sync.sync(leave_run(4, "running"))
     sync.sync(leave_run(3, "running", scale=0.5))
     (run,) = runs()
