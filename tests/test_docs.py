@@ -189,7 +189,7 @@ def test_the_documented_model_obeys_the_laws_and_trains(tmp_path: Path, monkeypa
     model = lnf.load(tmp_path / "run")
     assert model.elbo(model.batch(["abcde"])).isfinite().all()
     check(spec.replace(options=options), tmp_path / "check.json")
-    assert len(read_json(tmp_path / "check.json")["laws"]) == 24
+    assert len(read_json(tmp_path / "check.json")["laws"]) == 26
 
 
 def test_what_check_says_of_the_documented_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

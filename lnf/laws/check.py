@@ -27,6 +27,7 @@ from lnf.laws.instances import (
     prior_of,
     small,
 )
+from lnf.models.autoregressive import AutoregressiveModel
 from lnf.models.latent import LatentModel
 from lnf.plan.rule_files import read
 from lnf.spec import CHECKED_KINDS, Options, Spec
@@ -100,6 +101,8 @@ def laws_of(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:
             yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
     if model.exact:
         yield from exact_laws(spec, kinds)
+    if isinstance(model, AutoregressiveModel):
+        yield from stepwise_laws(spec, kinds)
     if isinstance(model, LatentModel):
         yield from prior_laws(spec)
         yield from wide_prior_laws(spec)
@@ -131,6 +134,17 @@ def exact_laws(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law
         model = model_of(spec, kind, WIDE if steps > SMALL.max_length else SMALL, width)
         call = partial(laws.normalised, model, kind, width, steps)
         yield f"normalised/{kind}/{steps}", call
+
+
+def stepwise_laws(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:
+    """A model that predicts each step from those before it draws what it scores, in long sequences too."""
+    for kind in kinds:
+        model = model_of(spec, kind, WIDE)
+        if isinstance(model, AutoregressiveModel):
+            yield (
+                f"stepper_gives_the_features/{kind}",
+                partial(laws.stepper_gives_the_features, model, batch_of(kind, WIDE)),
+            )
 
 
 def _listed(kinds: Sequence[str]) -> Iterator[tuple[str, int, int]]:

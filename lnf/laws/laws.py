@@ -15,6 +15,7 @@ from lnf.corpora.batches import SequenceBatch, mask_of
 from lnf.flows.base import Prior
 from lnf.kinds.base import kind_of
 from lnf.laws.instances import tensor_of
+from lnf.models.autoregressive import AutoregressiveModel
 from lnf.models.base import SequenceModel
 from lnf.models.latent import LatentModel
 from lnf.models.objectives import iwae_bound, log_weights, objective
@@ -240,6 +241,16 @@ def normalised(model: SequenceModel, kind: str, width: int, steps: int) -> None:
     with torch.no_grad():
         log_p_B = log_weights(model.terms(every_sequence(kind, width, steps), 1))[0]
     _require_close("likelihoods sum to 1", log_p_B.exp().sum(), torch.ones((), dtype=log_p_B.dtype))
+
+
+@usual_cause("stepper forgets earlier steps, or is one step off")
+def stepper_gives_the_features(model: AutoregressiveModel, batch: SequenceBatch) -> None:
+    """The features of a sequence step by step, which samples are drawn from, are those of the likelihood."""
+    step, x = model.stepper(batch.mask_BT), batch.x
+    with torch.no_grad():
+        found = torch.stack([step(x[:, t - 1] if t else None) for t in range(x.shape[1])], 1)
+        right = model.features(batch)
+    _require_close("features step by step", found[batch.mask_BT], right[batch.mask_BT])
 
 
 def every_sequence(kind: str, width: int, steps: int) -> SequenceBatch:

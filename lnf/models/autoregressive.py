@@ -21,7 +21,7 @@ Stepper = Callable[[Tensor | None], Tensor]
 
 class AutoregressiveModel(SequenceModel):
     """p(T) prod_t p(x_t | x_{<t}, T): its `emission` makes p(x_t | x_{<t}, T) of features, which a class gives of all
-    steps at once and step by step. The law `samples_agree_with_the_density` holds the two against each other.
+    steps at once and step by step. The law `stepper_gives_the_features` compares the two.
 
     Arguments: shape of the corpus.
     """

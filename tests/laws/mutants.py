@@ -1,5 +1,7 @@
 """Variants with one leak each, which laws on a few steps, dimensions and sequences do not see."""
 
+from itertools import count
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from lnf.corpora.batches import SequenceBatch
 from lnf.flows.base import Prior
 from lnf.flows.time import AutoregressiveTime
 from lnf.flows.transforms import Affine
+from lnf.models.autoregressive import Stepper
 from lnf.models.baseline import LSTMModel
 from lnf.spec import Spec
 from tests.specs import tiny_spec
@@ -94,6 +97,14 @@ class SeesItsAnswerLate(LSTMModel):
         nll_BT = super().nll_steps(batch)
         late_BT = batch.mask_BT & (torch.arange(nll_BT.shape[1]) >= 8)
         return nll_BT - 0.1 * late_BT
+
+
+class ForgetsLate(LSTMModel):
+    """An exact model whose samples forget what came before, for t > 8."""
+
+    def stepper(self, mask_BT: Tensor) -> Stepper:
+        whole, afresh, steps = super().stepper(mask_BT), super().stepper(mask_BT), count()
+        return lambda before: (whole if next(steps) < 8 else afresh)(before)
 
 
 PRIORS = {

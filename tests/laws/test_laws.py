@@ -36,7 +36,7 @@ def test_every_law_holds(prior: str, tmp_path: Path) -> None:
     check.check(tiny_spec(prior), tmp_path / "check.json")
     report = read_json(tmp_path / "check.json")
     assert report["status"] == "ok"
-    assert len(report["laws"]) == (24 if prior == "lstm" else 35)
+    assert len(report["laws"]) == (26 if prior == "lstm" else 35)
 
 
 def test_check_names_variant_and_law(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -240,6 +240,15 @@ def test_a_leak_that_a_small_instance_hides_is_caught(mutant: type[Prior], name:
             law()
     with pytest.raises(laws.BrokenLaw):
         dict(check.wide_prior_laws(spec))[name]()
+
+
+@pytest.mark.parametrize("kind", ["text", "music"])
+def test_a_model_that_draws_other_sequences_than_it_scores_is_caught(kind: str) -> None:
+    """Which sequences of two steps do not show."""
+    spec = mutants.spec_of(model=mutants.ForgetsLate)
+    check.sampling_law(spec, kind)()
+    with pytest.raises(laws.BrokenLaw, match="features step by step: off by"):
+        dict(check.stepwise_laws(spec))[f"stepper_gives_the_features/{kind}"]()
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ ROWS = [
         model=mutants.SeesItsAnswerLate,
     ),
     leak(
+        "an exact model whose samples forget what came before, for t > 8",
+        f"features step by step: {OFF}; usually: …",
+        model=mutants.ForgetsLate,
+    ),
+    leak(
         "a dotted path to a function",
         "time: tests.laws.mutants.a_function is a function; a class would be right",
         time=mutants.a_function,
