@@ -21,6 +21,7 @@ from lnf.errors import UserError
 from lnf.flows import compiled
 from lnf.models.base import build_model
 from lnf.plan.config import ROOT
+from lnf.runs.machine import processor, slow_precision
 from lnf.spec import Spec
 from lnf.system import provenance
 from lnf.system.files import read_json, replacing, write_json
@@ -58,6 +59,7 @@ def bench(wish: Wish) -> None:
     chosen = [case for case in cases(device.type == "cuda") if all(word in case.key.split() for word in wish.only)]
     if not chosen:
         raise UserError(f"bench: --only {' '.join(wish.only)}: no such case; words are, for instance, ptb af_af train")
+    chosen = list(_not_emulated(chosen, device))
     _require_same_setting(wish, device)
     _tell_if_busy()
     torch.set_num_threads(wish.threads)
@@ -77,6 +79,19 @@ def bench(wish: Wish) -> None:
               f" around {len(unsteady)} of {len(rows)} cases, {TRIES} times over: not a quiet machine")  # fmt: skip
     for path in filter(None, (wish.out, wish.profiles)):
         print(f"lnf: {path}")
+
+
+def _not_emulated(chosen: Sequence[Case], device: torch.device) -> Iterator[Case]:
+    """The cases that the machine has instructions for; a line says what is left out. Raises UserError if nothing is
+    left.
+    """
+    left_out = slow_precision("bfloat16", device, processor()) is not None
+    measured = [case for case in chosen if not (left_out and case.precision == "bfloat16")]
+    if not measured:
+        raise UserError("bench: bfloat16: this processor has no instructions for it; measure float32, or elsewhere")
+    if len(measured) < len(chosen):
+        print("lnf: bench: bfloat16 is left out: this processor has no instructions for it", flush=True)
+    yield from measured
 
 
 def _write(wish: Wish, device: torch.device, rows: list[dict[str, Any]], profiles: list[str]) -> None:

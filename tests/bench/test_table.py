@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from bench.speed import table
 from bench.speed.__main__ import main
 from bench.speed.cases import cases
 from lnf.plan import config
+from lnf.runs.machine import processor, slow_precision
 from lnf.system.files import read_json
 
 STEPS = config.read()["corpora"]["jsb_chorales"]["prepare"]["expect"]["steps"]["train"]
@@ -16,6 +19,9 @@ STEPS = config.read()["corpora"]["jsb_chorales"]["prepare"]["expect"]["steps"]["
 def test_bfloat16_stands_next_to_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
     assert main(["--only", "jsb", "lstm", "train", "--threads", "1", "--json", str(out)]) == 0
+    if slow_precision("bfloat16", torch.device("cpu"), processor()):
+        assert [row["dtype"] for row in read_json(out)["rows"]] == ["float32"]
+        return
     plain, coarse = read_json(out)["rows"]
     assert (plain["dtype"], coarse["dtype"]) == ("float32", "bfloat16")
     times = plain["seconds"] / coarse["seconds"]
@@ -26,6 +32,16 @@ def test_bfloat16_stands_next_to_float32(tmp_path: Path, capsys: pytest.CaptureF
     assert kept == plain and again["dtype"] == "bfloat16" and again["when"] > coarse["when"]
     assert main(["--only", "jsb", "lstm", "train", "--threads", "2", "--json", str(out)]) == 1
     assert "its rows have other threads; a new file would be right" in capsys.readouterr().err
+
+
+def test_a_precision_that_is_emulated_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A product in it would take minutes."""
+    monkeypatch.setattr(table, "processor", lambda: {"avx2": True, "avx512_bf16": False})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["--only", "jsb", "lstm", "train", "bfloat16"]) == 1
+    assert capsys.readouterr().err.startswith("lnf: bench: bfloat16: this processor has no instructions for it; ")
 
 
 @pytest.mark.e2e
