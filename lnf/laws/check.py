@@ -101,8 +101,7 @@ def laws_of(spec: Spec, kinds: Sequence[str] = CHECKED_KINDS) -> Iterator[Law]:
             yield f"samples_agree_with_the_likelihood/{kind}", sampling_law(spec, kind)
     if model.exact:
         yield from exact_laws(spec, kinds)
-    if isinstance(model, AutoregressiveModel):
-        yield from stepwise_laws(spec, kinds)
+    yield from stepwise_laws(spec, kinds)
     if isinstance(model, LatentModel):
         yield from prior_laws(spec)
         yield from wide_prior_laws(spec)

@@ -32,9 +32,10 @@ def cells(kept: Sequence[Kept], published: DataFrame) -> dict[Key, Cell]:
     """
     nll = published[(published.split == "test") & (published.metric == "nll") & published.prior.isin(_labels(kept))]
     found: dict[Key, Cell] = {}
-    for one in counted(kept):
+    those = counted(kept)
+    for one in those:
         found |= _begun(one.facts)
-    for one in counted(kept):
+    for one in those:
         found |= _measured(one, published)
     keys = dict.fromkeys(zip(nll.corpus, nll.prior, strict=True))
     return {key: found.get(key, Cell(NOT_RUN, NOT_RUN)) for key in keys}
