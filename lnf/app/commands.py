@@ -56,7 +56,7 @@ def tables(arguments: Namespace) -> None:
         job(arguments)
     else:
         from lnf.plan.results import Plan
-        from lnf.report.publish import write_existing
+        from lnf.report.existing import write_existing
 
         write_existing(Plan(_configuration(arguments)))
 

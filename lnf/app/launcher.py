@@ -93,7 +93,7 @@ def _interrupted(ended: Ended) -> None:
 
 
 def _views_of_what_exists(plan: Plan) -> None:
-    from lnf.report.publish import write_existing
+    from lnf.report.existing import write_existing
 
     try:
         write_existing(plan)

@@ -19,10 +19,11 @@ from lnf.plan.run import UNFINISHED
 from lnf.plan.stages import tables_of
 from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
-from lnf.report.gather import METRICS, references_of, rows_of_run
+from lnf.report.gather import references_of, rows_of_run
 from lnf.report.measured.archive import Facts, Kept, all_kept, kept_places, place, read_texts
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import show
+from lnf.report.metrics import METRICS
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import on_test, read_published, summarise, write_table
 from lnf.runs.keeper import Keeper

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow
 import torch
-from pandas import DataFrame
 
 from lnf.corpora.loading import seen
 from lnf.corpora.ngrams import MODELS, log_prob
@@ -17,26 +16,14 @@ from lnf.errors import UserError
 from lnf.kinds.base import kind_of
 from lnf.plan.run import absence
 from lnf.plan.stages import SPLITS
-from lnf.report.frames import read_frame
+from lnf.report.metrics import METRICS, Row
 from lnf.spec import Lengths, Subset
 from lnf.system.files import digest, read_json
 from lnf.system.sealed import metadata_of, read_table, write_table
 from lnf.units import nats_in
 
-METRICS = pyarrow.schema(
-    [(name, pyarrow.string()) for name in ("corpus", "kind", "prior", "label", "role")]
-    + [("seed", pyarrow.int64())]
-    + [(name, pyarrow.string()) for name in ("split", "metric", "unit")]
-    + [("value", pyarrow.float64()), ("estimator", pyarrow.string()), ("k", pyarrow.int64()), ("n", pyarrow.int64())]
-    + [(name, pyarrow.string()) for name in ("status", "digest")]
-)
-"""metrics.parquet. `value` is in `unit`, `n` counts sequences, `digest` is the run's. A run without
-numbers has one row, whose `status` says why."""
-
 SOURCE = {"prior": "source", "label": "source (the limit)"}
 """The row of the source that a generated corpus was drawn from."""
-
-Row = dict[str, Any]
 
 
 class Stranger(Exception):
@@ -56,13 +43,6 @@ def gather(
     rows = [row for run in runs for row in rows_of_run(run, existing, units.get(run["corpus"]))]
     rows += [row for corpus in corpora for row in references_of(corpus)]
     write_table(out / "metrics.parquet", pyarrow.Table.from_pylist(rows, METRICS))
-
-
-def read_metrics(path: Path) -> DataFrame:
-    """metrics.parquet. Raises UserError if there is no such file."""
-    if not path.exists():
-        raise UserError(f"{path}: no such file; gather the runs first")
-    return read_frame(path)
 
 
 def rows_of_run(run: Mapping[str, Any], existing: bool, unit: str | None = None) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from lnf.kinds.base import kind_of
 from lnf.plan.stages import tables_of
 from lnf.report import table_formats
 from lnf.report.frames import read_csv, write_csv
-from lnf.report.gather import read_metrics
+from lnf.report.metrics import read_metrics
 from lnf.report.table_formats import write_pdf
 from lnf.system.files import replacing
 

@@ -13,9 +13,9 @@ from lnf.errors import UserError
 from lnf.plan.config import Config, load, merge
 from lnf.plan.results import Plan
 from lnf.report.figures import comparison
-from lnf.report.gather import read_metrics
 from lnf.report.measured.archive import Kept
 from lnf.report.measured.documents import results_page, with_block
+from lnf.report.metrics import read_metrics
 from lnf.system.files import digest, read_json, write_json
 from lnf.system.sealed import write_table
 from tests.app.small_plan import DRAW, FOLDER, cut_short, made, plan

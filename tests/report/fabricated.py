@@ -16,8 +16,8 @@ from lnf.plan.origin import prepared_data
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
 from lnf.report.frames import write_csv
-from lnf.report.gather import METRICS
 from lnf.report.measured.archive import SPEED, Kept
+from lnf.report.metrics import METRICS
 from lnf.runs.evaluation import EVALUATION
 from lnf.runs.training import HISTORY
 from lnf.spec import STORED_FORMAT

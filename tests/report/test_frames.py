@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
+from lnf.plan.results import VIEWS
+from lnf.plan.stages import STAGES
 from lnf.report.frames import frame_of, markdown, number, read_csv, records, write_csv
-from lnf.report.gather import METRICS
+from lnf.report.metrics import METRICS
 
 VALUES = [0.1 + 0.2, 1e-300, 1 / 3, 12345678.9, -0.0, None]
 
@@ -32,6 +34,12 @@ def test_a_frame_survives_csv_to_the_last_digit(tmp_path: Path) -> None:
 def test_neither_planning_nor_a_run_imports_pandas() -> None:
     modules = "lnf, lnf.plan.results, lnf.app.workflow, lnf.app.command_line, lnf.runs.training, lnf.runs.evaluation"
     subprocess.run([sys.executable, "-c", f"import sys, {modules}; assert 'pandas' not in sys.modules"], check=True)
+
+
+def test_no_view_of_results_imports_pytorch() -> None:
+    """It would be most of the time that a view takes."""
+    modules = ", ".join(STAGES[view].run.rpartition(".")[0] for view in (*VIEWS, "publish"))
+    subprocess.run([sys.executable, "-c", f"import sys, {modules}; assert 'torch' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize("cell", ["a|b", "a\\", "\\|", "||", "", "AF / AF"])

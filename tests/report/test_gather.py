@@ -15,7 +15,8 @@ from lnf.plan import config
 from lnf.plan.jobs import perform
 from lnf.plan.results import Plan
 from lnf.plan.run import Run
-from lnf.report.gather import Row, gather
+from lnf.report.gather import gather
+from lnf.report.metrics import Row
 from lnf.system.files import write_json
 from lnf.system.sealed import read_rows, write_table
 

@@ -7,7 +7,7 @@ from pandas import DataFrame
 
 from lnf.plan.config import ROOT
 from lnf.report.frames import frame_of
-from lnf.report.gather import METRICS
+from lnf.report.metrics import METRICS
 from lnf.report.outcomes import outcomes
 from lnf.report.page.page import tables as tables_of_the_page
 from lnf.report.tables import read_published, summarise

@@ -12,9 +12,9 @@ from lnf.plan import config
 from lnf.plan.results import Plan
 from lnf.plan.stages import TABLES
 from lnf.report import tables
+from lnf.report.existing import write_existing
 from lnf.report.frames import frame_of, records
-from lnf.report.gather import METRICS, Row
-from lnf.report.publish import write_existing
+from lnf.report.metrics import METRICS, Row
 from lnf.system.sealed import write_table
 
 PUBLISHED = config.ROOT / "reports" / "paper.csv"

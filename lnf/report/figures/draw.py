@@ -7,7 +7,7 @@ from typing import Any
 
 from lnf.plan.stages import FIGURE_FORMS, STAGES
 from lnf.report.figures import comparison, curves, nats
-from lnf.report.gather import read_metrics
+from lnf.report.metrics import read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.tables import on_test, read_published
 

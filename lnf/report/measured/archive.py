@@ -20,7 +20,7 @@ from pandas import DataFrame
 
 from lnf.errors import UserError
 from lnf.report.frames import read_csv
-from lnf.report.gather import METRICS
+from lnf.report.metrics import METRICS
 from lnf.spec import ModelSpec, read_spec
 from lnf.system.files import first_line, read_json
 

@@ -20,8 +20,9 @@ from lnf.plan.origin import Identity, data_difference, prepared_data
 from lnf.plan.results import told_of
 from lnf.plan.run import Run
 from lnf.report.frames import frame_of
-from lnf.report.gather import METRICS, rows_of_run
+from lnf.report.gather import rows_of_run
 from lnf.report.measured.archive import Facts, place, read_kept, read_metrics_of
+from lnf.report.metrics import METRICS
 from lnf.spec import STORED_FORMAT, Spec, read_spec
 from lnf.system.files import read_json, try_read_json
 from lnf.system.provenance import git

@@ -11,10 +11,10 @@ from pandas import DataFrame
 
 from lnf.plan.stages import tables_of
 from lnf.report.frames import records
-from lnf.report.gather import read_metrics
 from lnf.report.measured.archive import Kept, hours_of
 from lnf.report.measured.cells import counted
 from lnf.report.measured.documents import HEADINGS, rows_of
+from lnf.report.metrics import read_metrics
 from lnf.report.outcomes import SURE, outcomes
 from lnf.report.page.answer import Bounds, answers
 from lnf.report.page.charts import charts

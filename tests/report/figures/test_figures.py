@@ -20,7 +20,7 @@ from lnf.report.figures.canvas import Canvas, save
 from lnf.report.figures.draw import write_figures
 from lnf.report.figures.style import clipped
 from lnf.report.frames import frame_of
-from lnf.report.gather import METRICS, Row
+from lnf.report.metrics import METRICS, Row
 from lnf.report.outcomes import outcomes
 from lnf.runs.training import HISTORY
 from lnf.studies import speed

@@ -3,9 +3,9 @@
 import pytest
 
 from lnf.report.frames import frame_of
-from lnf.report.gather import METRICS
 from lnf.report.measured import costs
 from lnf.report.measured.costs import of_the_gap
+from lnf.report.metrics import METRICS
 from lnf.report.outcomes import Outcome, outcomes
 
 NLL = {

@@ -8,9 +8,9 @@ from pandas import DataFrame
 
 from lnf.plan.config import ROOT
 from lnf.report.frames import frame_of
-from lnf.report.gather import METRICS
 from lnf.report.measured.documents import _rankings
 from lnf.report.measured.rankings import Ranking, rankings
+from lnf.report.metrics import METRICS
 from lnf.report.tables import read_published
 from tests.report.fabricated import keep
 

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from lnf.report.publish import write_existing
+from lnf.report.existing import write_existing
 from tests.browser import browser_page
 from tests.report.fabricated import finish, plan_of
 

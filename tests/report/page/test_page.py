@@ -11,11 +11,13 @@ import pytest
 
 from lnf.plan import config
 from lnf.plan.results import VIEWS, Plan
-from lnf.report.gather import gather, read_metrics
+from lnf.report.existing import write_existing
+from lnf.report.gather import gather
+from lnf.report.metrics import read_metrics
 from lnf.report.outcomes import outcomes
 from lnf.report.page.answer import Answer, answers
 from lnf.report.page.page import write_page
-from lnf.report.publish import publish, write_existing
+from lnf.report.publish import publish
 from lnf.report.samples.exhibits import write_samples
 from lnf.system.files import write_json
 from tests.report.fabricated import LIMIT, TEST, finish, finish_run, plan_of
