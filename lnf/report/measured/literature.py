@@ -18,8 +18,9 @@ HEAD = """## Other published models
 
 The usual protocol for these sets: nats a step, without the length, divided by the sum of T (NLL given T). RNN-NADE lets
 the notes of a step depend on each other. The paper's model and its LSTM do not: given z, or given the steps before, the
-keys of a step are independent, so that what binds the notes of a chord has to come through z. A bound is of as many
-samples as its authors took. A number with † is recalled and was not read again. NLL of ours: the mean over seeds.
+keys of a step are independent, so that what binds the notes of a chord has to come through z. What both gain by notes
+that depend on each other: docs/decisions/021-notes-of-a-step.md. A bound is of as many samples as its authors took. A
+number with † is recalled and was not read again. NLL of ours: the mean over seeds.
 """
 
 
