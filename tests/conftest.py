@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from lnf.plan import code_digests
-from tests.finished_project import copied, finished, undisturbed
+from tests.finished_project import copied, finished, undisturbed, untrained
 
-__all__ = ["copied", "finished", "undisturbed"]
+__all__ = ["copied", "finished", "undisturbed", "untrained"]
 
 
 def pytest_configure() -> None:

@@ -28,6 +28,14 @@ def copied(finished: Project, tmp_path: Path) -> Iterator[Project]:
     project.close()
 
 
+@pytest.fixture
+def untrained(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A fresh clone with the corpus and the checks of the variants, and no runs."""
+    project = finished.copy(tmp_path / "project", "data", "results/tiny/checks")
+    yield project
+    project.close()
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose runs all came to their end undisturbed: the flow's first, for the LSTM's could not be placed.

@@ -78,27 +78,19 @@ def closed() -> Iterator[str]:
     yield address
 
 
-@pytest.fixture
-def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
-    """A project with a corpus and no results."""
-    project = finished.copy(tmp_path / "project", "data")
-    yield project
-    project.close()
-
-
 @pytest.mark.e2e
 @pytest.mark.parametrize(("server", "case"), [(listening, DEAF), (closed, CLOSED)], ids=["deaf", "closed"])
 def test_no_run_waits_for_mlflow(
-    project: Project, server: Callable[[], AbstractContextManager[str]], case: Case
+    untrained: Project, server: Callable[[], AbstractContextManager[str]], case: Case
 ) -> None:
     """While the server is away the run trains, is scored and reported; what is left is counted from the files."""
     with server() as address:
-        project.environment["MLFLOW_TRACKING_URI"] = f"http://{address}"
-        out = finish(project.workflow(select__priors=["lstm"]))
+        untrained.environment["MLFLOW_TRACKING_URI"] = f"http://{address}"
+        out = finish(untrained.workflow(select__priors=["lstm"]))
         case.assert_seen(out)
     assert "lnf: tiny: 1 runs: 1 ok" in out
-    wait_for(lambda: not project.processes())
-    (status,) = project.folder.glob(".lnf/mlflow/*/status.json")
+    wait_for(lambda: not untrained.processes())
+    (status,) = untrained.folder.glob(".lnf/mlflow/*/status.json")
     assert read_json(status)["left"] == 2  # the run and the report
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,14 +50,6 @@ ROWS = [TERMINATED, TWICE, ALONE, KILLED]
 FOREVER = {"select__priors": ["af_scf"], "overrides__priors__af_scf__train": {"epochs": 100000, "elbo_samples": 2}}
 
 
-@pytest.fixture
-def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
-    """A project with a corpus and no results."""
-    project = finished.copy(tmp_path / "project", "data")
-    yield project
-    project.close()
-
-
 def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
     """A workflow whose one run has some epochs behind it."""
     workflow = project.workflow(**changes)
@@ -68,28 +59,28 @@ def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_workflow_that_is_terminated_goes_on(finished: Project, project: Project, number: int) -> None:
+def test_a_workflow_that_is_terminated_goes_on(finished: Project, untrained: Project, number: int) -> None:
     only = {"select__priors": ["af_scf"]}
-    workflow = training(project, **only)
-    seen = project.epochs("af_scf")
+    workflow = training(untrained, **only)
+    seen = untrained.epochs("af_scf")
     os.kill(workflow.pid, number)
     out, _ = workflow.communicate(timeout=PATIENCE_S)
     assert workflow.returncode == 128 + number, out
     TERMINATED.assert_seen(out)
-    wait_for(lambda: not project.processes())
-    state = project.result("af_scf", "state")
+    wait_for(lambda: not untrained.processes())
+    state = untrained.result("af_scf", "state")
     assert (state / "step.pt").exists() and not (state / "error.json").exists()
-    assert project.epochs("af_scf") >= seen
-    finish(project.workflow(**only))
+    assert untrained.epochs("af_scf") >= seen
+    finish(untrained.workflow(**only))
     for file in ("history.parquet", "evaluation"):
-        assert project.result("af_scf", file).read_bytes() == finished.result("af_scf", file).read_bytes()
+        assert untrained.result("af_scf", file).read_bytes() == finished.result("af_scf", file).read_bytes()
 
 
 @pytest.mark.e2e
-def test_twice_ends_at_once(project: Project) -> None:
+def test_twice_ends_at_once(untrained: Project) -> None:
     """Though its step never ends: the run is stopped, as by a step that takes minutes."""
-    workflow = training(project, **FOREVER)
-    worker = project.worker("train")
+    workflow = training(untrained, **FOREVER)
+    worker = untrained.worker("train")
     assert worker is not None and workflow.stdout is not None
     os.kill(worker, signal.SIGSTOP)
     os.kill(workflow.pid, signal.SIGINT)
@@ -99,7 +90,7 @@ def test_twice_ends_at_once(project: Project) -> None:
     out, _ = workflow.communicate(timeout=PATIENCE_S)
     assert workflow.returncode == 130
     TWICE.assert_seen(out)
-    wait_for(lambda: not project.processes())
+    wait_for(lambda: not untrained.processes())
 
 
 @pytest.mark.processes
