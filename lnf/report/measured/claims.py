@@ -23,8 +23,10 @@ HEAD = f"""## The paper's claims
 Each piece of evidence (reports/claims.csv) is confirmed (contradicted) if its {SURE:.0%} interval over seeds, by
 Student's t, lies above (below) its margin, else undecided; one seed decides nothing, nor does a bound that may be
 loose. A claim has the verdict of its evidence; where pieces differ, each is counted. `ptb_reduced`, `ptb_small`,
-`beyond_ptb` and `music_reduced` are small networks and few epochs: what they say of the paper's models is a hint.
-Claims 3, 4 and 6 on `ptb_reduced`, and all on `music_reduced`, were written down before their runs, the others after.
+`beyond_ptb`, `music_reduced` and `nade_reduced` are small networks and few epochs: what they say of the paper's models
+is a hint. In `beyond_nade` and `nade_reduced` the notes of a step depend on each other in the flows and in the LSTM.
+Claims 3, 4 and 6 on `ptb_reduced`, and all on `music_reduced` and `nade_reduced`, were written down before their runs,
+the others after.
 """
 
 
