@@ -44,7 +44,7 @@ RANKINGS = (
 )
 CLAIMS = f"""\
 What the paper claims, and what is found here: confirmed or contradicted where the {SURE:.0%} interval over seeds
-settles it. Verdicts at other settings are of small networks and few epochs: a hint.
+settles it. Other settings are small networks and few epochs, which give a hint, or another emission.
 """
 ELSEWHERE = "With settings that are not the paper's, the best row of each configuration and corpus:\n"
 REST = (
