@@ -113,6 +113,12 @@ def test_the_table_of_rows_is_the_rule_files() -> None:
     assert set(lines) == rules
 
 
+def test_every_configuration_is_in_the_table_of_configurations() -> None:
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8").partition("| configuration |")[2]
+    names = re.findall(r"^\| `(\w+)` \|", text.partition("\n\n")[0], re.M)
+    assert sorted(names) == sorted(path.stem for path in (ROOT / "workflow" / "configs").glob("*.yaml"))
+
+
 def test_the_documented_priors_are_read_and_invertible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-prior.md").read_text(), re.DOTALL)
     combination, module, rule, _, _, spline = blocks
