@@ -20,7 +20,7 @@ from lnf.plan.stages import tables_of
 from lnf.report.figures import comparison
 from lnf.report.frames import mappings, write_csv
 from lnf.report.gather import references_of, rows_of_run
-from lnf.report.measured.archive import Facts, Kept, all_kept, kept_places, place, read_texts
+from lnf.report.measured.archive import Facts, Kept, all_kept, configuration_of, kept_places, place, read_texts
 from lnf.report.measured.candidates import Candidate, Choice, choose, names_of, require_known
 from lnf.report.measured.documents import show
 from lnf.report.metrics import METRICS
@@ -94,9 +94,13 @@ def _lost(choices: Sequence[Choice], folder: Path) -> Iterable[str]:
 
 def _told(choices: Sequence[Choice]) -> Iterable[str]:
     """What is kept, and what is replaced with what, in lines."""
-    stay = [choice for choice in choices if choice.stays]
-    if stay:
-        yield f"{len(stay)} kept as before: {', '.join(choice.run.spec.key for choice in stay)}"
+    stay: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.kept is not None and choice.stays:
+            stay.setdefault(configuration_of(choice.kept.folder), []).append(choice.run.spec.key)
+    for name, keys in stay.items():
+        whose = "as before" if name == choices[0].run.context.name else f"as {name} keeps them"
+        yield f"{len(keys)} kept {whose}: {', '.join(keys)}"
     for choice in choices:
         if choice.found and not choice.stays:
             now = _in_words(choice.found.facts)
@@ -153,8 +157,8 @@ def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, fo
 def _copy_run(choice: Choice, before: Path, folder: Path) -> None:
     """A run's files: of the results, or as they were kept before."""
     target = place(folder, names_of(choice.run))
-    if choice.stays:
-        shutil.copytree(place(before, names_of(choice.run)), target)
+    if choice.kept is not None and choice.stays:
+        shutil.copytree(choice.kept.folder, target)
         return
     if choice.found is None:
         write_csv(target / "evaluation.csv", METRICS.names, rows_of_run(told_of(choice.run), existing=True))

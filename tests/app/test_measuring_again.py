@@ -45,6 +45,31 @@ def test_what_two_machines_measured_is_kept_together(plan: Plan) -> None:
     assert {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == together
 
 
+def test_a_run_that_another_configuration_keeps_is_taken_from_there(
+    plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If its settings are the planned ones, and the results have nothing as good."""
+    keep_measured(plan)
+    changes = {"name": "other", "overrides": {"priors": {"af_af": {"evaluate": {"samples": 7}}}}}
+    other = Plan(Config(merge(plan.config.values, changes), plan.config.variants, plan.config.root))
+    done, cut, *_ = other.runs
+    revision = read_json(plan.runs[0].folder / "run.json")["revision"]
+    for run in (done, cut):
+        finish_run(run, revision=revision)
+    cut_short(cut, epochs=2)
+    keep_measured(other)
+    assert "other: 1 kept as small keeps them: markov/lstm/1\n" in capsys.readouterr().out
+    kept = Kept(FOLDER.with_name("other"))
+    assert [(facts["prior"], facts["seed"], facts["name"]) for facts in kept.facts] == [
+        ("lstm", 0, "other"), ("lstm", 1, "small")]  # fmt: skip
+    assert set(kept.metrics[kept.metrics.prior == "af_af"].status) == {"not_run"}, "as many samples are not asked for"
+    place = Path("runs", "markov", "lstm", "1", "evaluation.csv")
+    assert (kept.folder / place).read_bytes() == (FOLDER / place).read_bytes()
+    capsys.readouterr()
+    keep_measured(other)
+    assert "other: 1 kept as before: markov/lstm/1\n" in capsys.readouterr().out
+
+
 def test_what_was_kept_of_other_settings_is_dropped_only_when_told(
     plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:

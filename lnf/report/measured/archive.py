@@ -40,6 +40,11 @@ def place(folder: Path, run: Mapping[str, Any]) -> Path:
     return folder / "runs" / str(run["corpus"]) / str(run["prior"]) / str(run["seed"])
 
 
+def configuration_of(place: Path) -> str:
+    """The name of the configuration of which a run is kept."""
+    return place.parents[3].name
+
+
 def kept_places(folder: Path) -> list[Path]:
     """The folders of the runs that are kept with what they say of themselves."""
     return sorted(path.parent for path in (folder / "runs").glob("*/*/*/run.json"))

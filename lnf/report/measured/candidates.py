@@ -67,8 +67,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is known of a planned run: the candidate in the results, and what was kept before, with the differences of
-    the latter from the planned run (none: it is of it).
+    """What is known of a planned run: the candidate in the results, and what was kept before, of another configuration
+    perhaps, with the differences of the latter from the planned run (none: it is of it).
     """
 
     run: Run
@@ -99,12 +99,24 @@ class Choice:
 
 
 def choose(run: Run, data: Identity, results: Path, before: Path) -> Choice:
-    """What is known of a planned run, whose data are `data`. Raises UserError if what is kept cannot be read."""
-    folder = place(before, names_of(run))
+    """What is known of a planned run, whose data are `data`; `before` is what was kept of its configuration. Where that
+    lacks the run, the same run as another configuration keeps it counts, if the results have nothing as good. Raises
+    UserError if what is kept cannot be read.
+    """
+    found = max(_found(results, run, data), key=lambda one: one.order, default=None)
+    kept = _kept(before, run)
+    if kept is not None:
+        return Choice(run, found, kept, _differences(kept.facts, run, data))
+    others = (_kept(folder, run) for folder in sorted(before.parent.glob("*")) if folder != before)
+    same = (one for one in others if one is not None and not _differences(one.facts, run, data))
+    return Choice(run, found, next((one for one in same if found is None or found.rank < one.rank), None), [])
+
+
+def _kept(configuration: Path, run: Run) -> Candidate | None:
+    """The run of that corpus, prior and seed that is kept of a configuration."""
+    folder = place(configuration, names_of(run))
     facts = read_kept(folder)
-    kept = None if facts is None else Candidate(folder, facts, read_metrics_of(folder))
-    differs = [] if facts is None else _differences(facts, run, data)
-    return Choice(run, max(_found(results, run, data), key=lambda one: one.order, default=None), kept, differs)
+    return None if facts is None else Candidate(folder, facts, read_metrics_of(folder))
 
 
 def names_of(run: Run) -> dict[str, Any]:
