@@ -58,7 +58,8 @@ def test_a_run_that_another_configuration_keeps_is_taken_from_there(
         finish_run(run, revision=revision)
     cut_short(cut, epochs=2)
     keep_measured(other)
-    assert "other: 1 kept as small keeps them: markov/lstm/1\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "other: 1 kept as small keeps them: markov/lstm/1\n" in out and "other: new: markov/lstm/0, ok" in out
     kept = Kept(FOLDER.with_name("other"))
     assert [(facts["prior"], facts["seed"], facts["name"]) for facts in kept.facts] == [
         ("lstm", 0, "other"), ("lstm", 1, "small")]  # fmt: skip
