@@ -142,7 +142,7 @@ def _replace(folder: Path, scratch: Path) -> None:
 def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, folder: Path) -> None:
     """Every file of `lnf.report.measured.archive` that is copied, not made; `before` holds what was kept earlier."""
     for choice in choices:
-        _copy_run(choice, before, folder)
+        _copy_run(choice, folder)
     write_csv(folder / "references.csv", METRICS.names, _references(plan, before))
     first = {(choice.run.spec.corpus, choice.run.spec.prior.name): choice for choice in reversed(choices)}
     for study in STUDIES:
@@ -154,7 +154,7 @@ def _copy(plan: Plan, choices: Sequence[Choice], results: Path, before: Path, fo
                                       "runs": runs})  # fmt: skip
 
 
-def _copy_run(choice: Choice, before: Path, folder: Path) -> None:
+def _copy_run(choice: Choice, folder: Path) -> None:
     """A run's files: of the results, or as they were kept before."""
     target = place(folder, names_of(choice.run))
     if choice.kept is not None and choice.stays:

@@ -1,4 +1,5 @@
-"""The runs that may be kept of a configuration: those in a folder of results, and those that were kept before.
+"""The runs that may be kept of a configuration: those in a folder of results, those that were kept before, and those of
+the same settings and data that another configuration keeps.
 
 A run is recognised by its settings and its data, never by code: what is kept says which revision made it, and a result
 of an older revision counts. A setting that came later counts at its neutral value.
