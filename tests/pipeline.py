@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pyarrow.parquet
@@ -54,12 +54,13 @@ class Project:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         self._folders: dict[tuple[str, str], Path] = {}
+        self._always: dict[str, Any] = {}
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(INHERITED)}
 
     def overlay(self, **changes: Any) -> str:
         """Write an overlay: OVERLAY with dotted keys (`__` for the dot) replaced; its file name."""
         values = json.loads(json.dumps(OVERLAY))
-        for dotted, value in changes.items():
+        for dotted, value in {**self._always, **changes}.items():
             *parts, last = dotted.split("__")
             place = values
             for part in parts:
@@ -85,6 +86,21 @@ class Project:
     def workflow(self, **changes: Any) -> "subprocess.Popen[str]":
         """What `make run` starts."""
         return self.start("lnf", "run", "--configfile", self.overlay(**changes), "--cores", "2")
+
+    def without(self, *parts: Literal["ray", "mlflow"]) -> "Project":
+        """The same project whose workflows from now on take half the time: for tests of neither of these parts.
+
+        Without Ray, Snakemake's own executor starts the jobs; without MLflow, nothing is mirrored, and the report,
+        which shows the configuration, is another.
+        """
+        if "ray" in parts:
+            profile = self.folder / "profiles" / "default" / "config.yaml"
+            lines = profile.read_text(encoding="utf-8")
+            assert "executor: ray\n" in lines
+            profile.write_text(lines.replace("executor: ray\n", "executor: local\n"), encoding="utf-8")
+        if "mlflow" in parts:
+            self._always = {"mlflow": None}
+        return self
 
     def planned(self, *arguments: str, **changes: Any) -> dict[str, int]:
         """Rule -> jobs of a dry run with more of Snakemake's arguments."""

@@ -104,14 +104,13 @@ def _views_of_what_exists(plan: Plan) -> None:
 
 def _tell(flow: Workflow, ended: Ended, configfiles: Sequence[Path]) -> None:
     """The last lines: the status of the runs, where the report is, what MLflow lacks, what to type next."""
+    show = "make ui" if flow.mirrored else f"lnf sync {flow.name}, then make ui"
     flow.tell()
     follow.wait(ended.identity, MIRROR_WAIT_S)
     if left := follow.left(ended.identity):
         print(f"lnf: MLflow lacks {left} runs or reports so far (see {follow.LOG}); the next workflow here makes good"
               f" what is left, or type: lnf sync {flow.name}")  # fmt: skip
-    print(
-        f"lnf: next: {'make ui (every run, with its curves)' if ended.status == 0 else again(configfiles)}", flush=True
-    )
+    print(f"lnf: next: {again(configfiles) if ended.status else f'{show} (every run, with its curves)'}", flush=True)
 
 
 def again(configfiles: Sequence[Path]) -> str:

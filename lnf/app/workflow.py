@@ -89,6 +89,11 @@ class Workflow:
         return cls(written["name"], root, jobs, written["declarations"], cores)
 
     @property
+    def mirrored(self) -> bool:
+        """Whether its results are mirrored to MLflow while it works."""
+        return self._plan is not None and self._plan.config["mlflow"] is not None
+
+    @property
     def folders(self) -> list[Path]:
         """Every folder that the workflow writes to, those of runs first: a refusal names what a user knows."""
         tops = [Path(".lnf"), Path(".snakemake"), Path("logs", self.name), Path("benchmarks", self.name)]
@@ -202,8 +207,9 @@ class Workflow:
             keep_json(file, content)
         outlines = [job.outline for job in self.jobs]
         write_json(PLAN, {"name": self.name, "declarations": self.declarations, "jobs": outlines}, durable=False)
-        models = self._plan.config["mlflow"]["models"]
-        follow.start(process_identity(os.getpid()), self.name, self._run_folders, models)
+        if self.mirrored:
+            models = self._plan.config["mlflow"]["models"]
+            follow.start(process_identity(os.getpid()), self.name, self._run_folders, models)
 
     def end(self) -> None:
         """End work. What `lnf run` started leaves the last lines to it."""

@@ -204,7 +204,7 @@ class Tables(Checked):
 
 
 class MLflow(Checked):
-    """What is mirrored to MLflow: the models of first seeds, or of all."""
+    """What is mirrored to MLflow next to each run: the models of first seeds, or of all."""
 
     models: Literal["first", "all"]
 
@@ -239,7 +239,7 @@ class Configuration(Checked):
     bounds: Bounds | None
     sweep: dict[Setting, Listed[Value] | Draw] | None
     """Setting -> its values, of the one prior that is selected; `random`: so many points of the grid."""
-    mlflow: MLflow
+    mlflow: MLflow | None
     tables: Tables
 
     @classmethod

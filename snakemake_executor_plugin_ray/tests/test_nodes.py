@@ -30,7 +30,8 @@ def test_the_node_of_a_job_is_killed(steps: Workflow, nodes: Cluster) -> None:
 
 
 def test_a_cluster_is_stopped_under_its_jobs(steps: Workflow, nodes: Cluster) -> None:
-    """The error says what was lost."""
+    """The error says what was lost, after the time that Ray tries to reach it again, which is a minute by itself."""
+    steps.environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"
     head = nodes.add("--num-cpus=2")
     process = nodes.use(steps).start()
     wait_for(lambda: both_run(steps))

@@ -159,6 +159,17 @@ def test_the_snakemake_of_a_job_sees_what_the_workflow_planned(tmp_path: Path, m
             assert asked == {name: ask(wildcards) for name, ask in again.resources(stage).items() if callable(ask)}
 
 
+@pytest.mark.parametrize(("mlflow", "mirrored"), [({"models": "all"}, ["all"]), (None, [])])
+def test_results_are_mirrored_unless_the_configuration_says_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow: dict[str, str] | None, mirrored: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    begun: list[str] = []
+    monkeypatch.setattr("lnf.tracking.follow.start", lambda *told: begun.append(told[-1]))
+    Workflow.of_plan(planned(mlflow=mlflow)).start()
+    assert begun == mirrored
+
+
 def test_a_job_without_a_plan_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

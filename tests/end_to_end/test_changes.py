@@ -122,14 +122,15 @@ def test_a_change_that_cannot_run_destroys_nothing(copied: Project) -> None:
     assert copied.statuses()["lstm"] == "error", out
     assert_untouched(copied, before)
     assert copied.planned() == PUBLISH
-    finish(copied.workflow())
+    finish(copied.without("ray").workflow())
     assert shown(copied) == views
     assert_untouched(copied, before)
 
 
 def test_a_prepare_that_fails_leaves_the_corpora_of_others(copied: Project) -> None:
     before = made(copied)
-    out = finish(copied.workflow(name="other", corpora__markov__prepare__options__letters=1), status=1)
+    impossible = {"corpora__markov__prepare__options__letters": 1}
+    out = finish(copied.without("ray").workflow(name="other", **impossible), status=1)
     assert "lnf: data: markov: " in out and "Traceback" not in out
     assert_untouched(copied, before)
     assert copied.planned() == {}
@@ -142,6 +143,7 @@ def test_configurations_of_one_name_in_turn(copied: Project) -> None:
     wait_for(lambda: copied.epochs("af_scf") >= 2, longer)
     os.killpg(longer.pid, signal.SIGINT)
     longer.communicate(timeout=LIMIT_S)
+    copied.without("ray")
     finish(copied.start("lnf", "tables", "--configfile", "overlay.yaml"))
     assert copied.statuses() == {"lstm": "ok", "af_scf": "unfinished", "source": "ok", "unigram": "ok", "bigram": "ok"}
     assert not any(row["mean"] for row in copied.table() if row["prior"] == "af_scf")
@@ -169,7 +171,7 @@ def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) 
     assert "not of this one; it counts as not run" in out
     assert copied.statuses() == {"lstm": "ok", "af_scf": "not_run", "source": "ok", "unigram": "ok", "bigram": "ok"}
     shutil.rmtree(copied.folder / "results" / "tiny" / "metrics")
-    out = finish(copied.workflow(), status=1)
+    out = finish(copied.without("ray", "mlflow").workflow(), status=1)
     assert "not of this one; remove it, and run snakemake again" in out
     copied.result("af_scf", "evaluation").unlink()
     finish(copied.workflow())
@@ -178,7 +180,7 @@ def test_an_evaluation_copied_over_anothers_counts_for_nothing(copied: Project) 
 
 def test_a_users_helper_module_counts(tmp_path: Path) -> None:
     """A class in a file of one's own, at the top of the project, and a helper in another."""
-    project = Project(tmp_path)
+    project = Project(tmp_path).without("ray", "mlflow")
     lines = ["from lnf.flows.transforms import Affine", "from my_helper import NAME", "", "",
              "class Mine(Affine):", "    name = NAME", ""]  # fmt: skip
     (tmp_path / "my_flow.py").write_text("\n".join(lines), encoding="utf-8")
@@ -186,7 +188,8 @@ def test_a_users_helper_module_counts(tmp_path: Path) -> None:
     rule = 'prior("mine", label="Mine", time="af", hidden="scf", transform="my_flow.Mine")\n'
     (tmp_path / "rules" / "priors" / "mine.smk").write_text(rule, encoding="utf-8")
     changes = {"select__priors": ["mine"], "overrides__priors": {}}
-    finish(project.workflow(**changes))
+    out = finish(project.workflow(**changes))
+    assert "lnf: next: lnf sync tiny, then make ui" in out and not (tmp_path / "mlflow.db").exists()
     before = made(project)
     assert project.planned(**changes) == {}
     (tmp_path / "my_helper.py").write_text("NAME = 'one'  # so called\n", encoding="utf-8")
@@ -199,7 +202,7 @@ def test_a_users_helper_module_counts(tmp_path: Path) -> None:
 
 def test_a_raw_file_that_is_edited_after_prepare(tmp_path: Path) -> None:
     """With its new sha256 it is another corpus; without, it is refused, and what was made of the old one stands."""
-    project = Project(tmp_path)
+    project = Project(tmp_path).without("ray", "mlflow")
     raw = tmp_path / "mirror" / "mine"
     raw.mkdir(parents=True)
     for split in ("train", "valid", "test"):
@@ -257,6 +260,7 @@ def test_forced_jobs_replace_results_only_when_they_are_complete(copied: Project
     finish(copied.start(*command), status=1)
     assert {path: path.read_bytes() for path in before} == before
     del copied.environment["RAY_ADDRESS"]
+    copied.without("ray")
     finish(copied.start(*command))
     scores = [path for path in before if path.name.startswith("evaluation")]
     assert len(scores) == 2 and all(path.read_bytes() == before[path] for path in scores)
@@ -313,7 +317,7 @@ def test_a_study_is_a_file_and_two_rows(copied: Project) -> None:
         text.replace('    "toy": [],\n', '    "toy": [],\n    "size": ["prepare", "train"],\n', 1), encoding="utf-8"
     )
     assert copied.planned() == {"size": 2, "figures": 1, **PAGE}
-    finish(copied.workflow())
+    finish(copied.without("ray", "mlflow").workflow())
     assert (folder / "reports" / "out" / "tiny" / "figures" / "size.png").stat().st_size > 1000
     assert len(list(folder.glob("results/tiny/size/markov/*/size.json"))) == 2
 

@@ -21,7 +21,7 @@ SHORT = {"epochs": 4, "kl_floor_epochs": 0, "kl_ramp_epochs": 2, "elbo_samples":
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(tmp_path_factory.mktemp("swept"))
+    project = Project(tmp_path_factory.mktemp("swept")).without("ray")
     changes = {"select": DOCUMENTED["select"], "sweep": DOCUMENTED["sweep"], "overrides__priors__af_scf__train": SHORT}
     out = finish(project.workflow(**changes))
     assert "lnf: tiny: 6 runs to train, 6 to evaluate" in out and "lnf: tiny: 6 runs: 6 ok" in out

@@ -86,7 +86,7 @@ def test_no_run_waits_for_mlflow(
     """While the server is away the run trains, is scored and reported; what is left is counted from the files."""
     with server() as address:
         untrained.environment["MLFLOW_TRACKING_URI"] = f"http://{address}"
-        out = finish(untrained.workflow(select__priors=["lstm"]))
+        out = finish(untrained.without("ray").workflow(select__priors=["lstm"]))
         case.assert_seen(out)
     assert "lnf: tiny: 1 runs: 1 ok" in out
     wait_for(lambda: not untrained.processes())
@@ -100,7 +100,7 @@ def test_a_locked_database_is_told_later(copied: Project) -> None:
     again = {"overrides__all__evaluate": {"samples": 6}}
     with closing(sqlite3.connect(copied.folder / "mlflow.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
-        out = finish(copied.workflow(**again))
+        out = finish(copied.without("ray").workflow(**again))
         LOCKED.assert_seen(out)
         wait_for(lambda: not copied.processes())
     finish(copied.workflow(**again, overrides__all__sample={"samples": 5}))

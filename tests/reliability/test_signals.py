@@ -61,7 +61,7 @@ def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_workflow_that_is_terminated_goes_on(finished: Project, untrained: Project, number: int) -> None:
     only = {"select__priors": ["af_scf"]}
-    workflow = training(untrained, **only)
+    workflow = training(untrained.without("mlflow"), **only)
     seen = untrained.epochs("af_scf")
     os.kill(workflow.pid, number)
     out, _ = workflow.communicate(timeout=PATIENCE_S)
@@ -79,7 +79,7 @@ def test_a_workflow_that_is_terminated_goes_on(finished: Project, untrained: Pro
 @pytest.mark.e2e
 def test_twice_ends_at_once(untrained: Project) -> None:
     """Though its step never ends: the run is stopped, as by a step that takes minutes."""
-    workflow = training(untrained, **FOREVER)
+    workflow = training(untrained.without("mlflow"), **FOREVER)
     worker = untrained.worker("train")
     assert worker is not None and workflow.stdout is not None
     os.kill(worker, signal.SIGSTOP)
