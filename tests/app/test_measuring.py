@@ -22,7 +22,7 @@ from tests.app.small_plan import DRAW, FOLDER, cut_short, made, plan
 
 __all__ = ["plan"]
 
-WORSE = "worse (+50.5%, ± 0.5%)"
+WORSE = "worse (+50.5%, ± 6.4%)"
 
 
 def test_a_finished_plan_is_kept_and_shown(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from lnf.report.frames import markdown, number, records
 from lnf.report.measured.archive import Facts, Kept
 from lnf.report.measured.precision import bfloat16_counts
 from lnf.report.measured.verdicts import WITHIN, WORDS, verdict
+from lnf.report.outcomes import SURE
 from lnf.report.tables import summarise
 
 Key = tuple[str, str]
@@ -65,7 +66,8 @@ def outcomes_table(kept: Sequence[Kept], published: DataFrame) -> list[str]:
     words = sorted(counts, key=lambda word: WORDS.index(word) if word in WORDS else len(WORDS) + (word == NOT_RUN))
     said = f"""\
 How the paper's {counts.total()} cells, a model on a data set with a published NLL, came out at its settings.
-Reproduced: within {WITHIN:.0%} of the published value; agrees, disagrees: with a value that was recalled."""
+Reproduced: within {WITHIN:.0%} of the published value; agrees, disagrees: with a value that was recalled. In
+brackets, below: the miss, and half its {SURE:.0%} interval over seeds; the paper ran one."""
     return [said, "", *markdown(words, [[str(counts[word]) for word in words]]), ""]
 
 

@@ -16,7 +16,8 @@ from lnf.report.measured.archive import Kept, all_kept, kept_places
 from lnf.report.measured.candidates import choose, require_known
 from lnf.report.measured.documents import results_page, with_block
 from lnf.report.measured.documents import rows_of as measured_rows
-from lnf.report.tables import read_published
+from lnf.report.measured.verdicts import verdict
+from lnf.report.tables import read_published, summarise
 
 PUBLISHED = read_published(ROOT / "reports" / "paper.csv")
 KEPT = all_kept(ROOT)
@@ -57,6 +58,14 @@ def test_the_nlls_of_decision_21_are_kept() -> None:
     }
     written = set(re.findall(r"\d\.\d{3}", text))
     assert written and written <= kept
+
+
+def test_the_interval_that_decision_13_names_holds_the_recalled_number() -> None:
+    (kept,) = [one for one in KEPT if one.folder.name == "paper_jsb"]
+    cells = summarise("music", kept.metrics, PUBLISHED)
+    (row,) = cells[(cells.prior == "iaf_scf") & (cells.split == "test") & (cells.metric == "nll")].itertuples()
+    miss, reach = re.fullmatch(r".*\(([-+][\d.]+)%, ± ([\d.]+)%\)", verdict(row)).groups()  # type: ignore[union-attr]
+    assert row.n == 3 and 2.0 < float(miss) < float(reach)
 
 
 def test_what_is_ablated_stands_behind_what_it_is_held_against() -> None:

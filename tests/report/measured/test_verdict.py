@@ -36,6 +36,7 @@ def test_missing_seeds_leave_a_verdict_and_failed_ones_do_not() -> None:
     assert not verdict(cell(6.53, 6.53, status="partial 1/2 (diverged 1)", failed=1))
 
 
-def test_a_verdict_has_its_miss_and_the_error_over_seeds() -> None:
-    three = cell(6.639, 6.53, sd=0.052, n=3)
-    assert verdict(three) == "reproduced (+1.7%, ± 0.5%)"
+def test_a_verdict_has_its_miss_and_its_interval_over_seeds() -> None:
+    """Student's t has 4.303 for three seeds and 12.706 for two."""
+    assert verdict(cell(6.639, 6.53, sd=0.052, n=3)) == f"reproduced (+1.7%, ± {4.303 * 0.052 / 3**0.5 / 6.53:.1%})"
+    assert verdict(cell(6.639, 6.53, sd=0.052, n=2)) == f"reproduced (+1.7%, ± {12.706 * 0.052 / 2**0.5 / 6.53:.1%})"
