@@ -52,6 +52,7 @@ FOREVER = {"select__priors": ["af_scf"], "overrides__priors__af_scf__train": {"e
 
 def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
     """A workflow whose one run has epochs behind it, of which this workflow made one at least."""
+    project.overlay(**changes)
     before = project.epochs("af_scf")
     workflow = project.workflow(**changes)
     wait_for(lambda: project.worker("train") is not None and project.epochs("af_scf") > max(before, 1), workflow)
@@ -62,9 +63,8 @@ def training(project: Project, **changes: object) -> "subprocess.Popen[str]":
 def test_a_workflow_that_is_terminated_goes_on(finished: Project, untrained: Project) -> None:
     """By one signal, then by another: it ends in the bytes of a run that was left alone."""
     only = {"select__priors": ["af_scf"]}
-    untrained.without("mlflow").overlay(**only)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        workflow = training(untrained, **only)
+        workflow = training(untrained.without("mlflow"), **only)
         seen = untrained.epochs("af_scf")
         os.kill(workflow.pid, number)
         out, _ = workflow.communicate(timeout=PATIENCE_S)
@@ -82,8 +82,7 @@ def test_a_workflow_that_is_terminated_goes_on(finished: Project, untrained: Pro
 @pytest.mark.e2e
 def test_twice_ends_at_once(untrained: Project) -> None:
     """Though its step never ends: the run is stopped, as by a step that takes minutes."""
-    untrained.without("mlflow").overlay(**FOREVER)
-    workflow = training(untrained, **FOREVER)
+    workflow = training(untrained.without("mlflow"), **FOREVER)
     worker = untrained.worker("train")
     assert worker is not None and workflow.stdout is not None
     os.kill(worker, signal.SIGSTOP)

@@ -60,6 +60,34 @@ def test_the_nlls_of_decision_21_are_kept() -> None:
     assert written and written <= kept
 
 
+@pytest.mark.parametrize(
+    ("where", "of_lstm", "of_flow", "lead"),
+    [
+        ([("beyond_nade", "jsb_chorales"), ("beyond_nade", "jsb_chords")], "2.74", "0.22", "0.91"),
+        ([("music_reduced", "nottingham"), ("nade_reduced", "nottingham")], "1.20", "0.28", "0.36"),
+    ],
+)
+def test_the_differences_of_decision_21_are_of_what_is_kept(
+    where: list[tuple[str, str]], of_lstm: str, of_flow: str, lead: str
+) -> None:
+    """What the emission is worth to both, and the lead of the LSTM with it."""
+    text = (ROOT / "docs" / "decisions" / "021-notes-of-a-step.md").read_text(encoding="utf-8")
+    (lstm, flow), (lstm_with_nade, flow_with_nade) = (
+        [first_nll(*place, prior) for prior in ("lstm", "af_af")] for place in where
+    )
+    differences = (lstm - lstm_with_nade, flow - flow_with_nade, flow_with_nade - lstm_with_nade)
+    assert [f"{one:.2f}" for one in differences] == [of_lstm, of_flow, lead]
+    assert f"is worth {of_lstm} nats to the LSTM and {of_flow} to AF / AF" in " ".join(text.split())
+    assert f"the LSTM is {lead} below AF / AF" in " ".join(text.split())
+
+
+def first_nll(name: str, corpus: str, prior: str) -> float:
+    """NLL on test of the first seed that a configuration keeps."""
+    (kept,) = [one.metrics for one in KEPT if one.folder.name == name]
+    asked = kept[(kept.corpus == corpus) & (kept.prior == prior) & (kept.seed == 0)]
+    return float(asked[(asked.split == "test") & (asked.metric == "nll")].value.iloc[0])
+
+
 def test_the_interval_that_decision_13_names_holds_the_recalled_number() -> None:
     (kept,) = [one for one in KEPT if one.folder.name == "paper_jsb"]
     cells = summarise("music", kept.metrics, PUBLISHED)
