@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lnf.plan.config import ROOT
-from lnf.report.measured.archive import Kept
+from lnf.report.measured.archive import Kept, all_kept
 from lnf.report.measured.cells import cells_section
 from lnf.report.measured.precision import bfloat16_counts, pairs, precision_section
 from lnf.report.page.page import _coverage
@@ -71,6 +71,19 @@ def test_a_row_with_few_seeds_in_float32_decides_nothing(tmp_path: Path) -> None
     ]
     assert [pair.verdict for pair in pairs(here)] == ["no difference", "too few seeds"] and bfloat16_counts(here)
     assert not bfloat16_counts([kept(tmp_path / "one", {row: [2.4]}), here[1]])
+
+
+def test_decision_11_says_what_the_kept_runs_show() -> None:
+    text = (ROOT / "docs" / "decisions" / "011-speed-of-a-step.md").read_text(encoding="utf-8")
+    here = all_kept(ROOT)
+    lstm, flow = sorted(pairs(here), key=lambda pair: pair.lead.better.label, reverse=True)
+    words = (
+        f"{flow.lead.better.label} {flow.lead.worse.mean:.3f} in bfloat16 and {flow.lead.better.mean:.3f} in float32",
+        f"the {lstm.lead.better.label} {lstm.lead.worse.mean:.3f} and {lstm.lead.better.mean:.3f}",
+        f"its interval, {lstm.lead.reach:.3f}",
+    )
+    assert bfloat16_counts(here) and {lstm.verdict, flow.verdict} == {"no difference"}
+    assert all(said in " ".join(text.split()) for said in words), words
 
 
 def test_nothing_is_said_without_rows_in_both(tmp_path: Path) -> None:
