@@ -4,8 +4,10 @@ ignores for what it starts in the background are inherited. Shared fixtures."""
 import gc
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     if report.skipped and os.environ.get("LNF_NO_SKIP"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: skipped although LNF_NO_SKIP is set: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def _slow_programs_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit test starts no other Python: that alone takes seconds, most of them for its imports."""
+    if any(map(request.node.get_closest_marker, ("e2e", "processes", "browser"))):
+        return
+    start = subprocess.Popen.__init__
+
+    def refuse(process: Any, command: Any, *more: Any, **settings: Any) -> None:
+        assert sys.executable not in command, "mark the test `processes`, for it starts another Python"
+        start(process, command, *more, **settings)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
 
 
 @pytest.fixture(autouse=True)

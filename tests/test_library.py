@@ -51,6 +51,7 @@ def test_each_name_is_the_class_that_a_type_checker_sees() -> None:
         lnf.nothing  # noqa: B018
 
 
+@pytest.mark.processes
 def test_it_imports_none_of_the_pipeline() -> None:
     code = (
         "import sys, lnf; print('torch' in sys.modules); from lnf import *;"

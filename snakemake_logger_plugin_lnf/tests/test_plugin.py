@@ -48,11 +48,13 @@ def snakemake(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.processes
 def test_a_dry_run_prints_what_snakemake_prints(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "-n")
     assert done.returncode == 0 and "Job stats:" in done.stdout and "This was a dry-run" in done.stdout
 
 
+@pytest.mark.processes
 def test_where_nothing_begins_snakemakes_own_words_are_printed(tmp_path: Path) -> None:
     unknown = snakemake(tmp_path, "nonsense")
     assert unknown.returncode == 1 and "No rule to produce nonsense" in unknown.stderr
@@ -63,6 +65,7 @@ def test_where_nothing_begins_snakemakes_own_words_are_printed(tmp_path: Path) -
     assert "Unlocked working directory" in snakemake(tmp_path, "--unlock").stderr
 
 
+@pytest.mark.processes
 def test_a_failed_job_that_is_none_of_the_plan_is_told_as_snakemake_tells_it(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--keep-going")
     assert done.returncode == 1 and "Error in rule two:" in done.stderr and "two.log" in done.stderr

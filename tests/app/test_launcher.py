@@ -128,6 +128,7 @@ def test_a_launcher_that_is_killed_leaves_the_lock_with_its_snakemake(project: P
     wait_for(free)
 
 
+@pytest.mark.processes
 def test_ctrl_c_is_waited_for(project: Path) -> None:
     process = attended(project)
     os.killpg(process.pid, signal.SIGINT)
@@ -135,6 +136,7 @@ def test_ctrl_c_is_waited_for(project: Path) -> None:
     assert not any(workflow_lock.SNAKEMAKES.glob("*"))  # Snakemake came to its own end
 
 
+@pytest.mark.processes
 def test_what_nohup_and_a_background_job_ignore_stays_so_and_sigterm_is_heard(project: Path) -> None:
     process = attended(project, signal.SIGINT, signal.SIGHUP)
     process.send_signal(signal.SIGHUP)
@@ -187,6 +189,7 @@ with workflow_lock.held():
 UNSHARE = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 
 
+@pytest.mark.processes
 def test_a_workflow_in_another_container_of_the_same_name_is_respected(project: Path) -> None:
     """Two namespaces of process numbers, one host name, one folder: each sees other processes, and the same lock."""
     assert shutil.which("unshare"), "unshare (util-linux) is needed"

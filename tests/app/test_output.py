@@ -43,6 +43,7 @@ def test_words_outlive_their_reader(unread: io.TextIOWrapper, text: str) -> None
     words.close()
 
 
+@pytest.mark.processes
 def test_a_process_started_later_is_told_of_no_pipe(unread: io.TextIOWrapper) -> None:
     words = tolerant(unread)
     print("a word", file=words, flush=True)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lnf.plan.config import ROOT
 
 
+@pytest.mark.processes
 def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bench" / "gpu_chain.py"), str(tmp_path / "out.json")]
     hidden = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}

@@ -107,6 +107,7 @@ def test_the_scalar_inverse_is_exact(far: float) -> None:
         assert abs(back.item() - e) <= 1e-13 * scale and abs(slope.item() + log_slope) < 1e-8
 
 
+@pytest.mark.processes
 def test_who_draws_nothing_does_not_wait_for_numba() -> None:
     code = "import sys, lnf.models.base, lnf.flows.hidden, lnf.flows.hidden; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -167,6 +167,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     project.close()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(**acting(REFUSED))
 def test_it_is_refused_before_any_work(project: Project, case: Case) -> None:
     assert case.act is not None

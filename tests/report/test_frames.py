@@ -31,11 +31,13 @@ def test_a_frame_survives_csv_to_the_last_digit(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
+@pytest.mark.processes
 def test_neither_planning_nor_a_run_imports_pandas() -> None:
     modules = "lnf, lnf.plan.results, lnf.app.workflow, lnf.app.command_line, lnf.runs.training, lnf.runs.evaluation"
     subprocess.run([sys.executable, "-c", f"import sys, {modules}; assert 'pandas' not in sys.modules"], check=True)
 
 
+@pytest.mark.processes
 def test_no_view_of_results_imports_pytorch() -> None:
     """It would be most of the time that a view takes."""
     modules = ", ".join(STAGES[view].run.rpartition(".")[0] for view in (*VIEWS, "publish"))

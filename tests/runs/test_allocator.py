@@ -27,6 +27,7 @@ def faults_of_a_second_buffer(keep: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
 def test_memory_that_was_freed_is_there() -> None:
     assert faults_of_a_second_buffer("keep_freed_memory()") * 10 < faults_of_a_second_buffer("")

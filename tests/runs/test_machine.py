@@ -22,6 +22,7 @@ print(json.dumps([torch.get_num_threads(), grown(100), grown(1500)]))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 def test_ever_new_lengths_do_not_fill_the_memory() -> None:

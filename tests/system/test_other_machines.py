@@ -63,6 +63,7 @@ def test_a_file_system_without_locks_still_has_one_writer(tmp_path: Path) -> Non
     assert inside == ["in", "out"] * 8 and list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("_no_flock")
 def test_a_lock_of_a_process_that_was_killed_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "lock"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc: elsewhere a child counts its parent's")
 def test_a_process_tells_its_own_peak_and_not_its_parents() -> None:
     held = bytearray(b"1") * 2**30
@@ -15,6 +16,7 @@ def test_a_process_tells_its_own_peak_and_not_its_parents() -> None:
     assert len(held) == 2**30 and float(done.stdout) < 700 * 2**20
 
 
+@pytest.mark.processes
 def test_the_peak_grows_with_what_is_held() -> None:
     code = (
         "from lnf.system.processes import peak_bytes; before = peak_bytes(); held = bytearray(b'1') * 2**28;"
